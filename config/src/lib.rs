@@ -1,0 +1,1 @@
+//! Configuration as written, and compiled to what the proxy runs on.

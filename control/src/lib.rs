@@ -1,0 +1,1 @@
+//! Who may change traffic, and when: commands, state, stores, the control API.

@@ -1,0 +1,1 @@
+//! Bytes: everything that touches Pingora, and the shadow sender.

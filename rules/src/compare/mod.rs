@@ -1,0 +1,7 @@
+//! Is it the same answer? Structural comparison of two answers to the same request.
+
+mod difference;
+mod rules;
+
+pub use difference::{Difference, DifferenceKind, Location, Relation, ValueClass};
+pub use rules::{ArrayRule, CompareRules, PatternError, PointerPattern};

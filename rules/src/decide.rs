@@ -1,0 +1,380 @@
+//! Where does this request go, and why? One decision per request, kept to its end. (INV-3)
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+use std::net::IpAddr;
+
+use http::{HeaderName, Method};
+
+use crate::bucket::Bucket;
+use crate::cohort::CohortId;
+use crate::facts::{Facts, Occurrence};
+use crate::route::{
+    AfterSunset, Arm, Family, FamilyId, Redirect, Route, RouteId, Sticky, UpstreamId,
+};
+use crate::shift::{Scope, Shift, Stage};
+use crate::snapshot::Snapshot;
+use crate::tenant::{Lock, Tenant, TenantProblem};
+use crate::{Share, TenantId};
+
+/// The header by which a tester behind a trusted proxy chooses the arm.
+pub const ARM_HEADER: HeaderName = HeaderName::from_static("x-turnout-arm");
+/// The header that marks a copy, so that it is never copied again.
+pub const SHADOW_HEADER: HeaderName = HeaderName::from_static("x-turnout-shadow");
+const CONSUMER_HEADER: HeaderName = HeaderName::from_static("x-consumer-id");
+
+/// What happens to a request.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// No route matches it: 404.
+    NoRoute,
+    /// It is refused.
+    Refuse(Refusal),
+    /// It is answered with a redirect.
+    Redirect(Redirection),
+    /// It is served by an arm.
+    Forward(Decision),
+}
+
+/// Why a request is refused, and on which route.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The route.
+    pub route: RouteId,
+    /// The path family that the client used.
+    pub family: FamilyId,
+    /// Why.
+    pub cause: RefusalCause,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefusalCause {
+    /// The route rejects requests without a tenant: 400.
+    TenantMissing,
+    /// The tenant's id is malformed or ambiguous: 400.
+    TenantInvalid,
+    /// The tenant is locked for writes: 503.
+    TenantReadOnly,
+    /// The tenant is locked: 503.
+    TenantBlocked,
+    /// The alias is past its sunset: 410.
+    AliasGone,
+}
+
+/// Where a request is redirected to.
+#[derive(Debug, Clone)]
+pub struct Redirection {
+    /// The route.
+    pub route: RouteId,
+    /// The path family that the client used.
+    pub family: FamilyId,
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// An absolute path, or a URL where scheme or host change; the query goes along.
+    pub location: Box<str>,
+}
+
+/// Where a request goes, and why.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The route.
+    pub route: RouteId,
+    /// The path family that the client used.
+    pub family: FamilyId,
+    /// The arm that serves it.
+    pub arm: Arm,
+    /// That arm's pool.
+    pub upstream: UpstreamId,
+    /// Why that arm.
+    pub reason: Reason,
+    /// The arm that gets a copy, if any.
+    pub shadow: Option<Arm>,
+    /// The tenant, where the configuration names it: only then may it be seen.
+    pub tenant: Option<TenantId>,
+    /// The cohort that the tenant belongs to, the first as written.
+    pub cohort: Option<CohortId>,
+}
+
+/// Why an arm was picked: whose shift, and what in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reason {
+    /// Whose shift applied.
+    pub scope: Scope,
+    /// What in it decided.
+    pub pick: Pick,
+}
+
+/// What decided between the arms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// The route has no candidate.
+    NoCandidate,
+    /// A tester chose.
+    Override,
+    /// The request has no tenant, and such requests belong to stable.
+    NoTenant,
+    /// The stage is off or shadow: all on stable.
+    AllStable(Stage),
+    /// The stage is live: all on the candidate.
+    AllCandidate,
+    /// The key's bucket against the share.
+    Bucket(Bucket, Share),
+    /// The request lacks what makes it sticky, so stable serves it.
+    NoKey,
+}
+
+impl Reason {
+    /// The reason as people read it: `bucket 412 < 500`, `tenant-shift live`, `cohort:AF shadow`, `override`.
+    #[must_use]
+    pub fn describe(&self, snapshot: &Snapshot) -> String {
+        let mut text = match self.scope {
+            Scope::Route => String::new(),
+            Scope::Tenant => "tenant-shift ".to_owned(),
+            Scope::Cohort(id) => snapshot
+                .cohort(id)
+                .map(|cohort| format!("cohort:{} ", cohort.name))
+                .unwrap_or_default(),
+        };
+        // Writing to a string cannot fail.
+        let _ok = write!(text, "{}", self.pick);
+        text
+    }
+}
+
+impl fmt::Display for Pick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCandidate => f.write_str("no-candidate"),
+            Self::Override => f.write_str("override"),
+            Self::NoTenant => f.write_str("no-tenant"),
+            Self::AllStable(stage) => f.write_str(stage.as_str()),
+            Self::AllCandidate => f.write_str(Stage::Live.as_str()),
+            Self::NoKey => f.write_str("no-sticky-key"),
+            Self::Bucket(bucket, share) => {
+                let relation = if bucket.is_within(*share) { "<" } else { ">=" };
+                write!(f, "bucket {} {relation} {}", bucket.index(), share.basis_points())
+            }
+        }
+    }
+}
+
+impl Decision {
+    /// The path that an arm knows the request's resource by.
+    #[must_use]
+    pub fn path_on<'p>(&self, arm: Arm, route: &Route, path: &'p str) -> Cow<'p, str> {
+        let target = route.family(self.family).and_then(|family| family.arm(arm));
+        target.map_or(Cow::Borrowed(path), |target| target.rewrite.apply(path))
+    }
+}
+
+/// Decides what happens to a request. Allocates nothing where no path is rewritten and no escape is decoded.
+///
+/// ```
+/// use std::sync::Arc;
+/// use rules::{Facts, Snapshot, Verdict, decide};
+/// let headers = http::HeaderMap::new();
+/// let facts = Facts {
+///     method: &http::Method::GET,
+///     host: "example.org",
+///     path: "/v1/sms",
+///     query: "",
+///     headers: &headers,
+///     client: [192, 0, 2, 1].into(),
+///     trusted: false,
+///     request_id: "7",
+///     now_unix: 0,
+/// };
+/// assert!(matches!(decide(&Snapshot::default(), &facts), Verdict::NoRoute));
+/// ```
+#[must_use]
+pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
+    let Some((route, id, family_id)) = snapshot.table.find(facts) else {
+        return Verdict::NoRoute;
+    };
+    let Some(family) = route.family(family_id) else { return Verdict::NoRoute };
+    let refuse = |cause| Verdict::Refuse(Refusal { route: id, family: family_id, cause });
+
+    let redirected = match after_sunset(route, family, facts) {
+        Some(AfterSunset::Gone) => return refuse(RefusalCause::AliasGone),
+        Some(AfterSunset::Redirect) => {
+            Some((308, with_query(family.to_canonical.apply(facts.path), facts)))
+        }
+        Some(AfterSunset::Serve) | None => {
+            route.redirect.as_ref().map(|to| (to.status, location(to, facts)))
+        }
+    };
+    if let Some((status, location)) = redirected {
+        return Verdict::Redirect(Redirection { route: id, family: family_id, status, location });
+    }
+
+    let tenant_id = match route.tenant.find(facts) {
+        Ok(tenant) => tenant,
+        Err(TenantProblem::Missing) => return refuse(RefusalCause::TenantMissing),
+        Err(TenantProblem::Invalid) => return refuse(RefusalCause::TenantInvalid),
+    };
+    let known = tenant_id.as_deref().and_then(|tenant| snapshot.tenants.get_key_value(tenant));
+    match known.and_then(|(_, tenant)| tenant.lock) {
+        Some(Lock::Blocked) => return refuse(RefusalCause::TenantBlocked),
+        Some(Lock::ReadOnly) if !facts.method.is_safe() => {
+            return refuse(RefusalCause::TenantReadOnly);
+        }
+        Some(Lock::ReadOnly) | None => {}
+    }
+
+    let Some(shifts) = snapshot.shifts_of(id) else { return Verdict::NoRoute };
+    let cohorts = known.map_or(&[][..], |(_, tenant)| &tenant.cohorts);
+    let (scope, shift) = shifts.of(tenant_id.as_deref(), cohorts);
+    let (arm, pick) = pick_arm(route, family, facts, tenant_id.as_deref(), scope, shift);
+    let Some(target) = family.arm(arm) else { return Verdict::NoRoute };
+    Verdict::Forward(Decision {
+        route: id,
+        family: family_id,
+        arm,
+        upstream: target.upstream,
+        reason: Reason { scope, pick },
+        shadow: shadow_arm(route, family, facts, arm, pick, shift),
+        tenant: named(known),
+        cohort: cohorts.first().copied(),
+    })
+}
+
+fn named(known: Option<(&TenantId, &Tenant)>) -> Option<TenantId> {
+    known.filter(|(_, tenant)| tenant.named).map(|(id, _)| id.clone())
+}
+
+fn after_sunset(route: &Route, family: &Family, facts: &Facts<'_>) -> Option<AfterSunset> {
+    let sunset = family.alias.as_ref()?.sunset_unix?;
+    (facts.now_unix >= sunset).then_some(route.after_sunset)
+}
+
+fn location(to: &Redirect, facts: &Facts<'_>) -> Box<str> {
+    let path = to.rewrite.apply(facts.path);
+    match (&to.scheme, &to.host) {
+        (None, None) => with_query(path, facts),
+        (scheme, host) => {
+            let scheme = scheme.as_deref().map(|scheme| format!("{scheme}:")).unwrap_or_default();
+            let host = host.as_deref().unwrap_or(facts.host);
+            format!("{scheme}//{host}{}", with_query(path, facts)).into()
+        }
+    }
+}
+
+fn with_query(path: Cow<'_, str>, facts: &Facts<'_>) -> Box<str> {
+    if facts.query.is_empty() { path.into() } else { format!("{path}?{}", facts.query).into() }
+}
+
+fn pick_arm(
+    route: &Route,
+    family: &Family,
+    facts: &Facts<'_>,
+    tenant: Option<&str>,
+    scope: Scope,
+    shift: Shift,
+) -> (Arm, Pick) {
+    if family.candidate.is_none() {
+        return (Arm::Stable, Pick::NoCandidate);
+    }
+    if let Some(arm) = override_arm(facts) {
+        return (arm, Pick::Override);
+    }
+    if tenant.is_none() && !route.tenant.sources.is_empty() {
+        return (Arm::Stable, Pick::NoTenant);
+    }
+    match shift.stage() {
+        stage @ (Stage::Off | Stage::Shadow) => (Arm::Stable, Pick::AllStable(stage)),
+        Stage::Live => (Arm::Candidate, Pick::AllCandidate),
+        Stage::Canary => match bucket(route, facts, tenant, scope) {
+            None => (Arm::Stable, Pick::NoKey),
+            Some(bucket) if bucket.is_within(shift.share) => {
+                (Arm::Candidate, Pick::Bucket(bucket, shift.share))
+            }
+            Some(bucket) => (Arm::Stable, Pick::Bucket(bucket, shift.share)),
+        },
+    }
+}
+
+fn override_arm(facts: &Facts<'_>) -> Option<Arm> {
+    if !facts.trusted {
+        return None;
+    }
+    let Occurrence::One(value) = facts.header(&ARM_HEADER) else { return None };
+    Arm::ALL.into_iter().find(|arm| arm.as_str() == value)
+}
+
+/// The bucket of what makes the request sticky.
+///
+/// Where nothing is said, that is the tenant; but a tenant's own share is a share of its requests, else it could only
+/// be all or nothing.
+fn bucket(route: &Route, facts: &Facts<'_>, tenant: Option<&str>, scope: Scope) -> Option<Bucket> {
+    let of = |key: &str| Some(Bucket::of(&route.seed, key)).filter(|_| !key.is_empty());
+    let of_one = |found: Occurrence<Cow<'_, str>>| match found {
+        Occurrence::One(key) => of(&key),
+        Occurrence::Missing | Occurrence::Ambiguous => None,
+    };
+    match &route.sticky {
+        Some(Sticky::Tenant) => of(tenant?),
+        Some(Sticky::Header(name)) => of_one(facts.header(name)),
+        Some(Sticky::Cookie(name)) => of_one(facts.cookie(name)),
+        Some(Sticky::ClientAddress) => of(AddressText::of(facts.client).as_str()),
+        Some(Sticky::Consumer) if facts.trusted => of_one(facts.header(&CONSUMER_HEADER)),
+        Some(Sticky::Consumer) => None,
+        Some(Sticky::Request) => of(facts.request_id),
+        None => of(tenant.filter(|_| scope != Scope::Tenant).unwrap_or(facts.request_id)),
+    }
+}
+
+/// The arm that gets a copy. Sampled by the request, apart from the canary's buckets.
+fn shadow_arm(
+    route: &Route,
+    family: &Family,
+    facts: &Facts<'_>,
+    serving: Arm,
+    pick: Pick,
+    shift: Shift,
+) -> Option<Arm> {
+    let share = match serving {
+        Arm::Stable => shift.shadow,
+        Arm::Candidate => shift.reverse_shadow,
+    };
+    let excluded = share.is_none()
+        || pick == Pick::Override
+        || family.arm(serving.other()).is_none()
+        || !route.shadow.methods.contains(facts.method)
+        || facts.headers.contains_key(http::header::UPGRADE)
+        || facts.headers.contains_key(&SHADOW_HEADER)
+        || facts.method == Method::CONNECT;
+    if excluded || !Bucket::of(&route.shadow_seed, facts.request_id).is_within(share) {
+        return None;
+    }
+    Some(serving.other())
+}
+
+/// An address as text, without a place on the heap.
+struct AddressText {
+    bytes: [u8; 45],
+    len: usize,
+}
+
+impl AddressText {
+    fn of(address: IpAddr) -> Self {
+        let mut text = Self { bytes: [0; 45], len: 0 };
+        // The longest IPv6 text has 45 characters, so it fits.
+        let _ok = write!(text, "{}", address.to_canonical());
+        text
+    }
+
+    fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..self.len).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl Write for AddressText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! Pure decisions: which route, which arm, is it the same answer.
+//!
+//! Nothing here waits, reads a clock, draws a random number, opens a file or a socket, or logs (INV-1). Read in this
+//! order:
+//!
+//! - [`facts`]: what is known of a request; [`matching`]: which route it belongs to; [`route`]: what a route is;
+//! - [`tenant`], [`cohort`], [`shift`], [`bucket`]: who it is for and where their traffic stands;
+//! - [`mod@decide`]: one decision per request, with its reason;
+//! - [`snapshot`] and [`cell`]: a revision compiled for serving, swapped in as one pointer;
+//! - [`upstream`]: pools of targets and the pick among them; [`sli`]: what is counted;
+//! - [`exchange`] and [`compare`]: what came of a shadowed request.
+
+pub mod bucket;
+pub mod cell;
+pub mod cohort;
+pub mod compare;
+pub mod decide;
+pub mod exchange;
+pub mod facts;
+pub mod matching;
+pub mod path;
+pub mod route;
+pub mod shift;
+pub mod sli;
+pub mod snapshot;
+pub mod tenant;
+pub mod upstream;
+
+mod name;
+mod share;
+
+pub use bucket::Bucket;
+pub use cell::SnapshotCell;
+pub use decide::{Decision, Verdict, decide};
+pub use facts::Facts;
+pub use name::{CohortName, NameError, RouteName, TenantId, UpstreamName, is_tenant_id};
+pub use path::{Path, Rewrite};
+pub use route::{Arm, Route};
+pub use share::{Share, ShareError};
+pub use shift::{Shift, Stage};
+pub use snapshot::{Revision, Snapshot};
+pub use upstream::Upstream;

@@ -1,0 +1,270 @@
+//! What is a route? Its arms, path families, filters and policies, ready to serve.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+
+use crate::RouteName;
+use crate::compare::CompareRules;
+use crate::matching::{Conditions, PathMatch};
+use crate::path::{Path, Rewrite};
+use crate::sli::RouteCounters;
+use crate::tenant::TenantRule;
+
+/// A route's place in its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteId(pub u32);
+
+/// An upstream's place in its snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UpstreamId(pub u32);
+
+/// A path family's place in its route: 0 is the canonical one, the others are aliases as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FamilyId(pub u16);
+
+/// One of a route's two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Arm {
+    /// The old side.
+    Stable,
+    /// The new side.
+    Candidate,
+}
+
+impl Arm {
+    /// Both, stable first.
+    pub const ALL: [Self; 2] = [Self::Stable, Self::Candidate];
+
+    /// The arm's name, as headers, logs and metrics write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Candidate => "candidate",
+        }
+    }
+
+    /// The other arm.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Stable => Self::Candidate,
+            Self::Candidate => Self::Stable,
+        }
+    }
+}
+
+/// How an arm is defined: its pool, and the path under which it knows the resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmDefinition {
+    /// The pool.
+    pub upstream: UpstreamId,
+    /// The path the arm knows the resource by; the canonical path where none is given.
+    pub path: Option<Path>,
+}
+
+/// Where a path family's requests go on one arm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmTarget {
+    /// The pool.
+    pub upstream: UpstreamId,
+    /// From the path the client used to the path the arm knows.
+    pub rewrite: Rewrite,
+}
+
+/// What makes a path family an alias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// Since when it is deprecated, in seconds since 1970 (RFC 9745).
+    pub deprecated_unix: i64,
+    /// When it goes away, in seconds since 1970 (RFC 8594).
+    pub sunset_unix: Option<i64>,
+}
+
+/// One public path of a route, canonical or alias, and where it leads on each arm.
+#[derive(Debug, Clone)]
+pub struct Family {
+    /// Which paths belong to it.
+    pub path: PathMatch,
+    /// Set for an alias.
+    pub alias: Option<Alias>,
+    /// From this family's path to the canonical one.
+    pub to_canonical: Rewrite,
+    /// The stable arm; none for a route that only redirects.
+    pub stable: Option<ArmTarget>,
+    /// The candidate arm, if there is one.
+    pub candidate: Option<ArmTarget>,
+}
+
+impl Family {
+    /// The family of `path`, whose arms know the resource by their own path or else by `canonical`.
+    #[must_use]
+    pub fn new(
+        path: PathMatch,
+        canonical: &PathMatch,
+        alias: Option<Alias>,
+        stable: Option<&ArmDefinition>,
+        candidate: Option<&ArmDefinition>,
+    ) -> Self {
+        let target = |arm: &ArmDefinition| {
+            let rewrite = match (&path, &arm.path) {
+                (PathMatch::Prefix(from), Some(to)) => Rewrite::prefix(from, to),
+                (PathMatch::Exact(from), Some(to)) => Rewrite::whole(from, to),
+                (_, None) => path.rewrite_to(canonical),
+                (PathMatch::Regex(_), Some(_)) => Rewrite::Keep,
+            };
+            ArmTarget { upstream: arm.upstream, rewrite }
+        };
+        let (stable, candidate) = (stable.map(target), candidate.map(target));
+        Self { to_canonical: path.rewrite_to(canonical), path, alias, stable, candidate }
+    }
+
+    /// The target of one arm.
+    #[must_use]
+    pub const fn arm(&self, arm: Arm) -> Option<&ArmTarget> {
+        match arm {
+            Arm::Stable => self.stable.as_ref(),
+            Arm::Candidate => self.candidate.as_ref(),
+        }
+    }
+}
+
+/// What happens to an alias after its sunset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AfterSunset {
+    /// It is served and counted as before.
+    #[default]
+    Serve,
+    /// 308 to the canonical path; method and body are kept.
+    Redirect,
+    /// 410, naming the successor.
+    Gone,
+}
+
+/// What a share is a share of: what makes two requests the same user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sticky {
+    /// The tenant.
+    Tenant,
+    /// A header's value.
+    Header(HeaderName),
+    /// A cookie's value.
+    Cookie(Box<str>),
+    /// The client's address.
+    ClientAddress,
+    /// Kong's consumer, `X-Consumer-ID`; believed only from `trusted_proxies`.
+    Consumer,
+    /// The request's own id: a fresh pick each time.
+    Request,
+}
+
+/// Changes to a head: remove, then set, then add.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderEdits {
+    /// Names that are removed.
+    pub remove: Box<[HeaderName]>,
+    /// Fields that replace those of the same name.
+    pub set: Box<[(HeaderName, HeaderValue)]>,
+    /// Fields that are added beside those of the same name.
+    pub add: Box<[(HeaderName, HeaderValue)]>,
+}
+
+/// A redirect instead of an answer from an arm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// `https` or `http`; the client's own where none is given.
+    pub scheme: Option<Box<str>>,
+    /// Host, perhaps with a port; the client's own where none is given.
+    pub host: Option<Box<str>>,
+    /// From the route's path to the new one.
+    pub rewrite: Rewrite,
+}
+
+/// How long a route's exchanges may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteTimeouts {
+    /// From the request's head to the end of the answer.
+    pub total: Duration,
+    /// Between two reads of the answer; the upstream's own where none is given.
+    pub read: Option<Duration>,
+}
+
+/// Whether a copy may carry the client's credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ShadowCredentials {
+    /// They go along: both arms are in the same trust domain.
+    #[default]
+    Keep,
+    /// `Authorization`, `Cookie` and `Proxy-Authorization` are removed.
+    Strip,
+}
+
+/// Which requests may be copied to the other arm, and within which bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShadowPolicy {
+    /// The methods that may be copied.
+    pub methods: Box<[Method]>,
+    /// The longest request or response body that is kept for a copy and compared, in bytes.
+    pub max_body_bytes: usize,
+    /// How long the other arm may take to answer a copy.
+    pub timeout: Duration,
+    /// What becomes of credentials.
+    pub credentials: ShadowCredentials,
+}
+
+/// Which requests belong together, and everything that is done with them.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: RouteName,
+    /// What a request must be like, besides its path.
+    pub conditions: Conditions,
+    /// The canonical path's family first, then the aliases as written.
+    pub families: Box<[Family]>,
+    /// What happens to aliases after their sunset.
+    pub after_sunset: AfterSunset,
+    /// Whether stable serves what the candidate fails to (safe and idempotent methods only).
+    pub fallback_to_stable: bool,
+    /// How the tenant is found.
+    pub tenant: TenantRule,
+    /// What a share is a share of; none: the tenant where one is known, else the request.
+    pub sticky: Option<Sticky>,
+    /// The seed of the canary's buckets.
+    pub seed: Box<str>,
+    /// The seed of the shadow's buckets, so that the two samples are independent.
+    pub shadow_seed: Box<str>,
+    /// Changes to requests on their way to an arm.
+    pub request_headers: HeaderEdits,
+    /// Changes to answers on their way to the client.
+    pub response_headers: HeaderEdits,
+    /// The Host that arms are asked for; the client's own where none is given.
+    pub host_rewrite: Option<HeaderValue>,
+    /// Set for a route that only redirects.
+    pub redirect: Option<Redirect>,
+    /// Its time-outs.
+    pub timeouts: RouteTimeouts,
+    /// What may be shadowed.
+    pub shadow: ShadowPolicy,
+    /// What "the same answer" means.
+    pub compare: Arc<CompareRules>,
+    /// What has been counted; kept from one snapshot to the next.
+    pub counters: Arc<RouteCounters>,
+}
+
+impl Route {
+    /// The family of an id; the canonical one where there is no such family.
+    #[must_use]
+    pub fn family(&self, id: FamilyId) -> Option<&Family> {
+        self.families.get(usize::from(id.0))
+    }
+
+    /// Whether the route has a candidate arm.
+    #[must_use]
+    pub fn has_candidate(&self) -> bool {
+        self.families.first().is_some_and(|family| family.candidate.is_some())
+    }
+}

@@ -1,0 +1,422 @@
+//! What does a route keep of its arms, cohorts, aliases and shadows?
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::{Histogram, HistogramCounts, SeriesKey, SeriesTable};
+use crate::cohort::CohortId;
+use crate::exchange::Outcome;
+use crate::route::{Arm, FamilyId};
+use crate::{CohortName, TenantId};
+
+/// What went wrong with an exchange, from the client's point of view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The arm answered with a 5xx status.
+    ServerError,
+    /// No connection to the arm could be made.
+    Connect,
+    /// The arm took too long.
+    Timeout,
+    /// The connection to the arm broke, or what came from it was not HTTP.
+    Transport,
+    /// The client went away. Not the arm's fault: counted, but in no error rate.
+    ClientAbort,
+}
+
+impl ErrorClass {
+    /// All classes.
+    pub const ALL: [Self; 5] =
+        [Self::ServerError, Self::Connect, Self::Timeout, Self::Transport, Self::ClientAbort];
+
+    /// The class's name, as metrics and logs write it (`error.type`).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ServerError => "server_error",
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Transport => "transport",
+            Self::ClientAbort => "client_abort",
+        }
+    }
+}
+
+/// One finished exchange, as it is counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Observation<'o> {
+    /// The arm that was to serve it.
+    pub arm: Arm,
+    /// The cohort its tenant belongs to, the first as written.
+    pub cohort: Option<CohortId>,
+    /// The path family that the client used.
+    pub family: FamilyId,
+    /// The tenant, where the configuration names it.
+    pub tenant: Option<&'o TenantId>,
+    /// The metric's label set.
+    pub key: SeriesKey,
+    /// From the request's head to the end of the answer.
+    pub duration: Duration,
+    /// Whether a tester chose the arm: counted apart, and left out of SLIs and gates.
+    pub overridden: bool,
+    /// When it ended, in seconds since 1970.
+    pub now_unix: i64,
+}
+
+/// The SLIs of one arm.
+#[derive(Debug, Default)]
+pub struct ArmCounters {
+    requests: AtomicU64,
+    errors: [AtomicU64; ErrorClass::ALL.len()],
+    overridden: AtomicU64,
+    fallbacks: AtomicU64,
+    latency: OnceLock<Histogram>,
+    series: OnceLock<Box<SeriesTable>>,
+}
+
+/// The SLIs of one arm at one moment, or between two.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ArmCounts {
+    /// Exchanges, without those a tester chose the arm for.
+    pub requests: u64,
+    /// Of those, per [`ErrorClass::ALL`].
+    pub errors: [u64; ErrorClass::ALL.len()],
+    /// Exchanges that a tester chose the arm for.
+    pub overridden: u64,
+    /// Exchanges that stable served because this arm could not.
+    pub fallbacks: u64,
+    /// How long the exchanges took.
+    pub latency: HistogramCounts,
+}
+
+impl ArmCounts {
+    /// The exchanges that failed by the arm's fault.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        let faults = ErrorClass::ALL.iter().zip(self.errors);
+        faults.filter(|(class, _)| **class != ErrorClass::ClientAbort).map(|(_, n)| n).sum()
+    }
+
+    /// What was counted since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let errors = self.errors.iter().zip(earlier.errors);
+        let mut differences = errors.map(|(now, before)| now.saturating_sub(before));
+        Self {
+            requests: self.requests.saturating_sub(earlier.requests),
+            errors: std::array::from_fn(|_| differences.next().unwrap_or(0)),
+            overridden: self.overridden.saturating_sub(earlier.overridden),
+            fallbacks: self.fallbacks.saturating_sub(earlier.fallbacks),
+            latency: self.latency.since(&earlier.latency),
+        }
+    }
+}
+
+impl ArmCounters {
+    fn record(&self, seen: &Observation<'_>) {
+        if seen.overridden {
+            self.overridden.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(counter) = seen.key.error.and_then(|class| self.errors.get(class as usize)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        self.latency.get_or_init(Histogram::default).record(seen.duration);
+    }
+
+    /// Counts an exchange that this arm failed and stable then served: an error of this arm, though no client saw it.
+    pub fn record_fallback(&self, class: ErrorClass, duration: Duration) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.fallbacks.fetch_add(1, Ordering::Relaxed);
+        if let Some(counter) = self.errors.get(class as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        self.latency.get_or_init(Histogram::default).record(duration);
+    }
+
+    /// The counts as they stand.
+    #[must_use]
+    pub fn counts(&self) -> ArmCounts {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ArmCounts {
+            requests: load(&self.requests),
+            errors: std::array::from_fn(|i| self.errors.get(i).map_or(0, load)),
+            overridden: load(&self.overridden),
+            fallbacks: load(&self.fallbacks),
+            latency: self.latency.get().map(Histogram::counts).unwrap_or_default(),
+        }
+    }
+
+    /// The label sets of the standard metrics; none before the first request.
+    #[must_use]
+    pub fn series(&self) -> Option<&SeriesTable> {
+        self.series.get().map(Box::as_ref)
+    }
+}
+
+/// What became of a request's copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ShadowResult {
+    /// Sent, and answered.
+    Answered,
+    /// Sent, but no whole answer came in time.
+    Failed,
+    /// Not sent: the queue was full, by count or bytes.
+    Shed,
+    /// Not sent: the circuit breaker is open after too many failures.
+    BreakerOpen,
+    /// Not sent: the request's body is over the bound.
+    Oversize,
+}
+
+impl ShadowResult {
+    /// All results.
+    pub const ALL: [Self; 5] =
+        [Self::Answered, Self::Failed, Self::Shed, Self::BreakerOpen, Self::Oversize];
+
+    /// The result's name, as metrics write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Shed => "shed",
+            Self::BreakerOpen => "breaker_open",
+            Self::Oversize => "oversize",
+        }
+    }
+}
+
+/// How many tenants an alias counts by name. The rest are `other` (INV-7).
+const TENANT_SLOTS: usize = 64;
+
+/// How often an alias was used, by whom, and when last: tells when it is safe to remove.
+#[derive(Debug)]
+pub struct AliasCounters {
+    requests: AtomicU64,
+    last_seen_unix: AtomicI64,
+    tenants: Box<[OnceLock<(TenantId, AtomicU64, AtomicI64)>]>,
+}
+
+/// One tenant's use of an alias.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantUse {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its requests.
+    pub requests: u64,
+    /// The last one, in seconds since 1970.
+    pub last_seen_unix: i64,
+}
+
+impl Default for AliasCounters {
+    fn default() -> Self {
+        Self {
+            requests: AtomicU64::new(0),
+            last_seen_unix: AtomicI64::new(0),
+            tenants: (0..TENANT_SLOTS).map(|_| OnceLock::new()).collect(),
+        }
+    }
+}
+
+impl AliasCounters {
+    fn record(&self, tenant: Option<&TenantId>, now_unix: i64) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.last_seen_unix.fetch_max(now_unix, Ordering::Relaxed);
+        let Some(tenant) = tenant else { return };
+        for slot in &self.tenants {
+            let entry =
+                slot.get_or_init(|| (tenant.clone(), AtomicU64::new(0), AtomicI64::new(now_unix)));
+            if entry.0 == *tenant {
+                entry.1.fetch_add(1, Ordering::Relaxed);
+                entry.2.fetch_max(now_unix, Ordering::Relaxed);
+                return;
+            }
+        }
+    }
+
+    /// All requests that used the alias.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// When it was last used, in seconds since 1970; none before its first use.
+    #[must_use]
+    pub fn last_seen_unix(&self) -> Option<i64> {
+        Some(self.last_seen_unix.load(Ordering::Relaxed)).filter(|seconds| *seconds != 0)
+    }
+
+    /// Its use per tenant named in the configuration, up to 64 of them.
+    pub fn tenants(&self) -> impl Iterator<Item = TenantUse> + use<'_> {
+        self.tenants.iter().filter_map(OnceLock::get).map(|(tenant, requests, last)| TenantUse {
+            tenant: tenant.clone(),
+            requests: requests.load(Ordering::Relaxed),
+            last_seen_unix: last.load(Ordering::Relaxed),
+        })
+    }
+}
+
+/// Both arms' SLIs.
+type ArmPair = [Arc<ArmCounters>; 2];
+
+/// Everything that is counted of one route; the parts outlive a snapshot, found again by name.
+#[derive(Debug, Default)]
+pub struct RouteCounters {
+    arms: ArmPair,
+    cohorts: Box<[(CohortName, ArmPair)]>,
+    /// One per alias, in the order of the route's families, with the alias's path.
+    aliases: Box<[(Box<str>, Arc<AliasCounters>)]>,
+    shadow: Arc<ShadowCounters>,
+}
+
+#[derive(Debug, Default)]
+struct ShadowCounters {
+    results: [AtomicU64; ShadowResult::ALL.len()],
+    outcomes: [AtomicU64; Outcome::ALL.len()],
+}
+
+impl RouteCounters {
+    /// Counters for these cohorts and alias paths, which go on with what `previous` counted under the same names.
+    #[must_use]
+    pub fn new(previous: Option<&Self>, cohorts: &[CohortName], aliases: &[Box<str>]) -> Self {
+        let cohort = |name: &CohortName| {
+            let known = previous.and_then(|p| p.cohorts.iter().find(|(known, _)| known == name));
+            (name.clone(), known.map(|(_, pair)| pair.clone()).unwrap_or_default())
+        };
+        let alias = |path: &str| {
+            let known = previous.and_then(|p| p.aliases.iter().find(|(known, _)| **known == *path));
+            (path.into(), known.map(|(_, counters)| Arc::clone(counters)).unwrap_or_default())
+        };
+        Self {
+            arms: previous.map(|p| p.arms.clone()).unwrap_or_default(),
+            cohorts: cohorts.iter().map(cohort).collect(),
+            aliases: aliases.iter().map(|path| alias(path)).collect(),
+            shadow: previous.map(|p| Arc::clone(&p.shadow)).unwrap_or_default(),
+        }
+    }
+
+    /// Counts one finished exchange.
+    pub fn record(&self, seen: &Observation<'_>) {
+        let arm = self.arm(seen.arm);
+        arm.record(seen);
+        arm.series.get_or_init(Box::default).record(seen.key, seen.duration);
+        let cohort = seen.cohort.and_then(|id| self.cohorts.get(usize::try_from(id.0).ok()?));
+        if let Some((_, [stable, candidate])) = cohort {
+            match seen.arm {
+                Arm::Stable => stable.record(seen),
+                Arm::Candidate => candidate.record(seen),
+            }
+        }
+        let alias = usize::from(seen.family.0).checked_sub(1);
+        if let Some((_, alias)) = alias.and_then(|place| self.aliases.get(place)) {
+            alias.record(seen.tenant, seen.now_unix);
+        }
+    }
+
+    /// Counts what became of a copy.
+    pub fn record_shadow(&self, result: ShadowResult) {
+        if let Some(counter) = self.shadow.results.get(result as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts what came of a shadowed exchange.
+    pub fn record_outcome(&self, outcome: Outcome) {
+        if let Some(counter) = self.shadow.outcomes.get(outcome.place()) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// One arm's SLIs.
+    #[must_use]
+    pub const fn arm(&self, arm: Arm) -> &Arc<ArmCounters> {
+        let [stable, candidate] = &self.arms;
+        match arm {
+            Arm::Stable => stable,
+            Arm::Candidate => candidate,
+        }
+    }
+
+    /// Each cohort's SLIs, stable first.
+    pub fn cohorts(&self) -> impl Iterator<Item = (&CohortName, &[Arc<ArmCounters>; 2])> {
+        self.cohorts.iter().map(|(name, pair)| (name, pair))
+    }
+
+    /// Each alias's use, by its path as written.
+    pub fn aliases(&self) -> impl Iterator<Item = (&str, &AliasCounters)> {
+        self.aliases.iter().map(|(path, counters)| (&**path, &**counters))
+    }
+
+    /// How often each result of a copy was seen.
+    #[must_use]
+    pub fn shadow_results(&self) -> [(ShadowResult, u64); ShadowResult::ALL.len()] {
+        ShadowResult::ALL.map(|result| {
+            let counter = self.shadow.results.get(result as usize);
+            (result, counter.map_or(0, |counter| counter.load(Ordering::Relaxed)))
+        })
+    }
+
+    /// How often each outcome of a shadowed exchange was seen.
+    #[must_use]
+    pub fn outcomes(&self) -> [(Outcome, u64); Outcome::ALL.len()] {
+        Outcome::ALL.map(|outcome| {
+            let counter = self.shadow.outcomes.get(outcome.place());
+            (outcome, counter.map_or(0, |counter| counter.load(Ordering::Relaxed)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sli::Scheme;
+    use http::{Method, Version};
+
+    fn seen(arm: Arm, status: u16, error: Option<ErrorClass>) -> Observation<'static> {
+        Observation {
+            arm,
+            cohort: Some(CohortId(1)),
+            family: FamilyId(1),
+            tenant: None,
+            key: SeriesKey::new(&Method::GET, status, error, Scheme::Http, Version::HTTP_11),
+            duration: Duration::from_millis(10),
+            overridden: false,
+            now_unix: 1_000,
+        }
+    }
+
+    #[test]
+    fn what_was_counted_goes_on_under_the_same_names() {
+        let names: Vec<CohortName> = ["AF", "IN"].map(|name| name.parse().unwrap()).into();
+        let first = RouteCounters::new(None, &names, &["/old".into()]);
+        let acme: TenantId = "acme".parse().unwrap();
+        first.record(&Observation { tenant: Some(&acme), ..seen(Arm::Candidate, 200, None) });
+        first.record(&seen(Arm::Candidate, 503, Some(ErrorClass::ServerError)));
+        first.record(&seen(Arm::Candidate, 499, Some(ErrorClass::ClientAbort)));
+        first.record(&Observation { overridden: true, ..seen(Arm::Candidate, 200, None) });
+        first.record_outcome(Outcome::Match);
+
+        let reordered: Vec<CohortName> = ["IN", "AF"].map(|name| name.parse().unwrap()).into();
+        let second = RouteCounters::new(Some(&first), &reordered, &["/new".into(), "/old".into()]);
+        let candidate = second.arm(Arm::Candidate).counts();
+        assert_eq!((candidate.requests, candidate.failed(), candidate.overridden), (3, 1, 1));
+        let cohorts: Vec<(String, u64)> = second
+            .cohorts()
+            .map(|(name, [_, candidate])| (name.to_string(), candidate.counts().requests))
+            .collect();
+        assert_eq!(cohorts, [("IN".to_owned(), 3), ("AF".to_owned(), 0)]);
+        let uses: Vec<(String, u64)> = second
+            .aliases()
+            .map(|(path, counters)| (path.to_owned(), counters.requests()))
+            .collect();
+        assert_eq!(uses, [("/new".to_owned(), 0), ("/old".to_owned(), 4)]);
+        let (_, old) = second.aliases().nth(1).unwrap();
+        assert_eq!(old.last_seen_unix(), Some(1_000));
+        let by_tenant: Vec<TenantUse> = old.tenants().collect();
+        assert_eq!(by_tenant, [TenantUse { tenant: acme, requests: 1, last_seen_unix: 1_000 }]);
+        assert!(second.outcomes().contains(&(Outcome::Match, 1)));
+    }
+}

@@ -1,0 +1,70 @@
+//! What is served? A revision compiled for serving: immutable, its unchanged parts shared with the one before.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::cohort::{Cohort, CohortId};
+use crate::matching::RouteTable;
+use crate::route::{RouteId, UpstreamId};
+use crate::shift::Shifts;
+use crate::tenant::Tenants;
+use crate::upstream::Upstream;
+
+/// The number of one immutable version of the desired state. It only grows. (INV-5)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revision(pub u64);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}", self.0)
+    }
+}
+
+/// A revision compiled for serving.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Which revision it is.
+    pub revision: Revision,
+    /// The routes, and how they are found.
+    pub table: Arc<RouteTable>,
+    /// Each route's shifts, by [`RouteId`].
+    pub shifts: Box<[Arc<Shifts>]>,
+    /// The upstreams, by [`UpstreamId`].
+    pub upstreams: Box<[Arc<Upstream>]>,
+    /// The cohorts, by [`CohortId`].
+    pub cohorts: Arc<[Cohort]>,
+    /// What is known of tenants.
+    pub tenants: Arc<Tenants>,
+    /// The peers whose identity and forwarding headers are believed.
+    pub trusted_proxies: Arc<[IpNet]>,
+}
+
+impl Snapshot {
+    /// A route's shifts.
+    #[must_use]
+    pub fn shifts_of(&self, route: RouteId) -> Option<&Arc<Shifts>> {
+        self.shifts.get(usize::try_from(route.0).ok()?)
+    }
+
+    /// The upstream of an id.
+    #[must_use]
+    pub fn upstream(&self, id: UpstreamId) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// The cohort of an id.
+    #[must_use]
+    pub fn cohort(&self, id: CohortId) -> Option<&Cohort> {
+        self.cohorts.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// Whether a peer's identity headers are believed.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
+}
