@@ -1,1 +1,3 @@
 //! Who may change traffic, and when: commands, state, stores, the control API.
+
+pub mod store;
