@@ -1,0 +1,54 @@
+# Everything that is done with this repository. `make help` lists it; CI runs nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help demo build test check fmt bench packages
+
+CARGO ?= cargo
+# The C parts of two dependencies (compression, SQLite) are compiled from their sources.
+NEEDED := cmake cc c++
+PACKAGES := cmake gcc g++ libc6-dev
+DENY := target/tools/bin/cargo-deny
+
+help: ## What can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: packages ## Build Turnout and walk through a migration, with real traffic
+	$(CARGO) build --release --locked
+	$(CARGO) run --release --locked --quiet -- demo
+
+build: packages ## The release binary, target/release/turnout
+	$(CARGO) build --release --locked
+
+test: packages ## All tests: units, tables of cases, properties, structure, end to end
+	$(CARGO) test --workspace --locked
+	@echo "make test: ok"
+
+check: packages $(DENY) ## Formatting, lints, documentation, dependency rules
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	$(CARGO) test --package turnout --test structure --locked --quiet
+	$(DENY) --locked check --hide-inclusion-graph bans licenses sources
+	@echo "make check: ok"
+
+fmt: ## Format every file
+	$(CARGO) fmt --all
+
+bench: packages ## Benchmarks: what a decision costs, and swaps under load
+	$(CARGO) bench --package rules --bench decide --locked
+
+$(DENY):
+	CARGO_TARGET_DIR=target/tools/build $(CARGO) install cargo-deny@0.20.2 --locked --quiet --root target/tools
+	@rm -rf target/tools/build
+
+packages: ## System packages that the build needs: installed where that is possible, else named
+	@missing=; for tool in $(NEEDED); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $(PACKAGES), because these are missing:$$missing"; \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
+	else \
+		echo "missing:$$missing. Run this once, then make again:"; \
+		echo "    sudo apt-get install -y --no-install-recommends $(PACKAGES)"; \
+		exit 1; \
+	fi
