@@ -136,6 +136,12 @@ impl ArmCounters {
         self.latency.get_or_init(Histogram::default).record(duration);
     }
 
+    /// How many exchanges were counted, overridden ones included: tells cheaply whether there is anything new.
+    #[must_use]
+    pub fn exchanges(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed) + self.overridden.load(Ordering::Relaxed)
+    }
+
     /// The counts as they stand.
     #[must_use]
     pub fn counts(&self) -> ArmCounts {

@@ -55,6 +55,24 @@ impl HistogramCounts {
         Self(self.0.iter().zip(before).map(|(now, before)| now.saturating_sub(before)).collect())
     }
 
+    /// The buckets that counted anything, by place: a short form of the counts.
+    pub fn occupied(&self) -> impl Iterator<Item = (u16, u64)> + use<'_> {
+        (0_u16..)
+            .zip(&self.0)
+            .filter(|(_, count)| **count > 0)
+            .map(|(place, count)| (place, *count))
+    }
+
+    /// Adds counts in the form that [`HistogramCounts::occupied`] gives.
+    pub fn add(&mut self, occupied: impl IntoIterator<Item = (u16, u64)>) {
+        self.0.resize(BUCKETS, 0);
+        for (place, count) in occupied {
+            if let Some(bucket) = self.0.get_mut(usize::from(place)) {
+                *bucket += count;
+            }
+        }
+    }
+
     /// The smallest duration that the `quantile` (0.0 to 1.0) of all counted ones do not exceed, by its bucket's upper end.
     ///
     /// None where nothing was counted.
@@ -119,6 +137,19 @@ mod tests {
         let p95 = counts.quantile(0.95).unwrap().as_millis();
         assert!((95..=101).contains(&p95), "{p95}");
         assert!(counts.quantile(1.0).unwrap() < Duration::from_millis(107));
+    }
+
+    #[test]
+    fn counts_survive_their_short_form() {
+        let histogram = Histogram::default();
+        for ms in [1, 1, 20, 400] {
+            histogram.record(Duration::from_millis(ms));
+        }
+        let mut twice = HistogramCounts::default();
+        twice.add(histogram.counts().occupied());
+        assert_eq!(twice, histogram.counts());
+        twice.add(histogram.counts().occupied());
+        assert_eq!(twice.total(), 8);
     }
 
     proptest! {
