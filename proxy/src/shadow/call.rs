@@ -1,0 +1,105 @@
+//! How is a copy sent, and its answer read?
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderValue, TE};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use rules::Upstream;
+use rules::exchange::NotComparable;
+
+use super::body::KeptBody;
+use super::capture::is_event_stream;
+use super::destinations::Destination;
+use super::ledger::Claim;
+use super::request::{Head, head_bytes};
+use super::ticket::Ticket;
+
+/// The other arm's whole answer.
+#[derive(Debug)]
+pub(super) struct ShadowAnswer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: KeptBody,
+    _head_claim: Claim,
+}
+
+/// Sends a copy to a target of the upstream, in turn, and reads its answer. Redirects are answers.
+pub(super) async fn send(
+    destination: &Destination,
+    upstream: &Upstream,
+    head: Head,
+    body: KeptBody,
+    ticket: &Ticket,
+) -> Result<ShadowAnswer, NotComparable> {
+    let (target, address) = upstream.pick(None).ok_or(NotComparable::ShadowConnect)?;
+    let client = destination.client(upstream, target, address).map_err(|error| {
+        tracing::warn!(upstream = %upstream.name, %error, "no shadow connection can be made");
+        NotComparable::ShadowConnect
+    })?;
+    let body = body.into_whole();
+    let request = request(upstream, address, head, body.bytes.clone())?;
+    let answer = client.request(request).await.map_err(|error| {
+        if error.is_connect() {
+            NotComparable::ShadowConnect
+        } else {
+            NotComparable::ShadowTruncated
+        }
+    })?;
+    drop(body);
+    read(answer, ticket).await
+}
+
+/// HTTP/1 names the host in a header and connects by address; HTTP/2 has the host in the URI alone.
+fn request(
+    upstream: &Upstream,
+    address: std::net::SocketAddr,
+    head: Head,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, NotComparable> {
+    let Head { method, path_and_query, mut headers, .. } = head;
+    let by_address = || address.to_string().parse::<Authority>().ok();
+    let by_host = |host: HeaderValue| Authority::try_from(host.as_bytes()).ok();
+    let authority = if upstream.http2 {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.remove(HOST).and_then(by_host).or_else(by_address)
+    } else {
+        by_address()
+    };
+    let scheme = if upstream.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    let uri =
+        path_and_query.parse::<PathAndQuery>().ok().zip(authority).and_then(|(path, host)| {
+            Uri::builder().scheme(scheme).authority(host).path_and_query(path).build().ok()
+        });
+    // A path that is none cannot have come from a request that was served; it is treated like a target that is none.
+    let mut request = Request::new(Full::new(body));
+    *request.uri_mut() = uri.ok_or(NotComparable::ShadowConnect)?;
+    *request.method_mut() = method;
+    *request.headers_mut() = headers;
+    *request.version_mut() = if upstream.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+    Ok(request)
+}
+
+async fn read(answer: Response<Incoming>, ticket: &Ticket) -> Result<ShadowAnswer, NotComparable> {
+    let (head, mut incoming) = answer.into_parts();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(NotComparable::Upgrade);
+    }
+    if is_event_stream(&head.headers) {
+        return Err(NotComparable::Stream);
+    }
+    let max_bytes = ticket.route.shadow.max_body_bytes;
+    if incoming.size_hint().lower() > u64::try_from(max_bytes).unwrap_or(u64::MAX) {
+        return Err(NotComparable::Oversize);
+    }
+    let _head_claim = ticket.ledger.claim(head_bytes(&head.headers)).ok_or(NotComparable::Shed)?;
+    let mut body = KeptBody::new(&ticket.ledger, max_bytes);
+    while let Some(frame) = incoming.frame().await {
+        let Ok(frame) = frame else { return Err(NotComparable::ShadowTruncated) };
+        if let Some(chunk) = frame.data_ref() {
+            body.push(chunk)?;
+        }
+    }
+    Ok(ShadowAnswer { status: head.status, headers: head.headers, body, _head_claim })
+}

@@ -1,0 +1,141 @@
+//! Which connections and which breaker serve an upstream's copies? Its own, and anew for each generation.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rules::upstream::{Target, UpstreamTls};
+use rules::{Upstream, UpstreamName};
+use rustls::ClientConfig;
+
+use super::breaker::{Breaker, Breaking};
+use super::connect::{Connector, Tcp};
+use super::tls::{self, TlsError};
+
+/// More upstreams than this are not remembered at once.
+const MOST_UPSTREAMS: usize = 1_024;
+/// More addresses of one upstream than this are not remembered at once.
+const MOST_ADDRESSES: usize = 256;
+/// Connections kept open to one address while nothing is sent.
+const MOST_IDLE: usize = 32;
+/// Fields of one answer; the primary takes as many.
+const MOST_HEADERS: usize = 256;
+
+pub(super) type HttpClient = Client<Connector, Full<Bytes>>;
+
+/// All upstreams that copies were sent to.
+#[derive(Debug, Default)]
+pub(super) struct Destinations {
+    breaking: Breaking,
+    /// Of each, the newest generation first, and the one before: requests that began earlier still use it.
+    known: RwLock<HashMap<UpstreamName, Vec<Arc<Destination>>>>,
+}
+
+impl Destinations {
+    pub(super) fn new(breaking: Breaking) -> Self {
+        Self { breaking, known: RwLock::default() }
+    }
+
+    /// The destination of an upstream as it is defined now.
+    pub(super) fn of(&self, upstream: &Upstream, now: Instant) -> Arc<Destination> {
+        let is_meant = |one: &&Arc<Destination>| one.generation == upstream.generation;
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known.get(&upstream.name).and_then(|all| all.iter().find(is_meant).cloned());
+        drop(known);
+        found.unwrap_or_else(|| self.learn(upstream, now))
+    }
+
+    fn learn(&self, upstream: &Upstream, now: Instant) -> Arc<Destination> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_UPSTREAMS {
+            known.clear();
+        }
+        let generations = known.entry(upstream.name.clone()).or_default();
+        if let Some(found) = generations.iter().find(|one| one.generation == upstream.generation) {
+            return Arc::clone(found);
+        }
+        let new = Arc::new(Destination {
+            generation: upstream.generation,
+            breaker: Breaker::new(self.breaking, now),
+            tls: OnceLock::new(),
+            clients: Mutex::default(),
+        });
+        generations.push(Arc::clone(&new));
+        generations.sort_by_key(|one| std::cmp::Reverse(one.generation));
+        generations.truncate(2);
+        new
+    }
+}
+
+/// One generation of an upstream, as copies see it.
+#[derive(Debug)]
+pub(super) struct Destination {
+    generation: u64,
+    pub(super) breaker: Arc<Breaker>,
+    tls: OnceLock<Arc<ClientConfig>>,
+    clients: Mutex<HashMap<(SocketAddr, Box<str>), HttpClient>>,
+}
+
+impl Destination {
+    /// The client that connects to one address of a target.
+    pub(super) fn client(
+        &self,
+        upstream: &Upstream,
+        target: &Target,
+        address: SocketAddr,
+    ) -> Result<HttpClient, TlsError> {
+        let key = (address, Box::from(target.address.host()));
+        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = clients.get(&key).cloned();
+        drop(clients);
+        if let Some(client) = found {
+            return Ok(client);
+        }
+        let made = self.connect(upstream, target, address)?;
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if clients.len() >= MOST_ADDRESSES {
+            clients.clear();
+        }
+        Ok(clients.entry(key).or_insert(made).clone())
+    }
+
+    fn connect(
+        &self,
+        upstream: &Upstream,
+        target: &Target,
+        address: SocketAddr,
+    ) -> Result<HttpClient, TlsError> {
+        let tcp = Tcp { address };
+        let over_tls = |tls: &UpstreamTls| {
+            let config = self.tls_config(tls, upstream.http2)?;
+            let name = tls::server_name(tls, target.address.host())?;
+            let name = Arc::new(FixedServerNameResolver::new(name));
+            Ok::<_, TlsError>(HttpsConnector::new(tcp, config, true, name))
+        };
+        let tls = upstream.tls.as_ref().map(over_tls).transpose()?;
+        let connector = Connector { tcp, tls, timeout: upstream.timeouts.connect };
+        Ok(Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(upstream.timeouts.idle)
+            .pool_max_idle_per_host(MOST_IDLE)
+            .http1_max_headers(MOST_HEADERS)
+            .http2_only(upstream.http2)
+            .build(connector))
+    }
+
+    /// Read once per generation: the system's certificates are files.
+    fn tls_config(&self, tls: &UpstreamTls, http2: bool) -> Result<Arc<ClientConfig>, TlsError> {
+        if let Some(config) = self.tls.get() {
+            return Ok(Arc::clone(config));
+        }
+        let made = Arc::new(tls::client_config(tls, http2)?);
+        Ok(Arc::clone(self.tls.get_or_init(|| made)))
+    }
+}

@@ -1,0 +1,25 @@
+//! Copies of requests for the other arm: sent, answered and compared where no client waits. (INV-8)
+//!
+//! Read in this order:
+//!
+//! - [`sender`]: the way in, with its own runtime; [`capture`]: what the phases of a request tell it;
+//! - [`ledger`], [`body`], [`breaker`], [`ticket`]: the bounds (INV-7), and exactly one outcome per exchange;
+//! - [`exchange`]: the life of one copy; [`request`]: the head it carries; [`call`]: sending it and reading the answer;
+//! - [`destinations`], [`connect`], [`tls`]: one set of connections per upstream and generation.
+
+mod body;
+mod breaker;
+mod call;
+mod capture;
+mod connect;
+mod destinations;
+mod exchange;
+mod ledger;
+mod request;
+mod sender;
+mod ticket;
+mod tls;
+
+pub use capture::{Capture, Original, PrimaryEnd};
+pub use ledger::{ShadowGauges, ShadowLimits};
+pub use sender::ShadowSender;

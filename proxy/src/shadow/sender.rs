@@ -1,0 +1,130 @@
+//! How does a request come to be copied? The way in, and the runtime behind it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rules::exchange::{ExchangeReport, NotComparable, Outcome};
+use rules::route::Route;
+use rules::sli::ShadowResult;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::mpsc;
+
+use super::body::KeptBody;
+use super::breaker::Breaking;
+use super::capture::{Capture, Original, Pending};
+use super::destinations::Destinations;
+use super::ledger::{Ledger, ShadowGauges, ShadowLimits};
+use super::request::{Head, copied, head_bytes};
+use super::ticket::Ticket;
+
+/// Threads that send copies and compare answers.
+const THREADS: usize = 2;
+
+/// Sends copies and has the answers compared, on threads and connections of its own. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ShadowSender {
+    ledger: Arc<Ledger>,
+    destinations: Arc<Destinations>,
+    reports: mpsc::Sender<ExchangeReport>,
+    runtime: Arc<OwnRuntime>,
+}
+
+impl ShadowSender {
+    /// Starts the runtime; it ends, in the background, when the last clone is dropped.
+    ///
+    /// Without threads to be had, every copy is shed: a shadow never keeps the proxy from serving. (INV-8)
+    #[must_use]
+    pub fn start(limits: ShadowLimits, reports: mpsc::Sender<ExchangeReport>) -> Self {
+        Self::start_breaking(limits, reports, Breaking::default())
+    }
+
+    pub(super) fn start_breaking(
+        limits: ShadowLimits,
+        reports: mpsc::Sender<ExchangeReport>,
+        breaking: Breaking,
+    ) -> Self {
+        Self {
+            ledger: Ledger::new(limits),
+            destinations: Arc::new(Destinations::new(breaking)),
+            reports,
+            runtime: Arc::new(OwnRuntime::start()),
+        }
+    }
+
+    /// What is held now, and what was dropped.
+    #[must_use]
+    pub fn gauges(&self) -> ShadowGauges {
+        self.ledger.gauges()
+    }
+
+    /// Begins to capture an exchange.
+    ///
+    /// # Errors
+    /// Why no copy will be sent; it is counted already, as a shed exchange.
+    pub fn begin(&self, original: Original) -> Result<Box<Capture>, ShadowResult> {
+        let route = Arc::clone(&original.route);
+        self.pending(original).map(|pending| Box::new(Capture::new(pending))).inspect_err(
+            |result| {
+                count_shed(&route, *result);
+            },
+        )
+    }
+
+    fn pending(&self, original: Original) -> Result<Pending, ShadowResult> {
+        let runtime = self.runtime.handle().ok_or(ShadowResult::Shed)?;
+        let slot = self.ledger.slot().ok_or(ShadowResult::Shed)?;
+        let claim = self.ledger.claim(head_bytes(&original.headers)).ok_or(ShadowResult::Shed)?;
+        let now = Instant::now();
+        let destination = self.destinations.of(&original.upstream, now);
+        let permit = destination.breaker.permit(now).ok_or(ShadowResult::BreakerOpen)?;
+        let Original { route, upstream, shadow_share, serving, method, path_and_query, .. } =
+            original;
+        let headers = copied(original.headers, &route);
+        let body = KeptBody::new(&self.ledger, route.shadow.max_body_bytes);
+        let ticket = Ticket {
+            route,
+            exchange_id: original.exchange_id,
+            shadow_share,
+            ledger: Arc::clone(&self.ledger),
+            reports: self.reports.clone(),
+            slot: Some(slot),
+        };
+        let head = Head { method, path_and_query, headers, _claim: claim };
+        Ok(Pending { ticket, permit, destination, upstream, serving, head, body, runtime })
+    }
+}
+
+fn count_shed(route: &Route, result: ShadowResult) {
+    route.counters.record_shadow(result);
+    route.counters.record_outcome(Outcome::NotComparable(NotComparable::Shed));
+}
+
+/// A runtime that may be dropped anywhere: it never waits for its tasks.
+#[derive(Debug)]
+struct OwnRuntime(Option<Runtime>);
+
+impl OwnRuntime {
+    fn start() -> Self {
+        let built = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("shadow")
+            .enable_all()
+            .build();
+        let failed = |error: &std::io::Error| {
+            tracing::error!(%error, "no threads for shadow requests, all of them are shed");
+        };
+        Self(built.inspect_err(failed).ok())
+    }
+
+    fn handle(&self) -> Option<Handle> {
+        self.0.as_ref().map(|runtime| runtime.handle().clone())
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
