@@ -1,6 +1,7 @@
 //! Where do requests go? Named pools of weighted targets, and the pick among them.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -184,6 +185,8 @@ pub struct Upstream {
     pub health: Option<HealthCheck>,
     /// Its time-outs.
     pub timeouts: UpstreamTimeouts,
+    /// Differs between any two definitions: connections that one made never serve another.
+    pub pool_key: u64,
     turns: Turns,
 }
 
@@ -214,7 +217,10 @@ impl Upstream {
             definition;
         let turns = Turns::new(&targets);
         let targets = targets.into_boxed_slice();
-        Self { name, generation, targets, tls, http2, health, timeouts, turns }
+        let mut hash = DefaultHasher::new();
+        (name.as_str(), generation).hash(&mut hash);
+        let pool_key = hash.finish();
+        Self { name, generation, targets, tls, http2, health, timeouts, pool_key, turns }
     }
 
     /// The next target in turn that is healthy, resolved and not `except`; where none is healthy, the next resolved one.

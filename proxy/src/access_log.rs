@@ -1,0 +1,227 @@
+//! What is written of each request? One JSON line, off the request's path, without anybody's data. (INV-12)
+
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use jiff::Timestamp;
+use rules::sli::{ErrorClass, Scheme};
+use serde::Serialize;
+
+use crate::exchange::Exchange;
+use crate::metrics::ProxyCounters;
+
+/// How many lines may wait for the writer. More are dropped, and counted. (INV-7)
+const WAITING_LINES: usize = 8_192;
+
+/// Hands lines to a thread that writes them to standard output.
+pub(crate) struct AccessLog {
+    lines: SyncSender<Vec<u8>>,
+    unwritten: Arc<AtomicUsize>,
+    counters: Arc<ProxyCounters>,
+}
+
+/// The facts of a finished request.
+pub(crate) struct Line<'l> {
+    pub(crate) exchange: &'l Exchange,
+    pub(crate) method: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) scheme: Scheme,
+    pub(crate) status: u16,
+    pub(crate) class: Option<ErrorClass>,
+    /// The trace context that the request came with (W3C).
+    pub(crate) traceparent: Option<&'l str>,
+    pub(crate) request_bytes: usize,
+    pub(crate) response_bytes: usize,
+}
+
+/// The line itself: OpenTelemetry's attribute names, flat. No path, since segments may hold ids; no query, no header.
+#[derive(Serialize)]
+struct Entry<'e> {
+    timestamp: String,
+    severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<&'e str>,
+    #[serde(rename = "http.request.method")]
+    method: &'static str,
+    #[serde(rename = "http.response.status_code")]
+    status: u16,
+    #[serde(rename = "http.route", skip_serializing_if = "Option::is_none")]
+    http_route: Option<String>,
+    #[serde(rename = "http.server.request.duration")]
+    seconds: f64,
+    #[serde(rename = "http.request.body.size")]
+    request_bytes: usize,
+    #[serde(rename = "http.response.body.size")]
+    response_bytes: usize,
+    #[serde(rename = "url.scheme")]
+    scheme: &'static str,
+    #[serde(rename = "network.protocol.version")]
+    version: &'static str,
+    #[serde(rename = "client.address", skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(rename = "error.type", skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(rename = "turnout.request_id")]
+    request_id: &'e str,
+    #[serde(rename = "turnout.revision")]
+    revision: u64,
+    #[serde(rename = "turnout.route", skip_serializing_if = "Option::is_none")]
+    route: Option<&'e str>,
+    #[serde(rename = "turnout.alias", skip_serializing_if = "Option::is_none")]
+    alias: Option<String>,
+    #[serde(rename = "turnout.arm", skip_serializing_if = "Option::is_none")]
+    arm: Option<&'static str>,
+    #[serde(rename = "turnout.reason", skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(rename = "turnout.fallback", skip_serializing_if = "Option::is_none")]
+    fallback: Option<&'static str>,
+    #[serde(rename = "turnout.tenant", skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'e str>,
+    #[serde(rename = "turnout.cohort", skip_serializing_if = "Option::is_none")]
+    cohort: Option<&'e str>,
+    #[serde(rename = "turnout.upstream", skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'e str>,
+    #[serde(rename = "turnout.target", skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    #[serde(rename = "turnout.attempts")]
+    attempts: u8,
+    #[serde(rename = "turnout.shadow")]
+    shadow: bool,
+}
+
+impl AccessLog {
+    /// Starts the writer. It ends when the log is dropped, after what is waiting. `unwritten` counts what is waiting, so
+    /// that the process does not leave before it is written.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub(crate) fn start(
+        counters: Arc<ProxyCounters>,
+        unwritten: Arc<AtomicUsize>,
+    ) -> io::Result<Self> {
+        let (lines, waiting) = sync_channel(WAITING_LINES);
+        thread::Builder::new().name("access-log".to_owned()).spawn({
+            let unwritten = Arc::clone(&unwritten);
+            move || write_all(&waiting, io::stdout(), &unwritten)
+        })?;
+        Ok(Self { lines, unwritten, counters })
+    }
+
+    /// Writes a line, or counts it as dropped when the writer cannot keep up.
+    pub(crate) fn write(&self, line: &Line<'_>) {
+        let Ok(mut text) = serde_json::to_vec(&line.entry()) else { return };
+        text.push(b'\n');
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = self.lines.try_send(text) {
+            self.unwritten.fetch_sub(1, Ordering::Relaxed);
+            if matches!(error, TrySendError::Full(_)) {
+                self.counters.count_dropped_line();
+            }
+        }
+    }
+}
+
+/// Writes what waits; flushes whenever nothing more does. A reader that is gone is written to no more.
+fn write_all(waiting: &Receiver<Vec<u8>>, to: impl Write, unwritten: &AtomicUsize) {
+    let mut to = BufWriter::new(to);
+    while let Ok(first) = waiting.recv() {
+        let mut taken = 0;
+        let written = std::iter::once(first)
+            .chain(waiting.try_iter())
+            .inspect(|_| taken += 1)
+            .try_for_each(|line| to.write_all(&line))
+            .and_then(|()| to.flush());
+        unwritten.fetch_sub(taken, Ordering::Relaxed);
+        if written.is_err() {
+            unwritten.store(0, Ordering::Relaxed);
+            return;
+        }
+    }
+}
+
+impl Line<'_> {
+    fn entry(&self) -> Entry<'_> {
+        let exchange = self.exchange;
+        let decision = exchange.decision();
+        let place = exchange.place();
+        let family = place.and_then(|(route, id)| route.family(id));
+        let (trace_id, span_id) = self.traceparent.and_then(trace).unzip();
+        let cohort = decision.and_then(|decision| exchange.snapshot.cohort(decision.cohort?));
+        let upstream = exchange.serving().and_then(|arm| exchange.upstream(arm));
+        let known = exchange.facts.as_ref();
+        Entry {
+            timestamp: Timestamp::now().to_string(),
+            severity: if self.status >= 500 || self.class.is_some() { "ERROR" } else { "INFO" },
+            trace_id,
+            span_id,
+            method: self.method,
+            status: self.status,
+            http_route: place
+                .and_then(|(route, _)| route.families.first())
+                .map(|family| family.path.to_string()),
+            seconds: exchange.started.elapsed().as_secs_f64(),
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            scheme: self.scheme.as_str(),
+            version: self.version,
+            client: known.and_then(|known| known.client).map(|client| client.to_string()),
+            error: self.class.map(ErrorClass::as_str),
+            request_id: known.map_or("-", |known| &*known.request_id),
+            revision: exchange.snapshot.revision.0,
+            route: place.map(|(route, _)| route.name.as_str()),
+            alias: family
+                .filter(|family| family.alias.is_some())
+                .map(|family| family.path.to_string()),
+            arm: exchange.serving().map(rules::Arm::as_str),
+            reason: decision.map(|decision| decision.reason.describe(&exchange.snapshot)),
+            fallback: exchange.fell_back.map(ErrorClass::as_str),
+            tenant: decision.and_then(|decision| Some(decision.tenant.as_ref()?.as_str())),
+            cohort: cohort.map(|cohort| cohort.name.as_str()),
+            upstream: upstream.map(|upstream| upstream.name.as_str()),
+            target: exchange.tried.as_ref().map(|target| target.address.to_string()),
+            attempts: exchange.attempts,
+            shadow: decision.is_some_and(|decision| decision.shadow.is_some()),
+        }
+    }
+}
+
+/// The ids of a trace context, where it is well-formed: `00-<trace>-<span>-<flags>` (W3C Trace Context).
+fn trace(parent: &str) -> Option<(&str, &str)> {
+    let mut parts = parent.split('-').skip(1);
+    let (trace, span) = (parts.next()?, parts.next()?);
+    let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+    (trace.len() == 32 && span.len() == 16 && is_hex(trace) && is_hex(span))
+        .then_some((trace, span))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_written_whole_and_in_order() {
+        let (lines, waiting) = sync_channel(4);
+        for line in ["a\n", "b\n"] {
+            lines.send(line.as_bytes().to_vec()).unwrap();
+        }
+        drop(lines);
+        let (mut out, unwritten) = (Vec::new(), AtomicUsize::new(2));
+        write_all(&waiting, &mut out, &unwritten);
+        assert_eq!(out, b"a\nb\n");
+        assert_eq!(unwritten.into_inner(), 0);
+    }
+
+    #[test]
+    fn only_well_formed_trace_contexts_are_believed() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(trace(good), Some(("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")));
+        for bad in ["", "00-x-y-01", "00-4bf92f3577b34da6a3ce929d0e0e473\"-00f067aa0ba902b7-01"] {
+            assert_eq!(trace(bad), None, "{bad}");
+        }
+    }
+}

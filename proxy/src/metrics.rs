@@ -1,0 +1,233 @@
+//! Which numbers does the data plane show? Its counters, encoded once per scrape from what the hot path counted.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, LabelSetEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use rules::sli::{BUCKETS_SECONDS, ErrorClass, Series, SeriesKey};
+use rules::{Arm, Route, Snapshot, SnapshotCell};
+
+use crate::shadow::ShadowSender;
+
+/// What is counted of no route in particular.
+#[derive(Debug, Default)]
+pub(crate) struct ProxyCounters {
+    unrouted: AtomicU64,
+    dropped_lines: AtomicU64,
+}
+
+impl ProxyCounters {
+    pub(crate) fn count_unrouted(&self) {
+        self.unrouted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_dropped_line(&self) {
+        self.dropped_lines.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Encodes everything that the data plane counts.
+pub(crate) struct ProxyCollector {
+    pub(crate) cell: Arc<SnapshotCell>,
+    pub(crate) counters: Arc<ProxyCounters>,
+    pub(crate) in_flight: Arc<AtomicUsize>,
+    pub(crate) shadow: ShadowSender,
+}
+
+impl fmt::Debug for ProxyCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyCollector").finish_non_exhaustive()
+    }
+}
+
+/// Labels as names and values side by side.
+struct Labels<'l, const N: usize>([(&'static str, &'l str); N]);
+
+impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        self.0.as_slice().encode(encoder)
+    }
+}
+
+impl Collector for ProxyCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let snapshot = self.cell.load();
+        self.encode_process(&mut encoder)?;
+        encode_durations(&mut encoder, &snapshot)?;
+        encode_aliases(&mut encoder, &snapshot)?;
+        encode_fallbacks(&mut encoder, &snapshot)?;
+        encode_shadows(&mut encoder, &snapshot)?;
+        encode_comparisons(&mut encoder, &snapshot)?;
+        encode_targets(&mut encoder, &snapshot)
+    }
+}
+
+impl ProxyCollector {
+    fn encode_process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let gauges = self.shadow.gauges();
+        let active = self.in_flight.load(Ordering::Relaxed);
+        for (name, help, value) in [
+            ("http_server_active_requests", "Requests being served", active),
+            (
+                "turnout_shadow_in_flight",
+                "Copies being captured, sent or compared",
+                gauges.in_flight,
+            ),
+            ("turnout_shadow_queue_bytes", "Memory that captures hold", gauges.bytes),
+        ] {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
+        }
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        for (name, help, value) in [
+            (
+                "turnout_unrouted_requests",
+                "Requests that no route matches",
+                load(&self.counters.unrouted),
+            ),
+            (
+                "turnout_access_log_dropped_lines",
+                "Lines that the log's reader was too slow for",
+                load(&self.counters.dropped_lines),
+            ),
+        ] {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            metric.encode_counter::<NoLabelSet, _, f64>(&value, None)?;
+        }
+        Ok(())
+    }
+}
+
+fn encode_durations(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(
+        "http_server_request_duration_seconds",
+        "Duration of requests, from their head to the end of the answer",
+        None,
+        MetricType::Histogram,
+    )?;
+    for route in snapshot.table.routes() {
+        let http_route = route.families.first().map(|family| family.path.to_string());
+        let http_route = http_route.unwrap_or_default();
+        for arm in Arm::ALL {
+            let Some(table) = route.counters.arm(arm).series() else { continue };
+            for (key, series) in table.iter() {
+                let status = key.map_or_else(|| "_OTHER".to_owned(), |key| key.status.to_string());
+                let labels = duration_labels(route, arm, key.as_ref(), &status, &http_route);
+                encode_series(metric.encode_family(&labels)?, series)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn duration_labels<'l>(
+    route: &'l Route,
+    arm: Arm,
+    key: Option<&SeriesKey>,
+    status: &'l str,
+    http_route: &'l str,
+) -> Labels<'l, 8> {
+    Labels([
+        ("http_request_method", key.map_or("_OTHER", |key| key.method)),
+        ("http_response_status_code", status),
+        ("http_route", http_route),
+        ("url_scheme", key.map_or("", |key| key.scheme.as_str())),
+        ("network_protocol_version", key.map_or("", |key| key.version)),
+        ("error_type", key.and_then(|key| key.error).map_or("", ErrorClass::as_str)),
+        ("turnout_route", route.name.as_str()),
+        ("turnout_arm", arm.as_str()),
+    ])
+}
+
+fn encode_series(
+    mut metric: prometheus_client::encoding::MetricEncoder<'_>,
+    series: &Series,
+) -> fmt::Result {
+    let counts = series.buckets();
+    let bounds = BUCKETS_SECONDS.into_iter().chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+    metric.encode_histogram::<NoLabelSet>(series.sum_seconds(), counts.iter().sum(), &buckets, None)
+}
+
+fn encode_aliases(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let help = "Requests that used an alias, per tenant named in the configuration";
+    let mut metric =
+        encoder.encode_descriptor("turnout_alias_requests", help, None, MetricType::Counter)?;
+    for route in snapshot.table.routes() {
+        for (alias, counters) in route.counters.aliases() {
+            let mut named = 0;
+            for used in counters.tenants() {
+                named += used.requests;
+                let labels = Labels([
+                    ("route", route.name.as_str()),
+                    ("alias", alias),
+                    ("tenant", used.tenant.as_str()),
+                ]);
+                metric
+                    .encode_family(&labels)?
+                    .encode_counter::<NoLabelSet, _, f64>(&used.requests, None)?;
+            }
+            let other = counters.requests().saturating_sub(named);
+            let labels =
+                Labels([("route", route.name.as_str()), ("alias", alias), ("tenant", "other")]);
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&other, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn encode_fallbacks(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let help = "Requests that stable served because the candidate failed";
+    let mut metric =
+        encoder.encode_descriptor("turnout_fallbacks", help, None, MetricType::Counter)?;
+    for route in snapshot.table.routes().iter().filter(|route| route.fallback_to_stable) {
+        let fallbacks = route.counters.arm(Arm::Candidate).fallbacks();
+        let labels = Labels([("route", route.name.as_str())]);
+        metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&fallbacks, None)?;
+    }
+    Ok(())
+}
+
+fn encode_shadows(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let help = "Copies of requests, by what became of them";
+    let mut metric =
+        encoder.encode_descriptor("turnout_shadow_requests", help, None, MetricType::Counter)?;
+    for route in snapshot.table.routes().iter().filter(|route| route.has_candidate()) {
+        for (result, count) in route.counters.shadow_results() {
+            let labels = Labels([("route", route.name.as_str()), ("result", result.as_str())]);
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn encode_comparisons(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let help = "Shadowed exchanges, by what came of comparing them";
+    let mut metric =
+        encoder.encode_descriptor("turnout_comparisons", help, None, MetricType::Counter)?;
+    for route in snapshot.table.routes().iter().filter(|route| route.has_candidate()) {
+        for (outcome, count) in route.counters.outcomes() {
+            let labels = Labels([("route", route.name.as_str()), ("outcome", outcome.as_str())]);
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn encode_targets(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let help = "1 when a target is resolved and healthy";
+    let mut metric =
+        encoder.encode_descriptor("turnout_target_up", help, None, MetricType::Gauge)?;
+    for upstream in &snapshot.upstreams {
+        for target in &upstream.targets {
+            let up = target.state.is_healthy() && !target.state.addresses().is_empty();
+            let address = target.address.to_string();
+            let labels = Labels([("upstream", upstream.name.as_str()), ("target", &address)]);
+            metric.encode_family(&labels)?.encode_gauge(&i64::from(up))?;
+        }
+    }
+    Ok(())
+}

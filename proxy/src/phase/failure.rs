@@ -1,0 +1,105 @@
+//! What does a failure mean? For another try, for the client, and for the counters.
+
+use http::StatusCode;
+use pingora::prelude::{Error, ErrorType};
+use pingora::proxy::{FailToProxy, Session};
+use pingora::{ErrorSource, RetryType};
+use rules::sli::ErrorClass;
+
+use crate::cause::class_of;
+use crate::exchange::Exchange;
+use crate::problem::{self, Problem};
+
+/// No connection came about: another target of the same arm is tried once, then stable where the route says so.
+///
+/// Safe for every method, since nothing has been sent.
+pub(crate) fn connecting(exchange: &mut Exchange, mut error: Box<Error>) -> Box<Error> {
+    let class = match error.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => ErrorClass::Timeout,
+        _ => ErrorClass::Connect,
+    };
+    let another =
+        exchange.serving().and_then(|arm| exchange.upstream(arm)).is_some_and(|upstream| {
+            upstream.targets.iter().filter(|target| target.weight > 0).count() > 1
+        });
+    if another && exchange.attempts <= 1 && !exchange.time_left().is_zero() {
+        error.set_retry(true);
+    } else if may_fall_back(exchange) {
+        fall_back(exchange, class);
+        error.set_retry(true);
+    } else {
+        exchange.failure = Some(ErrorClass::Connect);
+        error.set_retry(false);
+    }
+    error
+}
+
+/// Something broke after the connection stood.
+pub(crate) fn proxying(
+    session: &Session,
+    exchange: &mut Exchange,
+    mut error: Box<Error>,
+    client_reused: bool,
+) -> Box<Error> {
+    let from_upstream = *error.esource() == ErrorSource::Upstream;
+    let started = session.response_written().is_some();
+    let replayable = !session.as_ref().retry_buffer_truncated();
+    let asked_for = matches!(error.retry, RetryType::Decided(true));
+    if asked_for {
+        // Stable was chosen to step in when the candidate's answer was seen.
+        return error;
+    }
+    if from_upstream && !started && replayable && may_fall_back(exchange) {
+        fall_back(exchange, class_of(&error));
+        error.set_retry(true);
+        return error;
+    }
+    let idempotent = session.req_header().method.is_idempotent();
+    if !idempotent || !replayable || started {
+        error.set_retry(false);
+    } else {
+        error.retry.decide_reuse(client_reused);
+    }
+    error
+}
+
+fn may_fall_back(exchange: &Exchange) -> bool {
+    exchange.may_fall_back() && !exchange.time_left().is_zero()
+}
+
+fn fall_back(exchange: &mut Exchange, class: ErrorClass) {
+    exchange.fell_back = Some(class);
+    exchange.tried = None;
+}
+
+/// The last word on a request that failed: a problem, unless the answer has begun or nobody is there.
+pub(crate) async fn answer(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    error: &Error,
+) -> FailToProxy {
+    let class = exchange.failure.unwrap_or_else(|| class_of(error));
+    exchange.failure = Some(class);
+    let explicit = match error.etype() {
+        ErrorType::HTTPStatus(status) => Some(*status),
+        _ => None,
+    };
+    let problem = match (error.esource(), explicit) {
+        (ErrorSource::Downstream, Some(status)) => Some(Problem::bad_request(status)),
+        (ErrorSource::Downstream, None) if is_malformed(error.etype()) => {
+            Some(Problem::bad_request(StatusCode::BAD_REQUEST.as_u16()))
+        }
+        (ErrorSource::Downstream, None) => None,
+        _ => Problem::of_failure(class, explicit),
+    };
+    let unsent = problem.filter(|_| session.response_written().is_none());
+    let Some(problem) = unsent else {
+        return FailToProxy { error_code: 0, can_reuse_downstream: false };
+    };
+    problem::send(session, exchange, &problem).await;
+    FailToProxy { error_code: problem.status(), can_reuse_downstream: false }
+}
+
+fn is_malformed(kind: &ErrorType) -> bool {
+    matches!(kind, ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::H2Error)
+}

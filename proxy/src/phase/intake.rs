@@ -1,0 +1,132 @@
+//! What is this request, and what happens to it? Collects the facts once and decides once. (INV-3)
+
+use std::time::Duration;
+
+use http::{Method, Version};
+use pingora::prelude::Result;
+use pingora::proxy::Session;
+use rules::decide::{Redirection, Refusal};
+use rules::{Facts, Verdict};
+
+use crate::clock::now_unix;
+use crate::exchange::{Exchange, Known, Subject};
+use crate::forwarding;
+use crate::handler::Handler;
+use crate::problem::{self, Problem};
+
+/// How long a connection may stay open without a request, in seconds.
+const IDLE_SECONDS: u64 = 60;
+/// How long a client may pause while it sends a request.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take no bytes of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bounds what the client may take, for every request of a connection: Pingora drops the time-outs after the first.
+pub(crate) fn bound(session: &mut Session) {
+    session.set_keepalive(Some(IDLE_SECONDS));
+    session.set_read_timeout(Some(READ_TIMEOUT));
+    session.set_write_timeout(Some(WRITE_TIMEOUT));
+    session.as_downstream_mut().set_pipelining_enabled(true);
+}
+
+/// Decides; answers at once what no arm serves. Says whether the answer has been given.
+pub(crate) async fn decide(
+    handler: &Handler,
+    session: &mut Session,
+    exchange: &mut Exchange,
+) -> Result<bool> {
+    let known = know(session, exchange);
+    let verdict = match refuse_by_protocol(session, &known) {
+        Some(problem) => Err(problem),
+        None => Ok(verdict(session, exchange, &known)),
+    };
+    exchange.facts = Some(Box::new(known));
+    match verdict {
+        Ok(Verdict::Forward(decision)) => {
+            exchange.subject = Subject::Forwarded(Box::new(decision));
+            return Ok(false);
+        }
+        Err(problem) => {
+            exchange.subject = Subject::Answered(None);
+            handler.counters.count_unrouted();
+            problem::send(session, exchange, &problem).await;
+        }
+        Ok(Verdict::NoRoute) => {
+            exchange.subject = Subject::Answered(None);
+            handler.counters.count_unrouted();
+            problem::send(session, exchange, &Problem::NO_ROUTE).await;
+        }
+        Ok(Verdict::Refuse(refusal)) => refuse(session, exchange, &refusal).await,
+        Ok(Verdict::Redirect(to)) => redirect(session, exchange, &to).await?,
+    }
+    Ok(true)
+}
+
+fn know(session: &Session, exchange: &Exchange) -> Known {
+    let head = session.req_header();
+    let peer = session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
+    let trusted = peer.is_some_and(|peer| exchange.snapshot.trusts(peer));
+    Known {
+        request_id: forwarding::request_id(&head.headers),
+        client: peer
+            .map(|peer| forwarding::client_address(&exchange.snapshot, peer, &head.headers)),
+        peer,
+        trusted,
+        debug: trusted && head.headers.get("turnout-debug").is_some_and(|value| value == "1"),
+        https: session.digest().is_some_and(|digest| digest.ssl_digest.is_some()),
+        method: head.method.clone(),
+        host: authority(session).into(),
+    }
+}
+
+/// The authority that the client asks for: HTTP/2's own, else the Host header.
+fn authority(session: &Session) -> &str {
+    let head = session.req_header();
+    let host = || head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    head.uri.authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or("")
+}
+
+fn refuse_by_protocol(session: &Session, known: &Known) -> Option<Problem> {
+    let head = session.req_header();
+    let nameless = head.version == Version::HTTP_11 && known.host.is_empty();
+    if nameless || head.headers.get_all(http::header::HOST).iter().count() > 1 {
+        return Some(Problem::BAD_HOST);
+    }
+    let refused = head.method == Method::TRACE || head.method == Method::CONNECT;
+    refused.then_some(Problem::METHOD_NOT_SERVED)
+}
+
+fn verdict(session: &Session, exchange: &Exchange, known: &Known) -> Verdict {
+    let head = session.req_header();
+    let facts = Facts {
+        method: &head.method,
+        host: &known.host,
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or(""),
+        headers: &head.headers,
+        client: known.client.unwrap_or([0, 0, 0, 0].into()),
+        trusted: known.trusted,
+        request_id: &known.request_id,
+        now_unix: now_unix(),
+    };
+    rules::decide(&exchange.snapshot, &facts)
+}
+
+async fn refuse(session: &mut Session, exchange: &mut Exchange, refusal: &Refusal) {
+    exchange.subject = Subject::Answered(Some((refusal.route, refusal.family)));
+    let successor = exchange.place().and_then(|(route, family)| {
+        let to_canonical = &route.family(family)?.to_canonical;
+        Some(to_canonical.apply(session.req_header().uri.path()).into_owned())
+    });
+    let problem = Problem::of(refusal.cause, successor);
+    problem::send(session, exchange, &problem).await;
+}
+
+async fn redirect(session: &mut Session, exchange: &mut Exchange, to: &Redirection) -> Result<()> {
+    exchange.subject = Subject::Answered(Some((to.route, to.family)));
+    let mut response = pingora::http::ResponseHeader::build(to.status, Some(4))?;
+    response.insert_header(http::header::LOCATION, &*to.location)?;
+    response.insert_header(http::header::CONTENT_LENGTH, "0")?;
+    forwarding::mark_answer(&mut response, exchange)?;
+    session.write_response_header(Box::new(response), true).await
+}

@@ -1,0 +1,96 @@
+//! What is left of a request when it is over? Counters, one access line, and the shadow's other half.
+
+use http::Version;
+use pingora::prelude::Error;
+use pingora::proxy::Session;
+use rules::Arm;
+use rules::sli::{ErrorClass, Observation, Scheme, SeriesKey};
+
+use crate::access_log::Line;
+use crate::cause::class_of;
+use crate::clock::now_unix;
+use crate::exchange::{Exchange, Subject};
+use crate::handler::Handler;
+use crate::shadow::PrimaryEnd;
+
+/// Status of a request whose client went away before there was an answer, as nginx logs it.
+const CLIENT_CLOSED: u16 = 499;
+
+/// Counts the exchange, writes its line and lets go of its capture.
+pub(crate) fn finish(
+    handler: &Handler,
+    session: &Session,
+    error: Option<&Error>,
+    exchange: &mut Exchange,
+) {
+    let status = session.response_written().map_or(CLIENT_CLOSED, |head| head.status.as_u16());
+    let failed = error.map(|error| exchange.failure.unwrap_or_else(|| class_of(error)));
+    let class = failed.or((status >= 500).then_some(ErrorClass::ServerError));
+    let key = series_key(session, exchange, status, class);
+    count(exchange, key, class);
+    if let Some(capture) = exchange.capture.take() {
+        capture.finish(primary_end(exchange, failed));
+    }
+    if let Some(log) = &handler.access_log {
+        log.write(&Line {
+            exchange,
+            method: key.method,
+            version: key.version,
+            scheme: key.scheme,
+            status,
+            class,
+            traceparent: session
+                .req_header()
+                .headers
+                .get("traceparent")
+                .and_then(|v| v.to_str().ok()),
+            response_bytes: session.body_bytes_sent(),
+            request_bytes: session.body_bytes_read(),
+        });
+    }
+}
+
+fn series_key(
+    session: &Session,
+    exchange: &Exchange,
+    status: u16,
+    class: Option<ErrorClass>,
+) -> SeriesKey {
+    let head = session.req_header();
+    let https = exchange.facts.as_ref().is_some_and(|known| known.https);
+    let scheme = if https { Scheme::Https } else { Scheme::Http };
+    let version = if session.is_http2() { Version::HTTP_2 } else { head.version };
+    SeriesKey::new(&head.method, status, class, scheme, version)
+}
+
+/// An answer that the proxy itself gave is counted as nobody's: no arm had a part in it.
+fn count(exchange: &Exchange, key: SeriesKey, class: Option<ErrorClass>) {
+    let Subject::Forwarded(decision) = &exchange.subject else { return };
+    let Some(route) = exchange.route() else { return };
+    let duration = exchange.started.elapsed();
+    if let Some(failed) = exchange.fell_back {
+        route.counters.arm(Arm::Candidate).record_fallback(failed, duration);
+    }
+    route.counters.record(&Observation {
+        arm: exchange.serving().unwrap_or(decision.arm),
+        cohort: decision.cohort,
+        family: decision.family,
+        tenant: decision.tenant.as_ref(),
+        key: SeriesKey { error: class, ..key },
+        duration,
+        overridden: decision.reason.pick == rules::decide::Pick::Override,
+        now_unix: now_unix(),
+    });
+}
+
+fn primary_end(exchange: &Exchange, failed: Option<ErrorClass>) -> PrimaryEnd {
+    match failed {
+        _ if exchange.upgraded => PrimaryEnd::Upgrade,
+        None => PrimaryEnd::Complete,
+        Some(ErrorClass::Timeout) => PrimaryEnd::Timeout,
+        Some(ErrorClass::ClientAbort) => PrimaryEnd::ClientAbort,
+        Some(ErrorClass::Connect | ErrorClass::Transport | ErrorClass::ServerError) => {
+            PrimaryEnd::Connect
+        }
+    }
+}

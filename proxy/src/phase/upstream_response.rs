@@ -1,0 +1,122 @@
+//! What does the client get to see of the arm's answer? Its own path family's view; and a tee for the shadow.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{HeaderName, HeaderValue, LINK};
+use jiff::Timestamp;
+use pingora::http::ResponseHeader;
+use pingora::prelude::{Error, ErrorType, Result};
+use pingora::proxy::Session;
+use rules::Route;
+use rules::route::{Alias, FamilyId};
+use rules::sli::ErrorClass;
+
+use crate::exchange::Exchange;
+use crate::forwarding;
+use crate::location::{Sides, map_back};
+
+/// Fields that are between the arm and the proxy only (RFC 9110 section 7.6.1); Pingora sets its own framing.
+const HOP_BY_HOP: [HeaderName; 3] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("proxy-authenticate"),
+];
+
+/// The head as the arm sent it: decides whether stable steps in, and shows it to the shadow.
+pub(crate) fn head(
+    session: &Session,
+    response: &ResponseHeader,
+    exchange: &mut Exchange,
+) -> Result<()> {
+    if exchange.time_left().is_zero() {
+        return Error::e_explain(ErrorType::HTTPStatus(504), "the exchange took too long");
+    }
+    let gave_up = matches!(response.status.as_u16(), 502..=504);
+    if gave_up && exchange.may_fall_back() && !session.as_ref().retry_buffer_truncated() {
+        exchange.fell_back = Some(ErrorClass::ServerError);
+        exchange.tried = None;
+        let mut error = Error::explain(ErrorType::HTTPStatus(502), "the candidate gave up");
+        error.set_retry(true);
+        return Err(error);
+    }
+    exchange.upgraded = response.status == StatusCode::SWITCHING_PROTOCOLS;
+    if let Some(capture) = &mut exchange.capture {
+        capture.response_head(response.status, &response.headers);
+    }
+    Ok(())
+}
+
+/// A piece of the answer's body, as the arm sent it.
+pub(crate) fn body(chunk: Option<&Bytes>, exchange: &mut Exchange) -> Result<Option<Duration>> {
+    if exchange.upgraded {
+        return Ok(None);
+    }
+    if exchange.time_left().is_zero() {
+        return Error::e_explain(ErrorType::ReadTimedout, "the exchange took too long");
+    }
+    if let (Some(capture), Some(chunk)) = (&mut exchange.capture, chunk) {
+        capture.response_chunk(chunk);
+    }
+    Ok(None)
+}
+
+/// Turns the arm's head into what the client expects.
+pub(crate) fn to_client(
+    session: &Session,
+    response: &mut ResponseHeader,
+    exchange: &Exchange,
+) -> Result<()> {
+    for name in &HOP_BY_HOP {
+        response.remove_header(name);
+    }
+    let (Some((route, family)), Some(arm)) = (exchange.place(), exchange.serving()) else {
+        return Ok(());
+    };
+    let target = route.family(family).and_then(|family| family.arm(arm));
+    if let (Some(target), Some(upstream)) = (target, exchange.upstream(arm)) {
+        let client = exchange.facts.as_ref().map_or("", |known| &*known.host);
+        let sides = Sides { client, rewritten: route.host_rewrite.as_ref(), upstream };
+        map_back(response, &target.rewrite, &sides)?;
+    }
+    announce_alias(response, route, family, session.req_header().uri.path())?;
+    forwarding::edit_response(response, &route.response_headers)?;
+    forwarding::mark_answer(response, exchange)
+}
+
+/// Tells the user of an alias since when it is deprecated (RFC 9745), until when it is served (RFC 8594), and where to go.
+fn announce_alias(
+    response: &mut ResponseHeader,
+    route: &Route,
+    family: FamilyId,
+    path: &str,
+) -> Result<()> {
+    let Some(family) = route.family(family) else { return Ok(()) };
+    let Some(Alias { deprecated_unix, sunset_unix }) = &family.alias else { return Ok(()) };
+    response.insert_header("deprecation", format!("@{deprecated_unix}"))?;
+    if let Some(date) = sunset_unix.and_then(http_date) {
+        response.insert_header("sunset", date)?;
+    }
+    let successor = format!("<{}>; rel=\"successor-version\"", family.to_canonical.apply(path));
+    if let Ok(link) = HeaderValue::try_from(successor) {
+        response.append_header(LINK, link)?;
+    }
+    Ok(())
+}
+
+/// A moment as HTTP writes it (RFC 9110 section 5.6.7).
+fn http_date(unix: i64) -> Option<String> {
+    let moment = Timestamp::from_second(unix).ok()?;
+    Some(moment.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_http_does() {
+        assert_eq!(http_date(784_111_777).as_deref(), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
+    }
+}

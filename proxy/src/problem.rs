@@ -1,0 +1,137 @@
+//! How does the proxy itself say no? One place for statuses and codes; problem+json (RFC 9457).
+
+use http::header;
+use pingora::http::ResponseHeader;
+use pingora::prelude::Result;
+use pingora::proxy::Session;
+use rules::decide::RefusalCause;
+use rules::sli::ErrorClass;
+
+use crate::exchange::Exchange;
+use crate::forwarding;
+
+/// How long a client should wait before it tries again, in seconds.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// An answer that the proxy gives instead of an arm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    status: u16,
+    code: &'static str,
+    title: &'static str,
+    retry: bool,
+    /// Where the resource lives now.
+    successor: Option<String>,
+}
+
+impl Problem {
+    pub(crate) const NO_ROUTE: Self = Self::new(404, "no_route", "No route matches this request");
+    pub(crate) const BAD_HOST: Self =
+        Self::new(400, "bad_host", "The request needs exactly one Host");
+    pub(crate) const METHOD_NOT_SERVED: Self =
+        Self::new(501, "method_not_served", "This method is not served");
+
+    const fn new(status: u16, code: &'static str, title: &'static str) -> Self {
+        Self { status, code, title, retry: false, successor: None }
+    }
+
+    fn later(self) -> Self {
+        Self { retry: true, ..self }
+    }
+
+    /// The problem of a refusal. `successor` is the path that took an alias's place.
+    pub(crate) fn of(cause: RefusalCause, successor: Option<String>) -> Self {
+        match cause {
+            RefusalCause::TenantMissing => {
+                Self::new(400, "tenant_missing", "The request names no tenant")
+            }
+            RefusalCause::TenantInvalid => {
+                Self::new(400, "tenant_invalid", "The request's tenant cannot be told")
+            }
+            RefusalCause::TenantReadOnly => {
+                Self::new(503, "tenant_read_only", "The tenant is read-only for now").later()
+            }
+            RefusalCause::TenantBlocked => {
+                Self::new(503, "tenant_blocked", "The tenant is locked for now").later()
+            }
+            RefusalCause::AliasGone => Self {
+                successor,
+                ..Self::new(410, "alias_gone", "This path is gone; its successor is named")
+            },
+        }
+    }
+
+    /// The problem of an arm that failed; none where nobody is left to hear it.
+    pub(crate) fn of_failure(class: ErrorClass, status: Option<u16>) -> Option<Self> {
+        let problem = match (class, status) {
+            (ErrorClass::ClientAbort, _) => return None,
+            (ErrorClass::Timeout, _) => {
+                Self::new(504, "upstream_timeout", "The service took too long")
+            }
+            (ErrorClass::Connect, Some(503)) => {
+                Self::new(503, "no_target", "No target of the service is there").later()
+            }
+            (ErrorClass::Connect, _) => {
+                Self::new(502, "upstream_unreachable", "The service cannot be reached")
+            }
+            (ErrorClass::Transport | ErrorClass::ServerError, _) => {
+                Self::new(502, "upstream_broken", "The service's answer broke off")
+            }
+        };
+        Some(problem)
+    }
+
+    /// A request that is not HTTP as it should be.
+    pub(crate) const fn bad_request(status: u16) -> Self {
+        Self::new(status, "bad_request", "The request cannot be read")
+    }
+
+    pub(crate) const fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn body(&self, request_id: &str) -> String {
+        let mut body = serde_json::json!({
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "request_id": request_id,
+            // Kong's own member, so that its clients keep working.
+            "message": self.title,
+        });
+        if let (Some(successor), Some(fields)) = (&self.successor, body.as_object_mut()) {
+            fields.insert("successor".to_owned(), successor.as_str().into());
+        }
+        body.to_string()
+    }
+}
+
+/// Answers with a problem. A client that is gone by now is no error.
+pub(crate) async fn send(session: &mut Session, exchange: &Exchange, problem: &Problem) {
+    let request_id = exchange.facts.as_ref().map_or("-", |known| &*known.request_id);
+    let body = problem.body(request_id);
+    let sent = async {
+        let head = head(problem, exchange, body.len())?;
+        session.write_response_header(Box::new(head), false).await?;
+        session.write_response_body(Some(body.into()), true).await
+    };
+    if let Err(error) = sent.await {
+        tracing::debug!(error = %error.etype().as_str(), "a problem could not be sent");
+    }
+}
+
+fn head(problem: &Problem, exchange: &Exchange, length: usize) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build(problem.status, Some(8))?;
+    head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
+    head.insert_header(header::CONTENT_LENGTH, length)?;
+    head.insert_header(header::CACHE_CONTROL, "no-store")?;
+    if problem.retry {
+        head.insert_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS)?;
+    }
+    if let Some(successor) = &problem.successor {
+        head.insert_header(header::LINK, format!("<{successor}>; rel=\"successor-version\""))?;
+    }
+    forwarding::mark_answer(&mut head, exchange)?;
+    Ok(head)
+}
