@@ -1,0 +1,211 @@
+//! What does the server say? The parts of the control API's answers that people are shown.
+//!
+//! What an older or newer server leaves out is empty here, so that a table can always be drawn.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::exit::Failure;
+
+/// Reads an answer.
+///
+/// # Errors
+/// When it is of another shape.
+pub(crate) fn read<T: DeserializeOwned>(answer: &Value) -> Result<T, Failure> {
+    T::deserialize(answer).map_err(|error| {
+        Failure::of("cannot read the server's answer (is it of another version?)", error)
+    })
+}
+
+/// The server and its routes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StatusAnswer {
+    pub(crate) revision: u64,
+    pub(crate) phase: String,
+    pub(crate) config: ConfigAnswer,
+    pub(crate) routes: Vec<RouteAnswer>,
+    pub(crate) upstreams: Vec<UpstreamAnswer>,
+}
+
+/// The configuration file, and whether it is what is served.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ConfigAnswer {
+    pub(crate) path: String,
+    pub(crate) last_reload_ok: Option<bool>,
+    pub(crate) last_error: Option<String>,
+}
+
+/// One route.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RouteAnswer {
+    pub(crate) name: String,
+    pub(crate) canonical: String,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) aliases: Vec<AliasAnswer>,
+    pub(crate) stable: Option<ArmUpstream>,
+    pub(crate) candidate: Option<ArmUpstream>,
+    #[serde(flatten)]
+    pub(crate) shift: ShiftAnswer,
+    pub(crate) cohorts: Vec<NamedShift>,
+    pub(crate) tenants: TenantShifts,
+    pub(crate) sli: SliAnswer,
+    pub(crate) shadowed: BTreeMap<String, u64>,
+    pub(crate) parity: ParityAnswer,
+}
+
+/// An older path of a route.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AliasAnswer {
+    pub(crate) path: String,
+    pub(crate) sunset: Option<Value>,
+    pub(crate) requests: u64,
+    pub(crate) last_seen: Option<Value>,
+}
+
+/// The pool behind an arm.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ArmUpstream {
+    pub(crate) upstream: String,
+}
+
+/// Where traffic stands.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ShiftAnswer {
+    pub(crate) stage: String,
+    pub(crate) share: String,
+    pub(crate) shadow: String,
+    pub(crate) reverse_shadow: String,
+}
+
+/// Where a cohort's or a tenant's traffic stands.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NamedShift {
+    #[serde(alias = "tenant")]
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) shift: ShiftAnswer,
+}
+
+/// The tenants that have a shift of their own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TenantShifts {
+    pub(crate) count: u64,
+    #[serde(alias = "tenants", alias = "first")]
+    pub(crate) shifts: Vec<NamedShift>,
+}
+
+/// What was measured, per arm.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SliAnswer {
+    pub(crate) stable: ArmAnswer,
+    pub(crate) candidate: ArmAnswer,
+    pub(crate) cohorts: Vec<CohortSli>,
+}
+
+/// What was measured for one cohort.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CohortSli {
+    pub(crate) name: String,
+    pub(crate) stable: ArmAnswer,
+    pub(crate) candidate: ArmAnswer,
+}
+
+/// What was measured on one arm: totals since start, and rates and quantiles over the last `window_s` seconds.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ArmAnswer {
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) fallbacks: u64,
+    pub(crate) overridden: u64,
+    pub(crate) window_s: Option<f64>,
+    pub(crate) rate_per_s: Option<f64>,
+    pub(crate) error_ratio: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+}
+
+impl ArmAnswer {
+    /// How many requests the window holds.
+    pub(crate) fn window_requests(&self) -> f64 {
+        (self.rate_per_s.unwrap_or(0.0) * self.window_s.unwrap_or(10.0)).round()
+    }
+}
+
+/// How alike the arms' answers are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ParityAnswer {
+    pub(crate) compared: u64,
+    pub(crate) mismatched: u64,
+    pub(crate) not_comparable: BTreeMap<String, u64>,
+}
+
+/// One upstream.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct UpstreamAnswer {
+    pub(crate) name: String,
+    pub(crate) targets: Vec<TargetAnswer>,
+    pub(crate) overridden: bool,
+}
+
+/// One target of an upstream.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TargetAnswer {
+    pub(crate) address: String,
+    pub(crate) weight: u64,
+    pub(crate) healthy: bool,
+}
+
+/// What came of a command.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ChangeAnswer {
+    pub(crate) revision: u64,
+    pub(crate) changed: bool,
+    pub(crate) summary: String,
+    pub(crate) diff: String,
+    pub(crate) warnings: Vec<Value>,
+}
+
+/// One revision of the desired state.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RevisionAnswer {
+    pub(crate) revision: u64,
+    pub(crate) at: Value,
+    pub(crate) actor: String,
+    pub(crate) why: Option<String>,
+    pub(crate) command: Value,
+    pub(crate) summary: String,
+}
+
+/// One way in which the arms' answers differ.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct SignatureAnswer {
+    pub(crate) location: String,
+    pub(crate) path: String,
+    pub(crate) kind: String,
+    pub(crate) stable_class: Option<String>,
+    pub(crate) candidate_class: Option<String>,
+    pub(crate) relation: Option<String>,
+    pub(crate) count: u64,
+    pub(crate) last_seen: Value,
+    pub(crate) examples: Vec<String>,
+}

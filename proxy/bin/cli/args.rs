@@ -1,0 +1,219 @@
+//! What can be asked? The tree of commands, and the arguments that several of them share.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
+use rules::{CohortName, RouteName, TenantId};
+
+use super::completion::{self, CompletionArgs};
+use super::document::{ApplyArgs, DiffArgs, ExportArgs};
+use super::events::EventsArgs;
+use super::healthcheck::HealthcheckArgs;
+use super::revisions::{RestoreArgs, RevisionsArgs};
+use super::shift::{RollbackArgs, ShadowArgs, ShiftArgs};
+use super::signatures::SignaturesArgs;
+use super::status::StatusArgs;
+use super::swap::SwapArgs;
+use super::tenant::TenantCommand;
+
+const AFTER_HELP: &str = "\
+A migration, from the first copy to the last request:
+  turnout shadow sms 100% --why \"compare the new service\"
+  turnout status sms -w
+  turnout shift sms 5% --why \"parity is fine\"
+  turnout rollback sms --why \"errors rise\"
+
+Exit codes:
+  0 done   1 failed or invalid   2 drift (diff --exit-code)   64 wrong usage
+  69 server not reachable   75 conflict   77 not allowed   124 time to watch is over
+
+Environment:
+  TURNOUT_SERVER  the control API's address        TURNOUT_ACTOR  who acts, instead of $USER
+  NO_COLOR        no colour, whatever its value    RUST_LOG       what `serve` logs";
+
+/// Moves live HTTP traffic from an old service to a new one, and back with one command.
+#[derive(Debug, Parser)]
+#[command(name = "turnout", version, propagate_version = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a configuration file the server's
+    Apply(ApplyArgs),
+    /// Show what applying a configuration file would change
+    Diff(DiffArgs),
+    /// Print the configuration as applied; with `-o json` also where traffic stands
+    Export(ExportArgs),
+    /// Show where traffic stands: stages, shares, the split of the last 10 seconds, errors, latency
+    Status(StatusArgs),
+    /// Move traffic: set the share that the candidate serves
+    Shift(ShiftArgs),
+    /// Copy traffic: set the share of requests that the other arm gets a copy of
+    Shadow(ShadowArgs),
+    /// Put everything back on stable, at once
+    Rollback(RollbackArgs),
+    /// Replace or re-weight an upstream's targets
+    Swap(SwapArgs),
+    /// Lock a tenant, unlock it, or show what is known of it
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// List the revisions: who changed what, when and why; or show one
+    Revisions(RevisionsArgs),
+    /// Bring back an earlier revision, as a new one
+    Restore(RestoreArgs),
+    /// Show what happened, and with `-f` what happens
+    Events(EventsArgs),
+    /// List how the arms' answers differ, the most frequent difference first
+    Signatures(SignaturesArgs),
+    /// Ask whether the server is ready; for containers
+    Healthcheck(HealthcheckArgs),
+    /// Print the completion script for a shell
+    Completion(CompletionArgs),
+}
+
+/// Where the server is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServerArgs {
+    /// The control API's address
+    #[arg(long, env = "TURNOUT_SERVER", value_name = "URL", default_value = DEFAULT_SERVER, hide_env_values = true)]
+    pub(crate) server: String,
+}
+
+/// Where the control API listens when nothing else is said.
+pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:7081";
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct OutputArgs {
+    /// How to print: a table for people, json and yaml for scripts
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) output: Format,
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For scripts.
+    Json,
+    /// For scripts, and for people who like to read it.
+    Yaml,
+}
+
+/// Why traffic moves, and on top of which revision.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WhyArgs {
+    /// Why; kept with the revision, so that others can read it later
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) why: String,
+    /// Do it only on top of this revision, as `status` shows it; else end with code 75
+    #[arg(long, value_name = "N", value_parser = revision)]
+    pub(crate) if_revision: Option<u64>,
+}
+
+/// Whose shift is meant; the route's default where neither is given.
+#[derive(Debug, Clone, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct ScopeArgs {
+    /// Only this tenant
+    #[arg(long, value_name = "ID")]
+    pub(crate) tenant: Option<TenantId>,
+    /// Only the tenants of this cohort
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cohort: Option<CohortName>,
+}
+
+/// Which route.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RouteArgs {
+    /// The route's name
+    #[arg(value_name = "ROUTE", add = ArgValueCandidates::new(completion::route_names))]
+    pub(crate) route: RouteName,
+}
+
+/// Reads a reason: some words.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("say why in a few words".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// Reads a revision as people write it: `42` or `r42`.
+pub(crate) fn revision(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix('r').unwrap_or(text);
+    digits.parse().map_err(|_invalid| "write a revision's number, for example 42 or r42".to_owned())
+}
+
+/// Reads a time as people write it: `90s`, `10m`, `1h30m`.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_invalid| "write a time such as 90s, 10m or 1h".to_owned())?;
+    Duration::try_from(span).map_err(|_negative| "a time cannot be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn visit(command: &clap::Command, path: &str, seen: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        assert!(command.get_about().is_some(), "{path} says nothing about itself");
+        for argument in command.get_arguments() {
+            let said = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!said.is_empty(), "{path}: {} has no help", argument.get_id());
+        }
+        seen.push(path.clone());
+        command.get_subcommands().for_each(|inner| visit(inner, &path, seen));
+    }
+
+    #[test]
+    fn every_command_and_argument_has_help() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let mut seen = Vec::new();
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            visit(inner, "turnout", &mut seen);
+        }
+        for name in ["status", "shift", "shadow", "rollback", "swap", "tenant lock", "events"] {
+            assert!(seen.contains(&format!("turnout {name}")), "{name} is missing: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn rollback_needs_a_route_and_a_reason_and_nothing_else() {
+        let parsed = Cli::try_parse_from(["turnout", "rollback", "sms", "--why", "errors"]);
+        assert!(matches!(parsed.unwrap().command, Command::Rollback(_)));
+        for wrong in [
+            &["turnout", "rollback", "sms"][..],
+            &["turnout", "rollback", "sms", "--why", "  "],
+            &["turnout", "rollback", "--why", "errors"],
+            &["turnout", "rollback", "a b", "--why", "errors"],
+            &["turnout", "rollback", "sms", "--why", "x", "--tenant", "a", "--cohort", "b"],
+        ] {
+            assert!(Cli::try_parse_from(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn revisions_are_written_with_and_without_their_letter() {
+        assert_eq!(revision("42"), Ok(42));
+        assert_eq!(revision("r42"), Ok(42));
+        assert!(revision("last").is_err());
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(span("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(span("1h30m"), Ok(Duration::from_secs(5_400)));
+        assert!(span("90").is_err() && span("-1s").is_err());
+    }
+}

@@ -1,0 +1,328 @@
+//! How is the server asked? A small HTTP client for the control API.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, IF_MATCH};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client as Pool;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::args::ServerArgs;
+use super::exit::Failure;
+use super::problem::Problem;
+
+/// Long enough for a large configuration on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+const ACTOR: HeaderName = HeaderName::from_static("x-turnout-actor");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// All but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A server's control API.
+pub(crate) struct Client {
+    runtime: tokio::runtime::Runtime,
+    pool: Pool<HttpConnector, Full<Bytes>>,
+    server: String,
+    actor: Option<HeaderValue>,
+    patience: Duration,
+}
+
+/// What is asked of the server.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    method: Method,
+    path: String,
+    body: Option<(&'static str, Bytes)>,
+    if_revision: Option<u64>,
+    last_event: Option<u64>,
+}
+
+impl Ask {
+    /// To be told what is at `path`.
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            body: None,
+            if_revision: None,
+            last_event: None,
+        }
+    }
+
+    /// To do something that `body` describes.
+    pub(crate) fn json(method: Method, path: impl Into<String>, body: &Value) -> Self {
+        let body = Some(("application/json", Bytes::from(body.to_string())));
+        Self { method, body, ..Self::get(path) }
+    }
+
+    /// To take a configuration.
+    pub(crate) fn yaml(path: impl Into<String>, text: String) -> Self {
+        Self {
+            method: Method::POST,
+            body: Some(("application/yaml", Bytes::from(text))),
+            ..Self::get(path)
+        }
+    }
+
+    /// To remove what is at `path`.
+    pub(crate) fn delete(path: impl Into<String>) -> Self {
+        Self { method: Method::DELETE, ..Self::get(path) }
+    }
+
+    /// Only on top of this revision, where one is given.
+    pub(crate) fn on(self, if_revision: Option<u64>) -> Self {
+        Self { if_revision, ..self }
+    }
+
+    /// Only what came after this event.
+    pub(crate) fn after(self, event: Option<u64>) -> Self {
+        Self { last_event: event, ..self }
+    }
+}
+
+impl Client {
+    /// A client of the server that the command line names. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub(crate) fn new(args: &ServerArgs) -> Result<Self, Failure> {
+        let server = base(&args.server)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::of("cannot start", error))?;
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(Duration::from_secs(5)));
+        let pool = Pool::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { runtime, pool, server, actor: actor(), patience: PATIENCE })
+    }
+
+    /// The same, but it gives up sooner.
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The answer to a question.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, refuses, or answers something else than JSON.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.send(&Ask::get(path))
+    }
+
+    /// The answer, as JSON.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, refuses, or answers something else than JSON.
+    pub(crate) fn send(&self, ask: &Ask) -> Result<Value, Failure> {
+        let (status, body) = self.ask(ask)?;
+        if !status.is_success() {
+            return Err(Failure::Refused(Box::new(Problem::read(status, &body))));
+        }
+        if body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&body).map_err(|error| self.not_turnout(&error))
+    }
+
+    /// The answer, as text.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub(crate) fn text(&self, path: &str) -> Result<String, Failure> {
+        let (status, body) = self.ask(&Ask::get(path))?;
+        if !status.is_success() {
+            return Err(Failure::Refused(Box::new(Problem::read(status, &body))));
+        }
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// The status and body of the answer, whatever it is.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub(crate) fn ask(&self, ask: &Ask) -> Result<(StatusCode, Bytes), Failure> {
+        let exchange = async {
+            let answer = self.open(ask).await?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await;
+            Ok((status, body.map_err(|error| self.unreachable(&error))?.to_bytes()))
+        };
+        self.runtime.block_on(async {
+            tokio::time::timeout(self.patience, exchange).await.unwrap_or_else(|_elapsed| {
+                Err(Failure::Unreachable {
+                    server: self.server.clone(),
+                    cause: format!("nothing said within {:?}", self.patience),
+                })
+            })
+        })
+    }
+
+    /// Hands over the answer piece by piece, until it ends or `deadline` passes.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses, or when `take` fails.
+    pub(crate) fn stream(
+        &self,
+        ask: &Ask,
+        deadline: Option<std::time::Instant>,
+        mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<Ended, Failure> {
+        let reading = async {
+            let answer = self.open(ask).await?;
+            let status = answer.status();
+            let mut body = answer.into_body();
+            if !status.is_success() {
+                let body = body.collect().await.map_err(|error| self.unreachable(&error))?;
+                let problem = Problem::read(status, &body.to_bytes());
+                return Err(Failure::Refused(Box::new(problem)));
+            }
+            while let Some(frame) = body.frame().await {
+                let Ok(frame) = frame else { break };
+                if let Some(piece) = frame.data_ref() {
+                    take(piece)?;
+                }
+            }
+            Ok(Ended::ByServer)
+        };
+        self.runtime.block_on(async {
+            match deadline {
+                None => reading.await,
+                Some(at) => tokio::time::timeout_at(at.into(), reading)
+                    .await
+                    .unwrap_or(Ok(Ended::ByDeadline)),
+            }
+        })
+    }
+
+    async fn open(&self, ask: &Ask) -> Result<Response<Incoming>, Failure> {
+        let request = self.request(ask)?;
+        self.pool.request(request).await.map_err(|error| self.unreachable(&error))
+    }
+
+    fn request(&self, ask: &Ask) -> Result<Request<Full<Bytes>>, Failure> {
+        let mut request = Request::builder()
+            .method(&ask.method)
+            .uri(format!("{}{}", self.server, ask.path))
+            .header(ACCEPT, "application/json, application/yaml, text/event-stream, */*;q=0.1");
+        if let Some(actor) = &self.actor {
+            request = request.header(ACTOR, actor);
+        }
+        if let Some(revision) = ask.if_revision {
+            request = request.header(IF_MATCH, format!("\"r{revision}\""));
+        }
+        if let Some(event) = ask.last_event {
+            request = request.header(LAST_EVENT_ID, event);
+        }
+        let mut bytes = Bytes::new();
+        if let Some((kind, body)) = &ask.body {
+            request = request.header(CONTENT_TYPE, *kind);
+            bytes = body.clone();
+        }
+        request.body(Full::new(bytes)).map_err(|error| Failure::of("cannot ask the server", error))
+    }
+
+    fn unreachable(&self, error: &dyn Error) -> Failure {
+        Failure::Unreachable { server: self.server.clone(), cause: root_cause(error) }
+    }
+
+    fn not_turnout(&self, error: &serde_json::Error) -> Failure {
+        Failure::Failed(format!(
+            "{} does not answer as Turnout's control API does ({error})\n  is it the control address, and not the traffic or status port?",
+            self.server
+        ))
+    }
+}
+
+/// Why a stream came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The server ended it, or the connection broke.
+    ByServer,
+    /// The time was over.
+    ByDeadline,
+}
+
+/// A text as one segment of a path, or one value of a query.
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// The server's address without a slash at its end.
+fn base(server: &str) -> Result<String, Failure> {
+    let wrong = |why: &str| {
+        Failure::Usage(format!(
+            "{server:?} is not a server's address: {why}; write for example http://127.0.0.1:7081"
+        ))
+    };
+    let server = server.trim();
+    let full = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+    let uri: Uri = full.parse().map_err(|_invalid| wrong("it cannot be read"))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http"), Some(host)) if !host.is_empty() => Ok(full.trim_end_matches('/').to_owned()),
+        (Some("https"), _) => Err(wrong("the control API speaks plain HTTP on loopback")),
+        _ => Err(wrong("it names no host")),
+    }
+}
+
+/// Who acts, as the revisions will say.
+fn actor() -> Option<HeaderValue> {
+    ["TURNOUT_ACTOR", "USER", "LOGNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .map(|name| name.trim().to_owned())
+        .find(|name| !name.is_empty())
+        .and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok())
+}
+
+/// The innermost cause says what the network said; those around it only say that there is one.
+fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        for (written, read) in [
+            ("http://127.0.0.1:7081", "http://127.0.0.1:7081"),
+            ("http://127.0.0.1:7081/", "http://127.0.0.1:7081"),
+            ("localhost:7081", "http://localhost:7081"),
+            (" http://[::1]:7081 ", "http://[::1]:7081"),
+        ] {
+            assert_eq!(base(written).unwrap(), read, "{written}");
+        }
+        for wrong in ["https://example.org", "", "ftp://a", "http://", "a b"] {
+            let failure = base(wrong).unwrap_err();
+            assert!(matches!(&failure, Failure::Usage(_)), "{wrong}: {failure}");
+        }
+    }
+
+    #[test]
+    fn texts_are_encoded_for_paths_and_queries() {
+        assert_eq!(encoded("user@example.org:1"), "user%40example.org%3A1");
+        assert_eq!(encoded("why & how?"), "why%20%26%20how%3F");
+    }
+
+    #[test]
+    fn nobody_there_is_told_from_a_refusal() {
+        // Nothing can listen on port 0.
+        let server = ServerArgs { server: "http://127.0.0.1:0".to_owned() };
+        let failure = Client::new(&server).unwrap().get("/v1/status").unwrap_err();
+        assert!(matches!(&failure, Failure::Unreachable { .. }), "{failure}");
+        assert!(failure.to_string().contains("turnout serve"), "{failure}");
+    }
+}

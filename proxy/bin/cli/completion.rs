@@ -1,0 +1,99 @@
+//! How does a shell complete commands, options and the names of routes?
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use clap_complete::CompletionCandidate;
+use clap_complete::env::Shells;
+
+use super::answer::{self, RouteAnswer};
+use super::args::{DEFAULT_SERVER, ServerArgs};
+use super::client::Client;
+use super::exit::{Exit, Failure};
+use super::out;
+
+/// The variable by which the script asks this program what could come next.
+pub(crate) const VARIABLE: &str = "TURNOUT_COMPLETE";
+
+/// Print the completion script for a shell.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It asks the server for the names of routes, so TURNOUT_SERVER must be set where that is not the default.
+
+  bash        source <(turnout completion bash)         in ~/.bashrc
+  zsh         source <(turnout completion zsh)          in ~/.zshrc
+  fish        turnout completion fish | source          in ~/.config/fish/config.fish
+  powershell  turnout completion powershell | Out-String | Invoke-Expression")]
+pub(crate) struct CompletionArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: Shell,
+}
+
+/// The shells that there is a script for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+}
+
+impl Shell {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Elvish => "elvish",
+            Self::Fish => "fish",
+            Self::Powershell => "powershell",
+            Self::Zsh => "zsh",
+        }
+    }
+}
+
+/// Prints the script.
+pub(crate) fn run(args: &CompletionArgs) -> Result<Exit, Failure> {
+    out::text(&script(args.shell)?)?;
+    Ok(Exit::Done)
+}
+
+fn script(shell: Shell) -> Result<String, Failure> {
+    let shells = Shells::builtins();
+    let shell = shells
+        .completer(shell.as_str())
+        .ok_or_else(|| Failure::Failed(format!("there is no script for {}", shell.as_str())))?;
+    let mut script = Vec::new();
+    shell.write_registration(VARIABLE, "turnout", "turnout", "turnout", &mut script)?;
+    Ok(String::from_utf8_lossy(&script).into_owned())
+}
+
+/// The names of the server's routes; none where it cannot be asked, for completing must not get in the way.
+pub(crate) fn route_names() -> Vec<CompletionCandidate> {
+    let server = std::env::var("TURNOUT_SERVER").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
+    let client = Client::new(&ServerArgs { server });
+    let routes = client
+        .map(|client| client.with_patience(Duration::from_millis(500)))
+        .and_then(|client| client.get("/v1/routes"))
+        .and_then(|answer| {
+            answer::read::<Vec<RouteAnswer>>(answer.get("routes").unwrap_or(&answer))
+        });
+    let candidate = |route: RouteAnswer| {
+        let shift = [route.shift.stage, route.shift.share].join(" ");
+        CompletionCandidate::new(route.name).help(Some(shift.into()))
+    };
+    routes.unwrap_or_default().into_iter().map(candidate).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shell_has_a_script_that_asks_this_program() {
+        for shell in Shell::value_variants() {
+            let script = script(*shell).unwrap();
+            assert!(script.contains(VARIABLE) && script.contains("turnout"), "{shell:?}");
+        }
+    }
+}

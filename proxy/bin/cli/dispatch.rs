@@ -1,0 +1,91 @@
+//! Who does what is asked? Parses the command line, hands over, and turns failures into exit codes.
+
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+
+use super::args::{Cli, Command};
+use super::exit::{Exit, Failure};
+use super::{
+    completion, document, events, healthcheck, out, revisions, shift, signatures, status, swap,
+    tenant,
+};
+
+/// Runs the command line of this process.
+pub(crate) fn run() -> ExitCode {
+    // Answers and ends the process where a shell asks for completions.
+    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return refused(&error).into(),
+    };
+    match dispatch(&command) {
+        Ok(code) => code,
+        Err(failure) => {
+            if failure.is_worth_saying() {
+                out::failure(&failure);
+            }
+            failure.exit().into()
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> Result<ExitCode, Failure> {
+    let exit = match command {
+        Command::Apply(args) => document::apply(args),
+        Command::Diff(args) => document::diff(args),
+        Command::Export(args) => document::export(args),
+        Command::Status(args) => status::run(args),
+        Command::Shift(args) => shift::shift(args),
+        Command::Shadow(args) => shift::shadow(args),
+        Command::Rollback(args) => shift::rollback(args),
+        Command::Swap(args) => swap::run(args),
+        Command::Tenant(command) => tenant::run(command),
+        Command::Revisions(args) => revisions::list(args),
+        Command::Restore(args) => revisions::restore(args),
+        Command::Events(args) => events::run(args),
+        Command::Signatures(args) => signatures::run(args),
+        Command::Healthcheck(args) => healthcheck::run(args),
+        Command::Completion(args) => completion::run(args),
+    };
+    exit.map(ExitCode::from)
+}
+
+/// Shows help or version where they were asked for, else what is wrong with the command line.
+fn refused(error: &clap::Error) -> Exit {
+    // Nobody is left to be told when this cannot be written.
+    let _written = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+        _ => {
+            if lacks_why(error) {
+                out::note(
+                    "\n  --why is kept with the revision, so that others can read why traffic moved: --why \"errors rise\"",
+                );
+            }
+            Exit::Usage
+        }
+    }
+}
+
+fn lacks_why(error: &clap::Error) -> bool {
+    error.kind() == ErrorKind::MissingRequiredArgument
+        && matches!(
+            error.get(ContextKind::InvalidArg),
+            Some(ContextValue::Strings(missing)) if missing.iter().any(|name| name.starts_with("--why"))
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_reason_is_noticed() {
+        let without = Cli::try_parse_from(["turnout", "shift", "sms", "5%"]).unwrap_err();
+        assert!(lacks_why(&without));
+        let other = Cli::try_parse_from(["turnout", "shift", "--why", "x"]).unwrap_err();
+        assert!(!lacks_why(&other));
+    }
+}

@@ -1,0 +1,58 @@
+//! Is the server ready? For containers, which have no curl.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::ServerArgs;
+use super::client::{Ask, Client};
+use super::exit::{Exit, Failure};
+use super::out;
+
+/// Ask whether the server is ready.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Ends with 0 where it is ready, 1 where it is not, 69 where nobody answers.
+
+  HEALTHCHECK CMD [\"turnout\", \"healthcheck\"]")]
+pub(crate) struct HealthcheckArgs {
+    /// The status listener's address, or the control API's; /readyz where the address has no path
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7082")]
+    url: String,
+}
+
+/// Asks whether the server is ready.
+pub(crate) fn run(args: &HealthcheckArgs) -> Result<Exit, Failure> {
+    let (server, path) = split(&args.url);
+    let client = Client::new(&ServerArgs { server: server.to_owned() })?;
+    let (status, body) = client.with_patience(Duration::from_secs(5)).ask(&Ask::get(path))?;
+    out::line(String::from_utf8_lossy(&body).trim())?;
+    Ok(if status.is_success() { Exit::Done } else { Exit::Failed })
+}
+
+fn split(url: &str) -> (&str, &str) {
+    let host_at = url.find("://").map_or(0, |at| at + 3);
+    let path_at = url.get(host_at..).and_then(|rest| rest.find('/')).map(|at| host_at + at);
+    match path_at.and_then(|at| url.split_at_checked(at)) {
+        Some((server, path)) if path.len() > 1 => (server, path),
+        Some((server, _)) => (server, "/readyz"),
+        None => (url, "/readyz"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn an_address_without_a_path_asks_for_readiness() {
+        for (url, expected) in [
+            ("http://127.0.0.1:7082", ("http://127.0.0.1:7082", "/readyz")),
+            ("http://127.0.0.1:7082/", ("http://127.0.0.1:7082", "/readyz")),
+            ("http://[::1]:7082/livez", ("http://[::1]:7082", "/livez")),
+            ("localhost:7082/healthz", ("localhost:7082", "/healthz")),
+        ] {
+            assert_eq!(split(url), expected);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The command line: what people and scripts ask of Turnout.
+//!
+//! Read in this order:
+//!
+//! - [`args`]: the tree of commands; [`dispatch`]: parses and does what is asked;
+//! - [`exit`]: the exit codes, and what can go wrong; [`out`]: the one place that prints; [`confirm`]: the one that asks;
+//! - [`client`] and [`problem`]: the control API as commands use it; [`answer`]: what it says;
+//! - without a server: [`check`], [`explain`], [`completion`], [`healthcheck`];
+//! - with one: [`status`], [`shift`], [`swap`], [`tenant`], [`document`], [`revisions`], [`events`], [`signatures`].
+
+mod answer;
+mod args;
+mod change;
+mod client;
+mod completion;
+mod confirm;
+mod dispatch;
+mod document;
+mod events;
+mod exit;
+mod healthcheck;
+mod out;
+mod problem;
+mod revisions;
+mod shift;
+mod signatures;
+mod status;
+mod swap;
+mod tenant;
+
+pub(crate) use dispatch::run;

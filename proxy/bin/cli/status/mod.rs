@@ -1,0 +1,10 @@
+//! Where does traffic stand? `status`, once or as long as somebody watches.
+//!
+//! - [`watch`]: what is asked of the server, and how often;
+//! - [`routes`]: the table of all routes; [`detail`]: everything about one route.
+
+mod detail;
+mod routes;
+mod watch;
+
+pub(crate) use watch::{StatusArgs, run};
