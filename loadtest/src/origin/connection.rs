@@ -93,7 +93,7 @@ async fn respond(reply: Reply, name: HeaderValue) -> Result<Response<AnswerBody>
     let mut response = Response::new(body);
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
-    response.headers_mut().insert(HeaderName::from_static("x-origin"), name);
+    response.headers_mut().entry(HeaderName::from_static("x-origin")).or_insert(name);
     Ok(response)
 }
 

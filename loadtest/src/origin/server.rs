@@ -14,7 +14,8 @@ use super::connection::{Script, serve};
 use super::ledger::{Ledger, Recorded};
 use super::reply::Reply;
 
-/// A scripted HTTP/1.1 server on 127.0.0.1. Every answer carries `x-origin: <name>`.
+/// A scripted HTTP/1.1 server on 127.0.0.1. Every answer carries `x-origin: <name>`, unless the behaviour sets
+/// that header itself.
 ///
 /// Dropping it closes its port and its connections as soon as its runtime gets to it; [`Origin::stop`] waits for that.
 pub struct Origin {

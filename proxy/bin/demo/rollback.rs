@@ -1,0 +1,113 @@
+//! The new service fails, and everything goes back: how long does that take?
+
+use std::time::{Duration, Instant};
+
+use super::control::ROUTE;
+use super::observe::{Scene, wanted};
+use super::screen::{errors, millis, pictured};
+use super::walk::all_well;
+
+/// How many failures of the new service are enough to act.
+const ENOUGH_FAILURES: u64 = 50;
+/// How many requests must be well again after the rollback.
+const ENOUGH_WELL: u64 = 500;
+
+/// What a rollback took.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    /// From the command's first byte to its answer.
+    answered_after: Duration,
+    /// From the command's first byte to the last client request that the new service received; `None`: there was none.
+    last_after: Option<Duration>,
+    /// How many client requests it received in that time.
+    received: usize,
+}
+
+impl Scene<'_> {
+    /// Breaks the new service and takes it out.
+    pub(super) async fn fail_and_roll_back(&mut self) -> anyhow::Result<()> {
+        self.failure().await?;
+        self.rollback().await
+    }
+
+    async fn failure(&mut self) -> anyhow::Result<()> {
+        self.step("The new service starts to fail: it answers everything with 503");
+        let before = self.control.route().await?.sli.candidate;
+        self.messaging.fail(true);
+        self.begin().await?;
+        let sight = self
+            .until(|sight| {
+                let failed = sight.route.sli.candidate.errors.saturating_sub(before.errors);
+                wanted(failed >= ENOUGH_FAILURES, || {
+                    format!("Turnout counted only {failed} errors of the new service")
+                })
+            })
+            .await?;
+        let now = &sight.route.sli.candidate;
+        self.screen.tell(&format!(
+            "the new service failed {} of {} requests, {} of them were served by the old one instead",
+            now.errors.saturating_sub(before.errors),
+            now.requests.saturating_sub(before.requests),
+            now.fallbacks.saturating_sub(before.fallbacks),
+        ));
+        let clients = &sight.clients;
+        self.screen.tell(&format!(
+            "clients: {} of {} requests, {} of them writes, which are never sent twice",
+            errors(clients.errors),
+            clients.ended(),
+            clients.write_errors,
+        ));
+        wanted(clients.errors == clients.write_errors, || "clients saw reads fail".to_owned())
+            .map_err(|missing| self.unshown(missing).into())
+    }
+
+    async fn rollback(&mut self) -> anyhow::Result<()> {
+        self.step("Put everything back");
+        let why = "the new service fails";
+        self.screen.command(&format!("turnout rollback {ROUTE} --why \"{why}\""));
+        let start = Instant::now();
+        let done = self.control.rollback(why).await?;
+        let answered_after = start.elapsed();
+        self.begin().await?;
+        self.told(&done);
+        let sight = self
+            .until(|sight| {
+                all_well(sight)?;
+                wanted(sight.route.stage == "off", || "the stage is not off".to_owned())?;
+                wanted(sight.clients.ended() >= ENOUGH_WELL, || {
+                    "too few requests were answered".to_owned()
+                })?;
+                wanted(sight.clients.new.answers == 0, || {
+                    "the new service still serves clients".to_owned()
+                })
+            })
+            .await?;
+        self.screen.tell(&pictured(&sight.clients));
+        let measured = self.measured(start, answered_after);
+        self.tell_measured(measured);
+        let late = measured.last_after.is_some_and(|last| last > Duration::from_secs(1));
+        wanted(!late, || "a request reached the new service a second after the rollback".to_owned())
+            .map_err(|missing| self.unshown(missing).into())
+    }
+
+    fn measured(&self, start: Instant, answered_after: Duration) -> Measured {
+        let requests = self.messaging.new.requests();
+        // A copy is no client's request: nobody waits for its answer.
+        let late = requests.iter().filter(|request| request.header("x-turnout-shadow").is_none());
+        let late: Vec<Duration> =
+            late.filter_map(|request| request.at.checked_duration_since(start)).collect();
+        Measured { answered_after, last_after: late.iter().max().copied(), received: late.len() }
+    }
+
+    fn tell_measured(&self, measured: Measured) {
+        let Measured { answered_after, last_after, received } = measured;
+        let answered = format!("stored and in force after {}", millis(answered_after));
+        self.screen.tell(&match last_after {
+            None => format!("{answered}; no request reached the new service after the command left"),
+            Some(last) => format!(
+                "{answered}; the last request reached the new service after {} ({received} came in that time)",
+                millis(last)
+            ),
+        });
+    }
+}
