@@ -198,7 +198,7 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
     let redirected = match after_sunset(route, family, facts) {
         Some(AfterSunset::Gone) => return refuse(RefusalCause::AliasGone),
         Some(AfterSunset::Redirect) => {
-            Some((308, with_query(family.to_canonical.apply(facts.path), facts)))
+            Some((308, with_query(&family.to_canonical.apply(facts.path), facts)))
         }
         Some(AfterSunset::Serve) | None => {
             route.redirect.as_ref().map(|to| (to.status, location(to, facts)))
@@ -250,18 +250,27 @@ fn after_sunset(route: &Route, family: &Family, facts: &Facts<'_>) -> Option<Aft
 
 fn location(to: &Redirect, facts: &Facts<'_>) -> Box<str> {
     let path = to.rewrite.apply(facts.path);
+    // Another scheme has another port: the client's is of no use there.
+    let own_host = if to.scheme.is_some() { facts.host_name() } else { facts.host };
     match (&to.scheme, &to.host) {
-        (None, None) => with_query(path, facts),
+        (None, None) => with_query(&path, facts),
         (scheme, host) => {
             let scheme = scheme.as_deref().map(|scheme| format!("{scheme}:")).unwrap_or_default();
-            let host = host.as_deref().unwrap_or(facts.host);
-            format!("{scheme}//{host}{}", with_query(path, facts)).into()
+            let host = host.as_deref().unwrap_or(own_host);
+            let query = if facts.query.is_empty() { "" } else { "?" };
+            format!("{scheme}//{host}{path}{query}{}", facts.query).into()
         }
     }
 }
 
-fn with_query(path: Cow<'_, str>, facts: &Facts<'_>) -> Box<str> {
-    if facts.query.is_empty() { path.into() } else { format!("{path}?{}", facts.query).into() }
+/// A path on the client's own host, with the query.
+///
+/// What is left of a rewritten path may begin like another host, `//host` or, as browsers read it, `/\host`: RFC 3986
+/// section 4.2 has `/.` put before it.
+fn with_query(path: &str, facts: &Facts<'_>) -> Box<str> {
+    let guard = if path.starts_with("//") || path.starts_with("/\\") { "/." } else { "" };
+    let query = if facts.query.is_empty() { "" } else { "?" };
+    format!("{guard}{path}{query}{}", facts.query).into()
 }
 
 fn pick_arm(

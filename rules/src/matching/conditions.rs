@@ -51,9 +51,10 @@ impl HostMatch {
     pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exact(name) => **name == *host,
-            Self::Below(name) => {
-                host.strip_suffix(&**name).is_some_and(|head| head.len() > 1 && head.ends_with('.'))
-            }
+            Self::Below(name) => host
+                .strip_suffix(&**name)
+                .and_then(|head| head.strip_suffix('.'))
+                .is_some_and(|head| !head.is_empty() && !head.starts_with('.')),
         }
     }
 }

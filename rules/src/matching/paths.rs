@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use regex::RegexSet;
+use regex::Regex;
+use regex_automata::{Anchored, Input, meta};
 
 use super::{PathMatch, Precedence};
 use crate::route::{FamilyId, RouteId};
@@ -32,11 +33,12 @@ struct Node {
     shorter: Option<usize>,
 }
 
+/// All regular expressions, by falling precedence.
 #[derive(Debug, Default)]
 struct Regexes {
-    /// Sorted by falling precedence, as are the patterns of the set.
-    entries: Vec<Entry>,
-    set: RegexSet,
+    entries: Vec<(Regex, Entry)>,
+    /// The same as one automaton, which tells the first that matches in one pass and without an allocation.
+    all: Option<meta::Regex>,
 }
 
 impl PathIndex {
@@ -48,7 +50,7 @@ impl PathIndex {
                 PathMatch::Exact(path) => path.as_str(),
                 PathMatch::Prefix(path) => path.as_prefix(),
                 PathMatch::Regex(regex) => {
-                    regexes.push((regex.as_str(), entry));
+                    regexes.push((regex.clone(), entry));
                     continue;
                 }
             };
@@ -63,11 +65,7 @@ impl PathIndex {
             node.exact.sort_by_key(|entry| std::cmp::Reverse(entry.precedence));
             node.prefix.sort_by_key(|entry| std::cmp::Reverse(entry.precedence));
         }
-        regexes.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.precedence));
-        index.regexes = Regexes {
-            set: RegexSet::new(regexes.iter().map(|(pattern, _)| pattern)).unwrap_or_default(),
-            entries: regexes.into_iter().map(|(_, entry)| entry).collect(),
-        };
+        index.regexes = Regexes::new(regexes);
         index.link();
         index
     }
@@ -77,7 +75,7 @@ impl PathIndex {
         let (end, deepest) = self.walk(path);
         let exact = end.and_then(|node| node.exact.iter().find(|entry| holds(entry)));
         exact
-            .or_else(|| self.find_regex(path, &holds))
+            .or_else(|| self.regexes.find(path, &holds))
             .or_else(|| {
                 let longest_first =
                     std::iter::successors(deepest, |node| self.nodes.get(node.shorter?));
@@ -99,15 +97,6 @@ impl PathIndex {
             }
         }
         (Some(node), deepest)
-    }
-
-    fn find_regex(&self, path: &str, holds: &impl Fn(&Entry) -> bool) -> Option<&Entry> {
-        if self.regexes.entries.is_empty() {
-            return None;
-        }
-        let matches = self.regexes.set.matches(path);
-        let mut found = matches.iter().filter_map(|place| self.regexes.entries.get(place));
-        found.find(|entry| holds(entry))
     }
 
     /// The place of a path in the tree, made where it is not there yet.
@@ -139,6 +128,34 @@ impl PathIndex {
                 }
             }
         }
+    }
+}
+
+impl Regexes {
+    fn new(mut entries: Vec<(Regex, Entry)>) -> Self {
+        entries.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.precedence));
+        let patterns: Vec<&str> = entries.iter().map(|(regex, _)| regex.as_str()).collect();
+        // Each pattern's size is bounded on its own, so their number alone bounds the sum.
+        let unlimited = meta::Config::new().nfa_size_limit(None);
+        let all = meta::Builder::new().configure(unlimited).build_many(&patterns).ok();
+        Self { entries, all }
+    }
+
+    fn find(&self, path: &str, holds: &impl Fn(&Entry) -> bool) -> Option<&Entry> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        let first = match &self.all {
+            Some(all) => {
+                // Of patterns that match at the same place, leftmost-first search prefers the one written first.
+                let found = all.search_half(&Input::new(path).anchored(Anchored::Yes))?;
+                found.pattern().as_usize()
+            }
+            None => 0,
+        };
+        let mut rest = self.entries.iter().skip(first);
+        let found = rest.find(|(regex, entry)| holds(entry) && regex.is_match(path));
+        found.map(|(_, entry)| entry)
     }
 }
 

@@ -79,7 +79,7 @@ impl RouteTable {
             |index: &HostIndex| index.iter().find_map(|paths| paths.find(facts.path, holds));
         let exact = || host.and_then(|host| self.exact.get(host)).and_then(first);
         let below = || {
-            if self.below.is_empty() {
+            if self.below.is_empty() || host?.starts_with('.') {
                 return None;
             }
             // Each step leaves out one label on the left, so the longest suffix comes first.

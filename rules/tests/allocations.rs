@@ -1,0 +1,41 @@
+//! Does a decision leave the heap alone?
+
+#[cfg(test)]
+mod scale;
+
+#[cfg(test)]
+mod allocations {
+    use super::scale;
+    use rules::route::Arm;
+    use rules::{Verdict, decide};
+
+    #[test]
+    fn a_decision_allocates_nothing_where_no_path_is_rewritten() {
+        let snapshot = scale::snapshot(1_000, 1_000);
+        let headers = scale::headers("tenant-000007");
+        for (host, path, served) in [
+            ("api0.example.org", "/v1/service-0/items/42", true),
+            ("API9.example.org:8443", "/v1/service-999/items", true),
+            ("api0.example.org", "/legacy/service-300/42/x", true),
+            ("api0.example.org", "/v1/service-1/items", false),
+            ("other.example.org", "/v1/service-1/items", false),
+        ] {
+            let facts = scale::facts(&headers, host, path);
+            // Regular expressions set their working memory aside when they are first used, once per table.
+            let mut decided = Some(decide(&snapshot, &facts));
+            let counted = allocation_counter::measure(|| decided = Some(decide(&snapshot, &facts)));
+            assert_eq!((counted.count_total, counted.bytes_total), (0, 0), "{host}{path}");
+            let Some(Verdict::Forward(decision)) = decided else {
+                assert!(!served, "{host}{path}");
+                continue;
+            };
+            let route = snapshot.table.route(decision.route).unwrap();
+            let paths = allocation_counter::measure(|| {
+                for arm in Arm::ALL {
+                    assert_eq!(decision.path_on(arm, route, path), path);
+                }
+            });
+            assert_eq!(paths.count_total, 0, "{host}{path}");
+        }
+    }
+}
