@@ -1,1 +1,30 @@
 //! Configuration as written, and compiled to what the proxy runs on.
+//!
+//! Read in this order:
+//!
+//! - [`document`]: the file as written, with [`units`] for shares, times and sizes;
+//! - [`mod@read`]: from text to a [`Document`], with every structural error at once;
+//! - [`live`]: what commands change while the file stays the same;
+//! - [`mod@compile`]: from both to what serves, with every error of meaning at once;
+//! - [`problem`]: what is wrong, where, and what would be right; [`mod@diff`] and [`schema`] for people and editors.
+
+pub mod compile;
+pub mod diff;
+pub mod document;
+pub mod live;
+pub mod problem;
+pub mod read;
+pub mod schema;
+pub mod units;
+
+mod closest;
+mod names;
+
+pub use closest::closest;
+pub use compile::{Compiled, Settings, ShadowLimits, compile};
+pub use diff::diff;
+pub use document::Document;
+pub use live::{Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live};
+pub use problem::{Problem, Problems, Severity};
+pub use read::{Source, read};
+pub use schema::json_schema;

@@ -1,0 +1,232 @@
+//! From a document and live state to what serves, with every error of meaning at once.
+//!
+//! [`settings`] is for the process, [`upstreams`], [`tenants`] and [`routes`] make the snapshot, and [`shifts`] puts the
+//! live state in. A route's parts: [`conditions`], [`paths`], [`tenancy`], [`filters`], [`policies`]; [`clashes`] looks
+//! at all routes together. [`findings`] collects what is wrong.
+
+mod clashes;
+mod conditions;
+mod filters;
+mod findings;
+mod paths;
+mod policies;
+mod routes;
+mod settings;
+mod shifts;
+mod tenancy;
+mod tenants;
+mod upstreams;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use rules::cohort::Cohort;
+use rules::matching::RouteTable;
+use rules::shift::Shifts;
+use rules::{Revision, Snapshot, Upstream};
+
+use crate::document::Document;
+use crate::live::Live;
+use crate::problem::{Problem, Problems, Severity};
+use findings::Findings;
+pub(crate) use findings::Pointer;
+use routes::Surroundings;
+pub use settings::{Settings, ShadowLimits};
+use tenants::Roster;
+use upstreams::Pool;
+
+/// A revision, compiled.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// The file as written.
+    pub document: Arc<Document>,
+    /// The live state beside it.
+    pub live: Live,
+    /// What serves requests.
+    pub snapshot: Arc<Snapshot>,
+    /// What the process as a whole needs to know.
+    pub settings: Arc<Settings>,
+    /// What does perhaps not do what was meant.
+    pub warnings: Vec<Problem>,
+    /// What the document alone amounts to.
+    frame: Arc<Frame>,
+}
+
+/// What a document amounts to before any live state, so that a shift does not look at the document again.
+#[derive(Debug)]
+struct Frame {
+    settings: Arc<Settings>,
+    table: Arc<RouteTable>,
+    cohorts: Arc<[Cohort]>,
+    roster: Roster,
+    pools: Vec<Pool>,
+    trusted_proxies: Arc<[IpNet]>,
+}
+
+/// Compiles a document and its live state.
+///
+/// The cost is in proportion to what changed since `previous`: under the same document (the same `Arc`) the table,
+/// cohorts and counters are shared, as are the shifts of every route, the locks and the targets whose `Arc` in `live` is
+/// the same. Under a changed document counters go on by route name, and what is known of targets by upstream and
+/// address. Live entries of routes and cohorts that the document does not have are ignored.
+///
+/// # Errors
+/// Everything that is wrong with the meaning, at once, with warnings among it.
+pub fn compile(
+    document: &Arc<Document>,
+    live: &Live,
+    revision: Revision,
+    previous: Option<&Compiled>,
+    now_unix: i64,
+) -> Result<Compiled, Problems> {
+    let mut findings = Findings::new(&document.origin);
+    let same = previous.filter(|previous| Arc::ptr_eq(&previous.document, document));
+    let frame = match same {
+        Some(previous) => Some(Arc::clone(&previous.frame)),
+        None => frame(document, previous, now_unix, &mut findings).map(Arc::new),
+    };
+    let snapshot = frame.as_ref().map(|frame| {
+        let mut with = With { frame, live, previous, findings: &mut findings };
+        Snapshot {
+            revision,
+            table: Arc::clone(&frame.table),
+            shifts: with.shifts(),
+            upstreams: with.upstreams(revision),
+            cohorts: Arc::clone(&frame.cohorts),
+            tenants: with.tenants(),
+            trusted_proxies: Arc::clone(&frame.trusted_proxies),
+        }
+    });
+    let mut found = findings.into_problems();
+    crate::read::locate(&document.origin.text, &mut found);
+    let refused = found.iter().any(|problem| problem.severity == Severity::Error);
+    match (frame, snapshot) {
+        (Some(frame), Some(snapshot)) if !refused => Ok(Compiled {
+            document: Arc::clone(document),
+            live: live.clone(),
+            snapshot: Arc::new(snapshot),
+            settings: Arc::clone(&frame.settings),
+            warnings: same.map_or(found, |previous| previous.warnings.clone()),
+            frame,
+        }),
+        _ => Err(Problems::new(&document.origin.name, found)),
+    }
+}
+
+/// What is wrong with the meaning of a document, places left open.
+pub(crate) fn check(document: &Document, now_unix: i64) -> Vec<Problem> {
+    let mut findings = Findings::new(&document.origin);
+    // Only the findings are wanted.
+    drop(frame(document, None, now_unix, &mut findings));
+    findings.into_problems()
+}
+
+fn frame(
+    document: &Document,
+    previous: Option<&Compiled>,
+    now_unix: i64,
+    findings: &mut Findings<'_>,
+) -> Option<Frame> {
+    let settings = settings::settings(document, findings);
+    let trusted_proxies = settings::trusted_proxies(document, findings).into();
+    let roster = tenants::roster(document, findings);
+    let pools = upstreams::pools(document, findings);
+    let before = previous.map_or(&[][..], |previous| previous.snapshot.table.routes());
+    let around = Surroundings::new(document, &roster.cohorts, before, now_unix);
+    let routes = routes::routes(&around, findings);
+    Some(Frame {
+        settings: Arc::new(settings?),
+        table: Arc::new(RouteTable::new(routes)),
+        cohorts: roster.cohorts.as_slice().into(),
+        roster,
+        pools,
+        trusted_proxies,
+    })
+}
+
+/// A frame with its live state and what came before, from which unchanged parts are shared.
+struct With<'a, 'o> {
+    frame: &'a Frame,
+    live: &'a Live,
+    previous: Option<&'a Compiled>,
+    findings: &'a mut Findings<'o>,
+}
+
+impl With<'_, '_> {
+    fn shifts(&mut self) -> Box<[Arc<Shifts>]> {
+        let cohorts = &self.frame.cohorts;
+        // Shifts name cohorts by their place, so they can be shared only where the places are the same.
+        let previous = self.previous.filter(|previous| previous.snapshot.cohorts == *cohorts);
+        let same_table =
+            previous.filter(|previous| Arc::ptr_eq(&previous.snapshot.table, &self.frame.table));
+        let by_name: HashMap<&str, &Arc<Shifts>> = match (previous, same_table) {
+            (Some(previous), None) => {
+                let names =
+                    previous.snapshot.table.routes().iter().map(|route| route.name.as_str());
+                names.zip(&previous.snapshot.shifts).collect()
+            }
+            _ => HashMap::new(),
+        };
+        let none = shifts::none();
+        let mut all = Vec::with_capacity(self.frame.table.routes().len());
+        for (place, route) in self.frame.table.routes().iter().enumerate() {
+            let Some(live) = self.live.routes.get(&route.name) else {
+                all.push(Arc::clone(&none));
+                continue;
+            };
+            let before = match same_table {
+                Some(previous) => previous.snapshot.shifts.get(place),
+                None => by_name.get(route.name.as_str()).copied(),
+            };
+            let is_same = previous
+                .and_then(|previous| previous.live.routes.get(&route.name))
+                .is_some_and(|known| Arc::ptr_eq(known, live));
+            all.push(match before.filter(|_| is_same) {
+                Some(shifts) if same_table.is_some() || route.has_candidate() => Arc::clone(shifts),
+                _ => Arc::new(shifts::shifts(route, live, cohorts, self.findings)),
+            });
+        }
+        all.into()
+    }
+
+    fn upstreams(&mut self, revision: Revision) -> Box<[Arc<Upstream>]> {
+        let same_frame =
+            self.previous.filter(|previous| std::ptr::eq(&*previous.frame, self.frame));
+        if let Some(previous) =
+            same_frame.filter(|previous| Arc::ptr_eq(&previous.live.targets, &self.live.targets))
+        {
+            return previous.snapshot.upstreams.clone();
+        }
+        let before: HashMap<&str, &Arc<Upstream>> =
+            self.previous.map_or_else(HashMap::new, |previous| {
+                previous
+                    .snapshot
+                    .upstreams
+                    .iter()
+                    .map(|upstream| (upstream.name.as_str(), upstream))
+                    .collect()
+            });
+        let mut all = Vec::with_capacity(self.frame.pools.len());
+        for pool in &self.frame.pools {
+            let at = Pointer::root().key("upstreams").key(pool.name.as_str()).key("targets");
+            let set = self.live.targets.get(&pool.name);
+            let set = set.map(|specs| upstreams::targets(specs, &at, self.findings));
+            let targets = set.as_ref().unwrap_or(&pool.targets);
+            let previous = before.get(pool.name.as_str()).copied();
+            all.push(upstreams::upstream(pool, targets, revision, previous));
+        }
+        all.into()
+    }
+
+    fn tenants(&self) -> Arc<rules::tenant::Tenants> {
+        let same_frame =
+            self.previous.filter(|previous| std::ptr::eq(&*previous.frame, self.frame));
+        let unchanged =
+            same_frame.filter(|previous| Arc::ptr_eq(&previous.live.locks, &self.live.locks));
+        match unchanged {
+            Some(previous) => Arc::clone(&previous.snapshot.tenants),
+            None => Arc::new(tenants::locked(&self.frame.roster, &self.live.locks)),
+        }
+    }
+}

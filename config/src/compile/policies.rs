@@ -1,0 +1,98 @@
+//! Within which bounds does a route serve, copy and compare? Time-outs, shadow policy, comparison rules, first shift.
+
+use http::Method;
+use rules::compare::{ArrayRule, CompareRules};
+use rules::route::{RouteTimeouts, ShadowCredentials, ShadowPolicy};
+
+use super::conditions::{header_name, methods};
+use super::findings::{Findings, Pointer};
+use super::upstreams::not_zero;
+use crate::document::route::{
+    ArraySpec, CompareSpec, CredentialsSpec, RouteSpec, RouteTimeoutsSpec, ShadowSpec,
+};
+use crate::units::ByteSize;
+
+pub(super) fn timeouts(
+    spec: &RouteTimeoutsSpec,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> RouteTimeouts {
+    not_zero(spec.total, &at.key("total"), findings);
+    if let Some(read) = spec.read {
+        not_zero(read, &at.key("read"), findings);
+    }
+    RouteTimeouts { total: spec.total.0, read: spec.read.map(|read| read.0) }
+}
+
+pub(super) fn shadow(
+    spec: &ShadowSpec,
+    all_routes: ByteSize,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> ShadowPolicy {
+    not_zero(spec.timeout, &at.key("timeout"), findings);
+    if spec.max_body > all_routes {
+        let message = format!(
+            "a body of {} never fits into the {all_routes} of all copies together",
+            spec.max_body
+        );
+        let hint =
+            "write less here, or more in `shadow: {max_bytes: ..}` of the whole file".to_owned();
+        findings.error_with_hint(&at.key("max_body"), "over_shadow_bytes", message, hint);
+    }
+    let methods: Vec<Method> = methods(&spec.methods, &at.key("methods"), findings);
+    ShadowPolicy {
+        methods: methods.into(),
+        max_body_bytes: usize::try_from(spec.max_body.0).unwrap_or(usize::MAX),
+        timeout: spec.timeout.0,
+        credentials: match spec.credentials {
+            CredentialsSpec::Keep => ShadowCredentials::Keep,
+            CredentialsSpec::Strip => ShadowCredentials::Strip,
+        },
+    }
+}
+
+pub(super) fn compare(
+    spec: &CompareSpec,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> CompareRules {
+    let ignore = spec.ignore.iter().enumerate().filter_map(|(i, pattern)| {
+        findings.parsed(&at.key("ignore").item(i), "bad_pointer", pattern.parse())
+    });
+    let ignore = ignore.collect();
+    let arrays = spec.arrays.iter().filter_map(|(pattern, rule)| {
+        let at = at.key("arrays").key(pattern);
+        let rule = match rule {
+            ArraySpec::List => ArrayRule::List,
+            ArraySpec::Set => ArrayRule::Set,
+            ArraySpec::Keyed(member) if member.is_empty() => {
+                findings.error_with_hint(
+                    &at.key("keyed"),
+                    "bad_name",
+                    "the member by which elements are found needs a name",
+                    "write `{keyed: id}`".to_owned(),
+                );
+                return None;
+            }
+            ArraySpec::Keyed(member) => ArrayRule::Keyed(member.as_str().into()),
+        };
+        Some((findings.parsed(&at, "bad_pointer", pattern.parse())?, rule))
+    });
+    let arrays = arrays.collect();
+    let names = spec.ignore_headers.iter().enumerate();
+    let ignore_headers = names
+        .filter_map(|(i, name)| header_name(name, &at.key("ignore_headers").item(i), findings))
+        .collect();
+    CompareRules { ignore, arrays, ignore_headers }
+}
+
+/// The first shift must be one that the route can have.
+pub(super) fn start(spec: &RouteSpec, at: &Pointer, findings: &mut Findings<'_>) {
+    if spec.start.is_off() || spec.candidate.is_some() || findings.lost(&at.key("candidate")) {
+        return;
+    }
+    let message = "the route is to start with a candidate, but has none";
+    let hint = "write `candidate: {upstream: ..}`, or leave `start` out".to_owned();
+    findings.error_with_hint(&at.key("start"), "start_without_candidate", message, hint);
+}

@@ -1,0 +1,181 @@
+//! What does the process as a whole need to know? Sockets, paths, bounds; known before anything is served.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::findings::{Findings, Pointer};
+use crate::document::{Document, ListenerSpec};
+
+/// What the process as a whole needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where clients are served.
+    pub listeners: Vec<SocketAddr>,
+    /// Where the control API is served: a loopback address.
+    pub control: SocketAddr,
+    /// Where health and metrics are served.
+    pub status: SocketAddr,
+    /// The database file that the state is kept in.
+    pub store: PathBuf,
+    /// Whether each request gets a line in the log.
+    pub access_log: bool,
+    /// Bounds of all shadow traffic together.
+    pub shadow: ShadowLimits,
+    /// How long requests in flight may take to finish at shutdown.
+    pub drain: Duration,
+    /// Worker threads of the proxy.
+    pub threads: usize,
+}
+
+/// Bounds of all shadow traffic together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShadowLimits {
+    /// Copies on their way at the same time.
+    pub max_in_flight: usize,
+    /// Bytes of bodies that are kept for copies and comparisons.
+    pub max_bytes: usize,
+}
+
+/// More worker threads than this are a slip of the finger.
+const MOST_THREADS: usize = 1_024;
+
+pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Option<Settings> {
+    let root = Pointer::root();
+    if document.version != 1 {
+        let message = format!("version {} is not known", document.version);
+        findings.error_with_hint(
+            &root.key("version"),
+            "unknown_version",
+            message,
+            "write `version: 1`".to_owned(),
+        );
+    }
+    let mut sockets = Sockets::default();
+    let at = root.key("listeners");
+    if document.listeners.is_empty() && !findings.lost(&at) {
+        findings.error(&at, "no_listeners", "without a listener nobody is served");
+    }
+    let listeners = document.listeners.iter().enumerate();
+    let listeners =
+        listeners.filter_map(|(i, spec)| sockets.add(spec, &at.item(i), findings)).collect();
+    let control = sockets.add(&document.control, &root.key("control"), findings);
+    let status = sockets.add(&document.status, &root.key("status"), findings);
+    if let Some(control) = control.filter(|control| !control.ip().to_canonical().is_loopback()) {
+        findings.error_with_hint(
+            &root.key("control").key("address"),
+            "control_beyond_loopback",
+            format!("the control API has no authentication yet, so it listens on a loopback address only, not on {control}"),
+            format!("write `127.0.0.1:{}`", control.port()),
+        );
+    }
+    Some(Settings {
+        listeners,
+        control: control?,
+        status: status?,
+        store: store(document, findings)?,
+        access_log: document.access_log,
+        shadow: shadow(document, findings),
+        drain: document.drain.0,
+        threads: threads(document, findings),
+    })
+}
+
+/// The sockets seen so far, each with who has it.
+#[derive(Default)]
+struct Sockets(Vec<(SocketAddr, Pointer)>);
+
+impl Sockets {
+    fn add(
+        &mut self,
+        spec: &ListenerSpec,
+        at: &Pointer,
+        findings: &mut Findings<'_>,
+    ) -> Option<SocketAddr> {
+        let at = at.key("address");
+        let Ok(address) = spec.address.parse::<SocketAddr>() else {
+            let message = format!("{:?} is not a socket address", spec.address);
+            let hint =
+                "write `address:port`, for example `0.0.0.0:7080`, `127.0.0.1:7081` or `[::]:7080`";
+            findings.error_with_hint(&at, "bad_address", message, hint.to_owned());
+            return None;
+        };
+        let taken =
+            self.0.iter().find(|(other, _)| address.port() != 0 && overlap(*other, address));
+        if let Some((other, by)) = taken {
+            let message =
+                format!("{address} cannot be listened on twice: {} has {other}", by.as_str());
+            findings.error(&at, "address_taken", message);
+        }
+        self.0.push((address, at));
+        Some(address)
+    }
+}
+
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port()
+        && (a.ip() == b.ip()
+            || a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified()))
+}
+
+fn store(document: &Document, findings: &mut Findings<'_>) -> Option<PathBuf> {
+    if document.store.path.trim().is_empty() {
+        let at = Pointer::root().key("store").key("path");
+        findings.error_with_hint(
+            &at,
+            "empty_path",
+            "the store needs a file",
+            "write `turnout.db`".to_owned(),
+        );
+        return None;
+    }
+    Some(document.origin.base.join(&document.store.path))
+}
+
+fn shadow(document: &Document, findings: &mut Findings<'_>) -> ShadowLimits {
+    let at = Pointer::root().key("shadow");
+    if document.shadow.max_in_flight == 0 {
+        let hint = "to copy nothing, leave the routes' shadow share at 0%".to_owned();
+        findings.error_with_hint(
+            &at.key("max_in_flight"),
+            "zero",
+            "at least 1 copy must fit",
+            hint,
+        );
+    }
+    let max_bytes = usize::try_from(document.shadow.max_bytes.0).unwrap_or(usize::MAX);
+    ShadowLimits { max_in_flight: document.shadow.max_in_flight, max_bytes }
+}
+
+fn threads(document: &Document, findings: &mut Findings<'_>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = document.threads.unwrap_or_else(cores);
+    if threads == 0 || threads > MOST_THREADS {
+        let message = format!("{threads} worker threads cannot be");
+        let hint = format!("write 1 to {MOST_THREADS}, or leave it out for one per core");
+        findings.error_with_hint(&Pointer::root().key("threads"), "threads", message, hint);
+    }
+    threads
+}
+
+/// The networks whose peers are believed. A bare address is a network of its own.
+pub(super) fn trusted_proxies(document: &Document, findings: &mut Findings<'_>) -> Vec<IpNet> {
+    let at = Pointer::root().key("trusted_proxies");
+    let mut networks = Vec::new();
+    for (i, text) in document.trusted_proxies.iter().enumerate() {
+        let network =
+            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        match network {
+            Some(network) => networks.push(network.trunc()),
+            None => findings.error_with_hint(
+                &at.item(i),
+                "bad_network",
+                format!("{text:?} is not a network"),
+                "write `10.0.0.0/8`, `fd00::/8` or a single address".to_owned(),
+            ),
+        }
+    }
+    networks
+}

@@ -1,0 +1,172 @@
+//! What is known of tenants? Names, cohorts, locks.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rules::TenantId;
+use rules::cohort::{Cohort, CohortId};
+use rules::tenant::{Tenant, Tenants};
+
+use super::findings::{Findings, Pointer};
+use crate::closest::closest;
+use crate::document::{CohortSpec, Document};
+use crate::live::LockSpec;
+
+/// The tenants and cohorts that a document speaks of, without locks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Roster {
+    pub(super) cohorts: Vec<Cohort>,
+    pub(super) tenants: Tenants,
+}
+
+/// The document's tenants and cohorts.
+pub(super) fn roster(document: &Document, findings: &mut Findings<'_>) -> Roster {
+    let mut roster = Roster::default();
+    let at = Pointer::root().key("tenants");
+    for id in document.tenants.keys() {
+        if let Some(id) = findings.parsed(&at.key(id), "bad_tenant", id.parse::<TenantId>()) {
+            roster.tenants.insert(id, Tenant { named: true, ..Tenant::default() });
+        }
+    }
+    let mut members: HashMap<TenantId, Vec<CohortId>> = HashMap::new();
+    let at = Pointer::root().key("cohorts");
+    for (name, spec) in &document.cohorts {
+        let at = at.key(name);
+        let of_cohort = self::members(document, spec, &at, findings);
+        let Some(name) = findings.parsed(&at, "bad_name", name.parse()) else { continue };
+        let id = CohortId(u32::try_from(roster.cohorts.len()).unwrap_or(u32::MAX));
+        roster.cohorts.push(Cohort { name });
+        for tenant in of_cohort {
+            members.entry(tenant).or_default().push(id);
+        }
+    }
+    #[expect(clippy::iter_over_hash_type, reason = "goes into a map; no order is seen")]
+    for (id, cohorts) in members {
+        roster.tenants.entry(id).or_default().cohorts = cohorts.into();
+    }
+    roster
+}
+
+fn members(
+    document: &Document,
+    spec: &CohortSpec,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> Vec<TenantId> {
+    let right = "write either `tenants: [..]` or `attribute: {name: value}`".to_owned();
+    let told = findings.lost(&at.key("tenants")) || findings.lost(&at.key("attribute"));
+    match (&spec.tenants, &spec.attribute) {
+        (Some(tenants), None) => listed(document, tenants, &at.key("tenants"), findings),
+        (None, Some(attribute)) => {
+            let has = |of: &indexmap::IndexMap<String, String>| {
+                attribute.iter().all(|(name, value)| of.get(name) == Some(value))
+            };
+            let members: Vec<TenantId> = document
+                .tenants
+                .iter()
+                .filter(|(_, of)| has(of))
+                .filter_map(|(id, _)| id.parse().ok())
+                .collect();
+            if attribute.is_empty() {
+                findings.error_with_hint(
+                    &at.key("attribute"),
+                    "empty_cohort",
+                    "no attribute is asked for",
+                    right,
+                );
+            } else if members.is_empty() && !findings.lost(&Pointer::root().key("tenants")) {
+                let hint = unknown_attribute(document, attribute);
+                findings.warning(
+                    at,
+                    "empty_cohort",
+                    "no tenant has these attributes, so the cohort is empty",
+                    hint,
+                );
+            }
+            members
+        }
+        (None, None) if told => Vec::new(),
+        (None, None) => {
+            findings.error_with_hint(
+                at,
+                "cohort_members",
+                "a cohort needs to say who belongs to it",
+                right,
+            );
+            Vec::new()
+        }
+        (Some(_), Some(_)) => {
+            findings.error_with_hint(
+                at,
+                "cohort_members",
+                "a cohort has either tenants or an attribute, not both",
+                right,
+            );
+            Vec::new()
+        }
+    }
+}
+
+fn listed(
+    document: &Document,
+    tenants: &[String],
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> Vec<TenantId> {
+    if tenants.is_empty() && !findings.lost(at) {
+        findings.warning(at, "empty_cohort", "the cohort has no tenants", None);
+    }
+    let mut members: Vec<TenantId> = Vec::new();
+    for (i, id) in tenants.iter().enumerate() {
+        let at = at.item(i);
+        let Some(tenant) = findings.parsed(&at, "bad_tenant", id.parse::<TenantId>()) else {
+            continue;
+        };
+        if members.contains(&tenant) {
+            findings.error(&at, "duplicate_tenant", format!("tenant `{id}` is listed twice"));
+            continue;
+        }
+        likely_slip(document, id, &at, findings);
+        members.push(tenant);
+    }
+    members
+}
+
+/// Tenants need not be declared, but one that is nearly spelled like a declared one was meant to be that.
+pub(super) fn likely_slip(
+    document: &Document,
+    id: &str,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) {
+    let without_digits =
+        |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    let declared = document.tenants.keys().map(String::as_str);
+    if document.tenants.contains_key(id) || id.len() < 4 {
+        return;
+    }
+    // `clinic-17` and `clinic-18` are two tenants, not one misspelled.
+    if let Some(near) =
+        closest(id, declared.filter(|near| without_digits(near) != without_digits(id)))
+    {
+        let message = format!("tenant `{id}` is not declared under `tenants`");
+        findings.warning(at, "undeclared_tenant", message, format!("did you mean `{near}`?"));
+    }
+}
+
+fn unknown_attribute(
+    document: &Document,
+    asked: &indexmap::IndexMap<String, String>,
+) -> Option<String> {
+    let known = || document.tenants.values().flat_map(|of| of.keys().map(String::as_str));
+    let unknown = asked.keys().find(|name| known().all(|known| known != *name))?;
+    closest(unknown, known()).map(|near| format!("did you mean the attribute `{near}`?"))
+}
+
+/// The roster's tenants with these locks.
+pub(super) fn locked(roster: &Roster, locks: &BTreeMap<TenantId, LockSpec>) -> Tenants {
+    let mut tenants = roster.tenants.clone();
+    for (id, lock) in locks {
+        tenants.entry(id.clone()).or_default().lock = Some((*lock).into());
+    }
+    tenants
+}

@@ -1,0 +1,252 @@
+//! How does a pool become ready to serve? Its definition is checked; what was found out about its targets is kept.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rules::upstream::{
+    Address, HealthCheck, Target, TargetState, UpstreamDefinition, UpstreamTimeouts, UpstreamTls,
+};
+use rules::{Revision, Upstream, UpstreamName};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::findings::{Findings, Pointer};
+use crate::document::Document;
+use crate::document::secret::SecretRef;
+use crate::document::upstream::{HealthSpec, TlsSpec, UpstreamSpec, UpstreamTimeoutsSpec};
+use crate::live::TargetSpec;
+use crate::units::Time;
+
+/// One pool, checked, before it is known which of its targets have been seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pool {
+    pub(super) name: UpstreamName,
+    /// The targets of the file; commands may put others in their place.
+    pub(super) targets: Vec<(Address, u16)>,
+    tls: Option<UpstreamTls>,
+    http2: bool,
+    health: Option<HealthCheck>,
+    timeouts: UpstreamTimeouts,
+}
+
+/// The pools of a document, as written.
+pub(super) fn pools(document: &Document, findings: &mut Findings<'_>) -> Vec<Pool> {
+    let at = Pointer::root().key("upstreams");
+    let upstreams = document.upstreams.iter();
+    upstreams
+        .filter_map(|(name, spec)| pool(document, name, spec, &at.key(name), findings))
+        .collect()
+}
+
+fn pool(
+    document: &Document,
+    name: &str,
+    spec: &UpstreamSpec,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> Option<Pool> {
+    let targets = targets(&spec.targets, &at.key("targets"), findings);
+    let tls = spec.tls.as_ref().map(|tls| self::tls(document, tls, &at.key("tls"), findings));
+    let health =
+        spec.health.as_ref().map(|health| self::health(health, &at.key("health"), findings));
+    let timeouts = timeouts(&spec.timeouts, &at.key("timeouts"), findings);
+    let name = findings.parsed(at, "bad_name", name.parse())?;
+    Some(Pool { name, targets, tls, http2: spec.http2, health, timeouts })
+}
+
+/// Checks the targets of the file or of a command.
+pub(super) fn targets(
+    specs: &[TargetSpec],
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> Vec<(Address, u16)> {
+    let mut seen = HashSet::new();
+    let mut targets = Vec::new();
+    for (i, spec) in specs.iter().enumerate() {
+        let at = at.item(i).key("address");
+        let Some(address) = findings.parsed(&at, "bad_address", spec.address.parse::<Address>())
+        else {
+            continue;
+        };
+        if !seen.insert(address.clone()) {
+            let message = format!("{address} is a target twice");
+            findings.error_with_hint(
+                &at,
+                "duplicate_target",
+                message,
+                "give it one entry with the sum of the weights".to_owned(),
+            );
+        }
+        targets.push((address, spec.weight));
+    }
+    if findings.lost(at) || targets.len() < specs.len() {
+        return targets;
+    }
+    if targets.is_empty() {
+        let hint = "write `targets: [{address: \"10.0.0.11:3000\"}]`".to_owned();
+        findings.error_with_hint(at, "no_targets", "an upstream needs at least one target", hint);
+    } else if targets.iter().all(|(_, weight)| *weight == 0) {
+        let hint = "give at least one of them a weight of 1 or more".to_owned();
+        findings.error_with_hint(
+            at,
+            "no_targets",
+            "all targets have weight 0, so none gets a request",
+            hint,
+        );
+    }
+    targets
+}
+
+fn tls(
+    document: &Document,
+    spec: &TlsSpec,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> UpstreamTls {
+    if let Some(name) = &spec.server_name
+        && rustls_pki_types::ServerName::try_from(name.as_str()).is_err()
+    {
+        let message = format!("{name:?} is not a host name or address");
+        findings.error_with_hint(
+            &at.key("server_name"),
+            "bad_host",
+            message,
+            "write it without scheme and port".to_owned(),
+        );
+    }
+    if spec.insecure_skip_verify {
+        let message =
+            "certificates are not verified: whoever is in between can read and change the traffic";
+        let hint = "give the authority's certificate by `ca: {file: ca.pem}`".to_owned();
+        findings.warning(&at.key("insecure_skip_verify"), "insecure_skip_verify", message, hint);
+    }
+    let roots = spec.ca.as_ref().and_then(|ca| roots(document, ca, &at.key("ca"), findings));
+    UpstreamTls {
+        server_name: spec.server_name.as_deref().map(Into::into),
+        roots: roots.map(Arc::new),
+        skip_verify: spec.insecure_skip_verify,
+    }
+}
+
+/// The certificates in a PEM file. Its text is never told: people paste keys into the wrong file.
+fn roots(
+    document: &Document,
+    ca: &SecretRef,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> Option<Vec<Vec<u8>>> {
+    // Where it could not be fetched, that was told while reading.
+    let pem = document.origin.secrets.get(ca)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.reveal()).collect();
+    match certificates {
+        Ok(found) if !found.is_empty() => Some(found.iter().map(|der| der.to_vec()).collect()),
+        _ => {
+            let message = format!("{ca} holds no certificate in PEM");
+            let hint =
+                "it must have lines `-----BEGIN CERTIFICATE-----` and `-----END CERTIFICATE-----`";
+            findings.error_with_hint(at, "bad_certificate", message, hint.to_owned());
+            None
+        }
+    }
+}
+
+fn health(spec: &HealthSpec, at: &Pointer, findings: &mut Findings<'_>) -> HealthCheck {
+    let path = &spec.path;
+    if !path.starts_with('/') || path.contains('#') || !path.bytes().all(|b| b.is_ascii_graphic()) {
+        let message = format!("{path:?} cannot be asked for");
+        findings.error_with_hint(
+            &at.key("path"),
+            "bad_path",
+            message,
+            "write a path such as `/health`".to_owned(),
+        );
+    }
+    for (key, count) in
+        [("healthy_after", spec.healthy_after), ("unhealthy_after", spec.unhealthy_after)]
+    {
+        if count == 0 {
+            findings.error(&at.key(key), "zero", "at least 1 answer must be looked at");
+        }
+    }
+    for (key, time) in [("interval", spec.interval), ("timeout", spec.timeout)] {
+        not_zero(time, &at.key(key), findings);
+    }
+    HealthCheck {
+        path: path.as_str().into(),
+        interval: spec.interval.0,
+        timeout: spec.timeout.0,
+        healthy_after: spec.healthy_after,
+        unhealthy_after: spec.unhealthy_after,
+    }
+}
+
+fn timeouts(
+    spec: &UpstreamTimeoutsSpec,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> UpstreamTimeouts {
+    let all = [
+        ("connect", spec.connect),
+        ("read", spec.read),
+        ("write", spec.write),
+        ("idle", spec.idle),
+    ];
+    for (key, time) in all {
+        not_zero(time, &at.key(key), findings);
+    }
+    UpstreamTimeouts {
+        connect: spec.connect.0,
+        read: spec.read.0,
+        write: spec.write.0,
+        idle: spec.idle.0,
+    }
+}
+
+/// A time-out of zero would fail everything.
+pub(super) fn not_zero(time: Time, at: &Pointer, findings: &mut Findings<'_>) {
+    if time.0.is_zero() {
+        let hint = "write a time such as `30s`, or leave it out for the default".to_owned();
+        findings.error_with_hint(at, "zero", "a time of zero lets nothing through", hint);
+    }
+}
+
+/// The upstream of a pool with these targets. One that is defined as before is the one before; one that is defined anew
+/// keeps what was found out about the targets it had.
+pub(super) fn upstream(
+    pool: &Pool,
+    targets: &[(Address, u16)],
+    revision: Revision,
+    previous: Option<&Arc<Upstream>>,
+) -> Arc<Upstream> {
+    if let Some(previous) = previous.filter(|previous| is_defined_so(previous, pool, targets)) {
+        return Arc::clone(previous);
+    }
+    let known = |address: &Address| {
+        let mut before = previous.into_iter().flat_map(|previous| &previous.targets);
+        before.find(|target| target.address == *address).map(|target| Arc::clone(&target.state))
+    };
+    let target = |(address, weight): &(Address, u16)| Target {
+        address: address.clone(),
+        weight: *weight,
+        state: known(address).unwrap_or_else(|| Arc::new(TargetState::new(address))),
+    };
+    Arc::new(Upstream::new(UpstreamDefinition {
+        name: pool.name.clone(),
+        // Revisions grow, so that an upstream which was gone for a while does not get an old generation again.
+        generation: previous.map_or(0, |previous| previous.generation + 1).max(revision.0),
+        targets: targets.iter().map(target).collect(),
+        tls: pool.tls.clone(),
+        http2: pool.http2,
+        health: pool.health.clone(),
+        timeouts: pool.timeouts,
+    }))
+}
+
+fn is_defined_so(upstream: &Upstream, pool: &Pool, targets: &[(Address, u16)]) -> bool {
+    let has = upstream.targets.iter().map(|target| (&target.address, target.weight));
+    has.eq(targets.iter().map(|(address, weight)| (address, *weight)))
+        && upstream.tls == pool.tls
+        && upstream.http2 == pool.http2
+        && upstream.health == pool.health
+        && upstream.timeouts == pool.timeouts
+}

@@ -1,0 +1,16 @@
+//! What has changed between two texts?
+
+use similar::TextDiff;
+
+/// The unified diff of two texts with three lines around each change; empty where they are the same.
+///
+/// ```
+/// let diff = config::diff("a: 1\n", "a: 2\n");
+/// assert!(diff.contains("-a: 1\n+a: 2\n"));
+/// assert_eq!(config::diff("a: 1\n", "a: 1\n"), "");
+/// ```
+#[must_use]
+pub fn diff(before: &str, after: &str) -> String {
+    let changes = TextDiff::from_lines(before, after);
+    changes.unified_diff().context_radius(3).header("before", "after").to_string()
+}

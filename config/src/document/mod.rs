@@ -1,0 +1,151 @@
+//! The file as written.
+//!
+//! [`Document`] is the whole; [`upstream`] and [`route`] are its two large parts, [`forms`] holds what can be written in
+//! more than one way, and [`secret`] what must never be printed. Maps keep the order in which they are written.
+
+pub mod forms;
+pub mod route;
+pub mod secret;
+pub mod upstream;
+
+mod origin;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::units::{ByteSize, Time};
+pub use origin::Origin;
+pub use route::RouteSpec;
+pub use upstream::UpstreamSpec;
+
+/// The configuration file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Turnout configuration")]
+pub struct Document {
+    /// The version of this format: 1.
+    #[serde(default = "first_version")]
+    pub version: u32,
+    /// Where clients are served.
+    #[serde(default = "default_listeners")]
+    pub listeners: Vec<ListenerSpec>,
+    /// Where the control API is served; loopback only.
+    #[serde(default = "default_control")]
+    pub control: ListenerSpec,
+    /// Where health and metrics are served.
+    #[serde(default = "default_status")]
+    pub status: ListenerSpec,
+    /// Where the state is kept.
+    #[serde(default)]
+    pub store: StoreSpec,
+    /// The networks of peers whose identity and forwarding headers are believed.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
+    /// Whether each request gets a line in the log.
+    #[serde(default = "yes")]
+    pub access_log: bool,
+    /// Worker threads of the proxy; as many as there are cores where none are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// How long requests in flight may take to finish at shutdown.
+    #[serde(default = "default_drain")]
+    pub drain: Time,
+    /// Bounds of all shadow traffic together.
+    #[serde(default)]
+    pub shadow: ShadowLimitsSpec,
+    /// Tenants with their attributes. Only those named here may be seen in metrics and logs.
+    #[serde(default)]
+    pub tenants: IndexMap<String, IndexMap<String, String>>,
+    /// Named sets of tenants. Where a tenant belongs to several, the first one here counts.
+    #[serde(default)]
+    pub cohorts: IndexMap<String, CohortSpec>,
+    /// Named pools of targets.
+    #[serde(default)]
+    pub upstreams: IndexMap<String, UpstreamSpec>,
+    /// Which requests go where.
+    pub routes: IndexMap<String, RouteSpec>,
+    /// Where the document comes from.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// A socket to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerSpec {
+    /// `address:port`, such as `0.0.0.0:7080`.
+    pub address: String,
+}
+
+impl ListenerSpec {
+    fn at(address: &str) -> Self {
+        Self { address: address.to_owned() }
+    }
+}
+
+/// Where the state is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSpec {
+    /// The database file, relative to the configuration file's folder.
+    pub path: String,
+}
+
+impl Default for StoreSpec {
+    fn default() -> Self {
+        Self { path: "turnout.db".to_owned() }
+    }
+}
+
+/// Bounds of all shadow traffic together. What is over them is dropped and counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShadowLimitsSpec {
+    /// Copies on their way at the same time.
+    pub max_in_flight: usize,
+    /// Bytes of bodies that are kept for copies and comparisons.
+    pub max_bytes: ByteSize,
+}
+
+impl Default for ShadowLimitsSpec {
+    fn default() -> Self {
+        Self { max_in_flight: 1024, max_bytes: ByteSize(64 << 20) }
+    }
+}
+
+/// A named set of tenants: exactly one of the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CohortSpec {
+    /// These tenants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<String>>,
+    /// The tenants that have all of these attributes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<IndexMap<String, String>>,
+}
+
+const fn first_version() -> u32 {
+    1
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn default_listeners() -> Vec<ListenerSpec> {
+    vec![ListenerSpec::at("0.0.0.0:7080")]
+}
+
+fn default_control() -> ListenerSpec {
+    ListenerSpec::at("127.0.0.1:7081")
+}
+
+fn default_status() -> ListenerSpec {
+    ListenerSpec::at("0.0.0.0:7082")
+}
+
+const fn default_drain() -> Time {
+    Time(std::time::Duration::from_secs(30))
+}

@@ -1,0 +1,161 @@
+//! What do commands change while the file stays the same? Shifts, locks and the targets of upstreams.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rules::tenant::Lock;
+use rules::{CohortName, RouteName, Share, Shift, TenantId, UpstreamName};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::document::Document;
+use crate::units::Percent;
+
+/// The live state beside the file. Its parts are shared, so that a change costs what it changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Live {
+    /// Each route's shifts; a route without an entry is all stable.
+    #[serde(with = "crate::names")]
+    pub routes: BTreeMap<RouteName, Arc<RouteLive>>,
+    /// Locked tenants.
+    #[serde(with = "crate::names::shared")]
+    pub locks: Arc<BTreeMap<TenantId, LockSpec>>,
+    /// Targets that stand in for those of the file.
+    #[serde(with = "crate::names::shared")]
+    pub targets: Arc<BTreeMap<UpstreamName, Vec<TargetSpec>>>,
+}
+
+/// One route's shifts. A tenant's own stands before its cohort's, a cohort's before the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RouteLive {
+    /// For everybody else.
+    pub default: ShiftSpec,
+    /// Per cohort.
+    #[serde(with = "crate::names")]
+    pub cohorts: BTreeMap<CohortName, ShiftSpec>,
+    /// Per tenant.
+    #[serde(with = "crate::names")]
+    pub tenants: BTreeMap<TenantId, ShiftSpec>,
+}
+
+/// How much goes to the candidate, and how much is copied.
+///
+/// ```
+/// let start: config::ShiftSpec = serde_json::from_str(r#"{"share": "5%"}"#).unwrap();
+/// assert_eq!(rules::Shift::from(start).stage(), rules::Stage::Canary);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShiftSpec {
+    /// The share of keys that the candidate serves.
+    #[serde(with = "crate::units::share")]
+    #[schemars(with = "Percent")]
+    pub share: Share,
+    /// Of the requests that stable serves, the share copied to the candidate.
+    #[serde(with = "crate::units::share")]
+    #[schemars(with = "Percent")]
+    pub shadow: Share,
+    /// Of the requests that the candidate serves, the share copied to stable.
+    #[serde(with = "crate::units::share")]
+    #[schemars(with = "Percent")]
+    pub reverse_shadow: Share,
+}
+
+impl ShiftSpec {
+    /// Whether everything is on stable and nothing is copied: all that a route without a candidate can do.
+    #[must_use]
+    pub const fn is_off(self) -> bool {
+        self.share.is_none() && self.shadow.is_none() && self.reverse_shadow.is_none()
+    }
+}
+
+impl From<ShiftSpec> for Shift {
+    fn from(spec: ShiftSpec) -> Self {
+        Self { share: spec.share, shadow: spec.shadow, reverse_shadow: spec.reverse_shadow }
+    }
+}
+
+impl From<Shift> for ShiftSpec {
+    fn from(shift: Shift) -> Self {
+        Self { share: shift.share, shadow: shift.shadow, reverse_shadow: shift.reverse_shadow }
+    }
+}
+
+/// One address of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetSpec {
+    /// `host:port`.
+    pub address: String,
+    /// How many of the upstream's requests it gets, relative to the other targets; 0 means none.
+    #[serde(default = "one")]
+    pub weight: u16,
+}
+
+const fn one() -> u16 {
+    1
+}
+
+/// What a tenant may do while its data is being moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LockSpec {
+    /// Unsafe methods are refused; safe ones pass.
+    ReadOnly,
+    /// Everything is refused.
+    Blocked,
+}
+
+impl From<LockSpec> for Lock {
+    fn from(spec: LockSpec) -> Self {
+        match spec {
+            LockSpec::ReadOnly => Self::ReadOnly,
+            LockSpec::Blocked => Self::Blocked,
+        }
+    }
+}
+
+/// The live state under a document: what `previous` says of what is still there, and `start:` for routes that are new.
+///
+/// Shifts of routes and cohorts that are gone are dropped, as are the targets of upstreams that are gone, so that a name
+/// which comes back later does not come back with an old share.
+#[must_use]
+pub fn starting_live(document: &Document, previous: &Live) -> Live {
+    let routes = document.routes.iter().filter_map(|(name, route)| {
+        let name: RouteName = name.parse().ok()?;
+        let live = match previous.routes.get(&name) {
+            Some(live) => without_lost_cohorts(document, live),
+            None => Arc::new(RouteLive { default: route.start, ..RouteLive::default() }),
+        };
+        Some((name, live))
+    });
+    Live {
+        routes: routes.collect(),
+        locks: Arc::clone(&previous.locks),
+        targets: without_lost_upstreams(document, &previous.targets),
+    }
+}
+
+fn without_lost_cohorts(document: &Document, live: &Arc<RouteLive>) -> Arc<RouteLive> {
+    let known = |name: &CohortName| document.cohorts.contains_key(name.as_str());
+    if live.cohorts.keys().all(known) {
+        return Arc::clone(live);
+    }
+    let mut kept = RouteLive::clone(live);
+    kept.cohorts.retain(|name, _| known(name));
+    Arc::new(kept)
+}
+
+fn without_lost_upstreams(
+    document: &Document,
+    targets: &Arc<BTreeMap<UpstreamName, Vec<TargetSpec>>>,
+) -> Arc<BTreeMap<UpstreamName, Vec<TargetSpec>>> {
+    let known = |name: &UpstreamName| document.upstreams.contains_key(name.as_str());
+    if targets.keys().all(known) {
+        return Arc::clone(targets);
+    }
+    let kept = targets.iter().filter(|(name, _)| known(name));
+    Arc::new(kept.map(|(name, targets)| (name.clone(), targets.clone())).collect())
+}

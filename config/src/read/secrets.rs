@@ -1,0 +1,108 @@
+//! How are secrets fetched? Once, while reading, so that compiling needs neither files nor environment.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::Source;
+use crate::compile::Pointer;
+use crate::document::Document;
+use crate::document::forms::HeaderText;
+use crate::document::route::HeaderEditsSpec;
+use crate::document::secret::{Secret, SecretRef};
+use crate::problem::Problem;
+
+/// Larger files are not secrets or certificates.
+const LARGEST: u64 = 1 << 20;
+
+/// Fetches every secret that the document refers to. What cannot be had is told by its place, never by its value.
+pub(super) fn fetch(
+    document: &Document,
+    source: &Source<'_>,
+    problems: &mut Vec<Problem>,
+) -> HashMap<SecretRef, Secret> {
+    let mut secrets = HashMap::new();
+    for (pointer, reference) in references(document) {
+        if secrets.contains_key(reference) {
+            continue;
+        }
+        match fetch_one(reference, source) {
+            Ok(secret) => drop(secrets.insert(reference.clone(), secret)),
+            Err((code, message)) => problems.push(pointer.problem(code, message)),
+        }
+    }
+    secrets
+}
+
+fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
+    let mut found = Vec::new();
+    for (name, upstream) in &document.upstreams {
+        if let Some(ca) = upstream.tls.as_ref().and_then(|tls| tls.ca.as_ref()) {
+            found.push((Pointer::root().key("upstreams").key(name).key("tls").key("ca"), ca));
+        }
+    }
+    for (name, route) in &document.routes {
+        let at = Pointer::root().key("routes").key(name);
+        for (key, edits) in [
+            ("request_headers", &route.request_headers),
+            ("response_headers", &route.response_headers),
+        ] {
+            found.extend(in_edits(&at.key(key), edits));
+        }
+    }
+    found
+}
+
+fn in_edits<'d>(at: &Pointer, edits: &'d HeaderEditsSpec) -> Vec<(Pointer, &'d SecretRef)> {
+    let both = [("set", &edits.set), ("add", &edits.add)];
+    let fields =
+        both.into_iter().flat_map(|(key, fields)| fields.iter().map(move |field| (key, field)));
+    fields
+        .filter_map(|(key, (name, value))| match value {
+            HeaderText::Secret(reference) => Some((at.key(key).key(name), reference)),
+            HeaderText::Text(_) => None,
+        })
+        .collect()
+}
+
+fn fetch_one(reference: &SecretRef, source: &Source<'_>) -> Result<Secret, (&'static str, String)> {
+    match reference {
+        SecretRef::Env(name) => {
+            let value = (source.env)(name).filter(|value| !value.is_empty());
+            let value = value.ok_or_else(|| {
+                ("missing_variable", format!("environment variable `{name}` is not set"))
+            })?;
+            Ok(Secret::new(value.into_bytes()))
+        }
+        SecretRef::File(path) => {
+            let unreadable =
+                |why: String| ("unreadable_file", format!("file `{path}` cannot be read: {why}"));
+            let bytes =
+                read_file(&source.base.join(path)).map_err(|error| unreadable(in_words(&error)))?;
+            let without_newline = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+            let value = without_newline.strip_suffix(b"\r").unwrap_or(without_newline);
+            if value.is_empty() {
+                return Err(unreadable("it is empty".to_owned()));
+            }
+            Ok(Secret::new(value))
+        }
+    }
+}
+
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let about = std::fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    if about.len() > LARGEST {
+        return Err(std::io::Error::other("it is larger than 1MiB"));
+    }
+    std::fs::read(path)
+}
+
+fn in_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
