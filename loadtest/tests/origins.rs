@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use loadtest::load::{Call, Failure, Load, Plan, ask};
 use loadtest::origin::{Fault, Gate, Origin, Reply, echo};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -59,7 +60,6 @@ async fn faults_are_what_they_say() {
 
 #[tokio::test]
 async fn resets_are_told_from_closes_on_the_wire() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     for (fault, kind) in
         [(Fault::Reset, Some(std::io::ErrorKind::ConnectionReset)), (Fault::Close, None)]
     {
@@ -73,7 +73,6 @@ async fn resets_are_told_from_closes_on_the_wire() {
 
 #[tokio::test]
 async fn half_a_body_arrives_before_a_truncation() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let whole = |_: &_| Reply { fault: Some(Fault::Truncate), ..Reply::text("12345678") };
     let origin = Origin::start("a", whole).await.unwrap();
     let mut stream = tokio::net::TcpStream::connect(origin.address()).await.unwrap();
@@ -105,8 +104,10 @@ async fn answers_wait_for_delay_and_gate() {
 async fn a_stopped_origin_frees_its_port_and_can_come_back() {
     let origin = Origin::start("a", |_| Reply::text("")).await.unwrap();
     let address = origin.address();
-    assert!(ask(origin.address(), Call::get("/"), SOON).await.is_ok());
+    let mut idle = tokio::net::TcpStream::connect(address).await.unwrap();
+    assert!(ask(address, Call::get("/"), SOON).await.is_ok());
     origin.stop().await;
+    assert_eq!(tokio::time::timeout(SOON, idle.read(&mut [0])).await.unwrap().unwrap(), 0);
     assert!(std::net::TcpStream::connect(address).is_err());
     drop(TcpListener::bind(address).unwrap());
     let again = Origin::start_at(address, "b", |_| Reply::text("")).await.unwrap();
