@@ -1,6 +1,6 @@
 //! `turnout demo`: a whole migration in half a minute, with real traffic, on this machine alone.
 //!
-//! Read in this order: [`run`] sets up and cleans up, [`walk`] tells the story step by step, [`observe`] waits until a
+//! Read in this order: [`mod@run`] sets up and cleans up, [`walk`] tells the story step by step, [`observe`] waits until a
 //! step shows what it should. Below them: [`server`] runs this very binary as `turnout serve`, [`control`] commands it
 //! over its API, [`clients`] counts what the clients see, [`screen`] prints, [`rollback`] measures, [`stay`] goes on.
 

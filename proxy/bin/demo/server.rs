@@ -80,6 +80,8 @@ impl Server {
             .arg("--config")
             .arg(config(folder))
             .current_dir(folder)
+            // The demo has a state of its own, whatever the shell it is started from is set to.
+            .env_remove("TURNOUT_STORE")
             .env("TURNOUT_DEMO_PROXY", proxy.to_string())
             .env("TURNOUT_DEMO_CONTROL", control.to_string())
             .env("TURNOUT_DEMO_STATUS", status.to_string())
