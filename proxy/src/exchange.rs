@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use http::Method;
+use http::{Method, Version};
 use rules::route::{FamilyId, RouteId};
-use rules::sli::ErrorClass;
+use rules::sli::{ErrorClass, Scheme, SeriesKey};
 use rules::upstream::Target;
 use rules::{Arm, Decision, Route, Snapshot, Upstream};
 
@@ -23,6 +23,8 @@ pub(crate) struct Exchange {
     /// The targets tried on the serving arm: none, the first, or the first and another.
     pub(crate) tried: Option<Target>,
     pub(crate) attempts: u8,
+    /// When the attempt that is under way began.
+    pub(crate) attempt: Option<Instant>,
     /// Set when stable serves what the candidate failed to.
     pub(crate) fell_back: Option<ErrorClass>,
     pub(crate) failure: Option<ErrorClass>,
@@ -64,6 +66,7 @@ impl Exchange {
             subject: Subject::Undecided,
             tried: None,
             attempts: 0,
+            attempt: None,
             fell_back: None,
             failure: None,
             upgraded: false,
@@ -109,6 +112,26 @@ impl Exchange {
     pub(crate) fn time_left(&self) -> Duration {
         let total = self.route().map_or(Duration::MAX, |route| route.timeouts.total);
         total.saturating_sub(self.started.elapsed())
+    }
+
+    /// Counts the attempt that is under way, which ends now, with the status that its target gave, or with none.
+    pub(crate) fn end_attempt(&mut self, status: Option<u16>, error: Option<ErrorClass>) {
+        let (Some(begun), Some(target)) = (self.attempt.take(), &self.tried) else { return };
+        let Some(known) = &self.facts else { return };
+        let upstream = self.serving().and_then(|arm| self.upstream(arm));
+        let tls = upstream.is_some_and(|upstream| upstream.tls.is_some());
+        let http2 = upstream.is_some_and(|upstream| upstream.http2);
+        let scheme = if tls { Scheme::Https } else { Scheme::Http };
+        let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        let key = SeriesKey::new(&known.method, status.unwrap_or(0), error, scheme, version);
+        target.state.record(key, begun.elapsed());
+    }
+
+    /// Stable takes over what the candidate failed to serve.
+    pub(crate) fn fall_back(&mut self, class: ErrorClass, status: Option<u16>) {
+        self.end_attempt(status, Some(class));
+        self.fell_back = Some(class);
+        self.tried = None;
     }
 
     /// Whether stable may still serve what the candidate fails to: nothing has reached the client, and doing it twice

@@ -57,6 +57,7 @@ impl Collector for ProxyCollector {
         let snapshot = self.cell.load();
         self.encode_process(&mut encoder)?;
         encode_durations(&mut encoder, &snapshot)?;
+        encode_attempts(&mut encoder, &snapshot)?;
         encode_aliases(&mut encoder, &snapshot)?;
         encode_fallbacks(&mut encoder, &snapshot)?;
         encode_shadows(&mut encoder, &snapshot)?;
@@ -140,6 +141,34 @@ fn duration_labels<'l>(
         ("turnout_route", route.name.as_str()),
         ("turnout_arm", arm.as_str()),
     ])
+}
+
+fn encode_attempts(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(
+        "http_client_request_duration_seconds",
+        "Duration of attempts at a target, from its choice to the end of its answer",
+        None,
+        MetricType::Histogram,
+    )?;
+    for upstream in &snapshot.upstreams {
+        for target in &upstream.targets {
+            let Some(table) = target.state.series() else { continue };
+            let port = target.address.port().to_string();
+            for (key, series) in table.iter() {
+                let status = key.map_or_else(|| "_OTHER".to_owned(), |key| key.status.to_string());
+                let labels = Labels([
+                    ("http_request_method", key.map_or("_OTHER", |key| key.method)),
+                    ("http_response_status_code", if status == "0" { "" } else { &status }),
+                    ("server_address", target.address.host()),
+                    ("server_port", &port),
+                    ("error_type", key.and_then(|key| key.error).map_or("", ErrorClass::as_str)),
+                    ("turnout_upstream", upstream.name.as_str()),
+                ]);
+                encode_series(metric.encode_family(&labels)?, series)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn encode_series(

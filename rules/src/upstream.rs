@@ -4,13 +4,14 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::UpstreamName;
+use crate::sli::{SeriesKey, SeriesTable};
 
 /// A host name or address, with a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,6 +84,7 @@ impl fmt::Display for Address {
 pub struct TargetState {
     addresses: ArcSwap<Vec<SocketAddr>>,
     healthy: AtomicBool,
+    series: OnceLock<Box<SeriesTable>>,
 }
 
 impl TargetState {
@@ -90,7 +92,11 @@ impl TargetState {
     #[must_use]
     pub fn new(address: &Address) -> Self {
         let addresses = address.literal().into_iter().collect::<Vec<_>>();
-        Self { addresses: ArcSwap::from_pointee(addresses), healthy: AtomicBool::new(true) }
+        Self {
+            addresses: ArcSwap::from_pointee(addresses),
+            healthy: AtomicBool::new(true),
+            series: OnceLock::new(),
+        }
     }
 
     /// The socket addresses that the target's name stands for.
@@ -115,6 +121,17 @@ impl TargetState {
     /// Notes what health checks found.
     pub fn set_healthy(&self, healthy: bool) {
         self.healthy.store(healthy, Ordering::Relaxed);
+    }
+
+    /// Counts one attempt at this target.
+    pub fn record(&self, key: SeriesKey, duration: Duration) {
+        self.series.get_or_init(Box::default).record(key, duration);
+    }
+
+    /// The label sets of the attempts so far; none before the first.
+    #[must_use]
+    pub fn series(&self) -> Option<&SeriesTable> {
+        self.series.get().map(Box::as_ref)
     }
 }
 

@@ -23,9 +23,10 @@ pub(crate) fn connecting(exchange: &mut Exchange, mut error: Box<Error>) -> Box<
             upstream.targets.iter().filter(|target| target.weight > 0).count() > 1
         });
     if another && exchange.attempts <= 1 && !exchange.time_left().is_zero() {
+        exchange.end_attempt(None, Some(class));
         error.set_retry(true);
     } else if may_fall_back(exchange) {
-        fall_back(exchange, class);
+        exchange.fall_back(class, None);
         error.set_retry(true);
     } else {
         exchange.failure = Some(ErrorClass::Connect);
@@ -50,7 +51,7 @@ pub(crate) fn proxying(
         return error;
     }
     if from_upstream && !started && replayable && may_fall_back(exchange) {
-        fall_back(exchange, class_of(&error));
+        exchange.fall_back(class_of(&error), None);
         error.set_retry(true);
         return error;
     }
@@ -65,11 +66,6 @@ pub(crate) fn proxying(
 
 fn may_fall_back(exchange: &Exchange) -> bool {
     exchange.may_fall_back() && !exchange.time_left().is_zero()
-}
-
-fn fall_back(exchange: &mut Exchange, class: ErrorClass) {
-    exchange.fell_back = Some(class);
-    exchange.tried = None;
 }
 
 /// The last word on a request that failed: a problem, unless the answer has begun or nobody is there.

@@ -28,6 +28,8 @@ pub(crate) fn finish(
     let class = failed.or((status >= 500).then_some(ErrorClass::ServerError));
     let key = series_key(session, exchange, status, class);
     count(exchange, key, class);
+    let answered = session.response_written().map(|head| head.status.as_u16());
+    exchange.end_attempt(answered.filter(|_| failed.is_none()), class);
     if let Some(capture) = exchange.capture.take() {
         capture.finish(primary_end(exchange, failed));
     }

@@ -1,5 +1,7 @@
 //! Which target serves the request? The next healthy one of the serving arm.
 
+use std::time::Instant;
+
 use pingora::prelude::{Error, ErrorType, HttpPeer, Result};
 use rules::sli::ErrorClass;
 
@@ -15,8 +17,7 @@ pub(crate) fn choose(peers: &Peers, exchange: &mut Exchange) -> Result<Box<HttpP
     let read = exchange.route().and_then(|route| route.timeouts.read);
     let Some((target, address)) = upstream.pick(exchange.tried.as_ref()) else {
         if exchange.may_fall_back() {
-            exchange.fell_back = Some(ErrorClass::Connect);
-            exchange.tried = None;
+            exchange.fall_back(ErrorClass::Connect, None);
             return choose(peers, exchange);
         }
         exchange.failure = Some(ErrorClass::Connect);
@@ -25,6 +26,7 @@ pub(crate) fn choose(peers: &Peers, exchange: &mut Exchange) -> Result<Box<HttpP
     let target = target.clone();
     let peer = peers.peer(upstream, &target, address, read, left);
     exchange.tried = Some(target);
+    exchange.attempt = Some(Instant::now());
     exchange.attempts = exchange.attempts.saturating_add(1);
     Ok(Box::new(peer))
 }

@@ -33,10 +33,12 @@ pub(crate) fn head(
     if exchange.time_left().is_zero() {
         return Error::e_explain(ErrorType::HTTPStatus(504), "the exchange took too long");
     }
+    if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(());
+    }
     let gave_up = matches!(response.status.as_u16(), 502..=504);
     if gave_up && exchange.may_fall_back() && !session.as_ref().retry_buffer_truncated() {
-        exchange.fell_back = Some(ErrorClass::ServerError);
-        exchange.tried = None;
+        exchange.fall_back(ErrorClass::ServerError, Some(response.status.as_u16()));
         let mut error = Error::explain(ErrorType::HTTPStatus(502), "the candidate gave up");
         error.set_retry(true);
         return Err(error);

@@ -96,8 +96,8 @@ impl KeptBody {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ledger::ShadowLimits;
     use super::*;
+    use config::ShadowLimits;
 
     fn ledger(max_bytes: usize) -> Arc<Ledger> {
         Ledger::new(ShadowLimits { max_in_flight: 1, max_bytes })

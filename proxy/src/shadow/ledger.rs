@@ -3,14 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// The bounds of all copies together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShadowLimits {
-    /// Exchanges that are captured, in flight or being compared.
-    pub max_in_flight: usize,
-    /// Bytes of their heads and bodies.
-    pub max_bytes: usize,
-}
+use config::ShadowLimits;
 
 /// What the shadow sender holds now, and what it had to drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -21,5 +21,5 @@ mod ticket;
 mod tls;
 
 pub use capture::{Capture, Original, PrimaryEnd};
-pub use ledger::{ShadowGauges, ShadowLimits};
+pub use ledger::ShadowGauges;
 pub use sender::ShadowSender;

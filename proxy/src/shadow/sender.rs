@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use config::ShadowLimits;
 use rules::exchange::{ExchangeReport, NotComparable, Outcome};
 use rules::route::Route;
 use rules::sli::ShadowResult;
@@ -13,7 +14,7 @@ use super::body::KeptBody;
 use super::breaker::Breaking;
 use super::capture::{Capture, Original, Pending};
 use super::destinations::Destinations;
-use super::ledger::{Ledger, ShadowGauges, ShadowLimits};
+use super::ledger::{Ledger, ShadowGauges};
 use super::request::{Head, copied, head_bytes};
 use super::ticket::Ticket;
 
