@@ -1,6 +1,8 @@
 //! The `turnout` binary: sets up what the whole process shares, then does what the command line asks.
 
 mod cli;
+mod demo;
+mod serve;
 
 use std::process::ExitCode;
 

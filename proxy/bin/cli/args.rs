@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use rules::{CohortName, RouteName, TenantId};
 
+use super::check::CheckArgs;
 use super::completion::{self, CompletionArgs};
 use super::document::{ApplyArgs, DiffArgs, ExportArgs};
 use super::events::EventsArgs;
+use super::explain::ExplainArgs;
 use super::healthcheck::HealthcheckArgs;
 use super::revisions::{RestoreArgs, RevisionsArgs};
 use super::shift::{RollbackArgs, ShadowArgs, ShiftArgs};
@@ -16,6 +18,8 @@ use super::signatures::SignaturesArgs;
 use super::status::StatusArgs;
 use super::swap::SwapArgs;
 use super::tenant::TenantCommand;
+use crate::demo::DemoArgs;
+use crate::serve::ServeArgs;
 
 const AFTER_HELP: &str = "\
 A migration, from the first copy to the last request:
@@ -34,7 +38,7 @@ Environment:
 
 /// Moves live HTTP traffic from an old service to a new one, and back with one command.
 #[derive(Debug, Parser)]
-#[command(name = "turnout", version, propagate_version = true, after_help = AFTER_HELP)]
+#[command(name = "turnout", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -44,6 +48,16 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Serve traffic, with the control API beside it
+    Serve(ServeArgs),
+    /// Show a whole migration with real traffic, on this machine alone
+    Demo(DemoArgs),
+    /// Check a configuration file: every problem at once, with its line and what would be right
+    Check(CheckArgs),
+    /// Print the JSON Schema of the configuration, for editors that complete and check
+    Schema,
+    /// Say where a request would go and why, from a configuration file alone
+    Explain(ExplainArgs),
     /// Make a configuration file the server's
     Apply(ApplyArgs),
     /// Show what applying a configuration file would change
@@ -99,12 +113,9 @@ pub(crate) struct OutputArgs {
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
     #[default]
     Table,
-    /// For scripts.
     Json,
-    /// For scripts, and for people who like to read it.
     Yaml,
 }
 

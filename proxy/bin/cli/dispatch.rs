@@ -8,9 +8,10 @@ use clap::{CommandFactory, Parser};
 use super::args::{Cli, Command};
 use super::exit::{Exit, Failure};
 use super::{
-    completion, document, events, healthcheck, out, revisions, shift, signatures, status, swap,
-    tenant,
+    check, completion, document, events, explain, healthcheck, out, revisions, shift, signatures,
+    status, swap, tenant,
 };
+use crate::{demo, serve};
 
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
@@ -33,6 +34,11 @@ pub(crate) fn run() -> ExitCode {
 
 fn dispatch(command: &Command) -> Result<ExitCode, Failure> {
     let exit = match command {
+        Command::Serve(args) => return serve::run(args).map_err(Failure::from),
+        Command::Demo(args) => return demo::run(args).map_err(Failure::from),
+        Command::Check(args) => check::run(args),
+        Command::Schema => check::schema(),
+        Command::Explain(args) => explain::run(args),
         Command::Apply(args) => document::apply(args),
         Command::Diff(args) => document::diff(args),
         Command::Export(args) => document::export(args),

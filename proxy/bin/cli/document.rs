@@ -1,7 +1,6 @@
 //! How does a configuration file get to the server, and back? `apply`, `diff` and `export`.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value;
@@ -11,6 +10,7 @@ use super::args::{Format, OutputArgs, ServerArgs, reason, revision};
 use super::change::{changed, warn};
 use super::client::{Ask, Client, encoded};
 use super::exit::{Exit, Failure};
+use super::file::File;
 use super::out::{self, Style, Tone};
 
 /// Make a configuration file the server's.
@@ -19,7 +19,7 @@ use super::out::{self, Style, Tone};
 The file is taken whole or not at all. Where traffic stands is kept; only new routes begin with their `start:`.")]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
-    file: FileArgs,
+    file: SourceArgs,
     /// Why; kept with the revision
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     why: Option<String>,
@@ -36,7 +36,7 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     #[command(flatten)]
-    file: FileArgs,
+    file: SourceArgs,
     /// End with code 2 where something would change
     #[arg(long)]
     exit_code: bool,
@@ -67,7 +67,7 @@ enum Exported {
 
 /// Which file.
 #[derive(Debug, Args)]
-struct FileArgs {
+struct SourceArgs {
     /// The configuration file; `-` reads standard input
     #[arg(short, long = "file", value_name = "FILE")]
     file: PathBuf,
@@ -75,7 +75,7 @@ struct FileArgs {
 
 /// Makes a file the server's configuration.
 pub(crate) fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
-    let text = text_of(&args.file.file)?;
+    let text = File::read(&args.file.file)?.text;
     let why = args.why.as_deref().map(|why| format!("&why={}", encoded(why))).unwrap_or_default();
     let ask = Ask::yaml(format!("/v1/config?dry_run=false{why}"), text).on(args.if_revision);
     let answer = Client::new(&args.server)?.send(&ask)?;
@@ -89,7 +89,7 @@ pub(crate) fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
 
 /// Shows what a file would change.
 pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
-    let text = text_of(&args.file.file)?;
+    let text = File::read(&args.file.file)?.text;
     let answer = Client::new(&args.server)?.send(&Ask::yaml("/v1/config?dry_run=true", text))?;
     let change: ChangeAnswer = answer::read(&answer)?;
     if args.output.output == Format::Table {
@@ -114,18 +114,6 @@ pub(crate) fn export(args: &ExportArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn text_of(file: &Path) -> Result<String, Failure> {
-    if file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|error| Failure::of("cannot read standard input", error))?;
-        return Ok(text);
-    }
-    std::fs::read_to_string(file)
-        .map_err(|error| Failure::of(format!("cannot read {}", file.display()), error))
-}
-
 /// A unified diff with its lines in their tones.
 pub(crate) fn painted_diff(diff: &str, style: Style) -> String {
     let tone = |line: &str| match line.as_bytes().first() {
@@ -146,11 +134,5 @@ mod tests {
         let diff = "@@ -1 +1 @@\n-a\n+b\n";
         assert_eq!(painted_diff(diff, Style::PLAIN), diff);
         assert_eq!(painted_diff("", Style::PLAIN), "");
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_named() {
-        let failure = text_of(Path::new("/nowhere/turnout.yaml")).unwrap_err().to_string();
-        assert!(failure.starts_with("cannot read /nowhere/turnout.yaml: "), "{failure}");
     }
 }

@@ -59,6 +59,9 @@ pub(crate) enum Failure {
     /// The time to watch is over.
     #[error("stopped watching after {0:?}, as --timeout asked")]
     TimedOut(Duration),
+    /// The server or the demo could not do its work; told with all of its causes.
+    #[error("{0:#}")]
+    Serving(#[from] anyhow::Error),
     /// Standard output cannot be written to.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -74,7 +77,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
-            Self::Failed(_) => Exit::Failed,
+            Self::Failed(_) | Self::Serving(_) => Exit::Failed,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Refused(problem) => problem.exit(),
             Self::TimedOut(_) => Exit::TimedOut,

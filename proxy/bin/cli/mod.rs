@@ -4,13 +4,14 @@
 //!
 //! - [`args`]: the tree of commands; [`dispatch`]: parses and does what is asked;
 //! - [`exit`]: the exit codes, and what can go wrong; [`out`]: the one place that prints; [`confirm`]: the one that asks;
-//! - [`client`] and [`problem`]: the control API as commands use it; [`answer`]: what it says;
-//! - without a server: [`check`], [`explain`], [`completion`], [`healthcheck`];
+//! - [`client`] and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
+//! - without a server: [`check`] and [`explain`] (both read a [`file`]), [`completion`], [`healthcheck`];
 //! - with one: [`status`], [`shift`], [`swap`], [`tenant`], [`document`], [`revisions`], [`events`], [`signatures`].
 
 mod answer;
 mod args;
 mod change;
+mod check;
 mod client;
 mod completion;
 mod confirm;
@@ -18,6 +19,8 @@ mod dispatch;
 mod document;
 mod events;
 mod exit;
+mod explain;
+mod file;
 mod healthcheck;
 mod out;
 mod problem;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::super::answer::{AliasAnswer, ArmAnswer, NamedShift, RouteAnswer};
 use super::super::out::{Style, Tone, cell, number, rendered};
 use super::super::revisions::time;
-use super::routes::{self, count, measured, milliseconds, percent, stage_tone, whole};
+use super::figures::{count, milliseconds, percent, whole};
+use super::routes::{self, measured, stage_tone};
 
 /// Everything about one route.
 pub(super) fn text(route: &RouteAnswer, style: Style) -> String {
