@@ -1,1 +1,26 @@
-//! End-to-end tests.
+//! End-to-end tests: the built binary, real sockets, nothing of the product wired a second way.
+//!
+//! [`kit`] is the harness; each other module is one theme. `TURNOUT_LONG=1` makes the load and crash tests as long as
+//! their claims are.
+#![cfg(test)]
+
+mod kit;
+
+mod aliases;
+mod bad_shadows;
+mod cli;
+mod control;
+mod drain;
+mod events;
+mod fallback;
+mod filters;
+mod forwarding;
+mod load;
+mod observe;
+mod parity;
+mod reload;
+mod routing;
+mod shadow;
+mod shift;
+mod state;
+mod tenants;

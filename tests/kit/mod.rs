@@ -1,0 +1,16 @@
+//! The harness: the built binary, origins around it, those who ask and command, and patience with a deadline.
+
+mod api;
+mod client;
+mod node;
+mod origin;
+mod ports;
+mod wait;
+
+pub(crate) use api::turnout;
+pub(crate) use client::{Answer, Ask, Client, RawConnection, ask, get, post};
+pub(crate) use loadtest::origin::{Fault, Gate, Origin, Recorded, Reply};
+pub(crate) use node::{Setup, Turnout};
+pub(crate) use origin::{Memory, With, all, dead_address, faulty, origin, scripted, status};
+pub(crate) use ports::free_address;
+pub(crate) use wait::{each_of, eventually, eventually_some, within};
