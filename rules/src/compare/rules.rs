@@ -14,7 +14,8 @@ pub enum PatternError {
     BadEscape(String),
 }
 
-/// A JSON pointer (RFC 6901) in which `*` stands for any one segment and `**` for any number of them.
+/// A JSON pointer (RFC 6901) in which `*` stands for any one segment and `**` for any number of them. The empty one is
+/// the whole body.
 ///
 /// ```
 /// use rules::compare::PointerPattern;
@@ -28,8 +29,9 @@ pub struct PointerPattern {
     segments: Box<[Segment]>,
 }
 
+/// One segment of a pattern, unescaped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Segment {
+pub(super) enum Segment {
     Is(Box<str>),
     Any,
     AnyDepth,
@@ -39,6 +41,9 @@ impl FromStr for PointerPattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() {
+            return Ok(Self { text: text.into(), segments: Box::default() });
+        }
         let Some(inner) = text.strip_prefix('/') else {
             return Err(PatternError::NoSlash(text.to_owned()));
         };
@@ -63,6 +68,10 @@ impl fmt::Display for PointerPattern {
 }
 
 impl PointerPattern {
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
     /// Whether a place, given by its unescaped segments, is meant.
     pub fn matches<'s>(&self, place: impl Iterator<Item = &'s str> + Clone) -> bool {
         matches_from(&self.segments, place)
@@ -93,7 +102,7 @@ pub enum ArrayRule {
     List,
     /// Only which elements there are, and how often.
     Set,
-    /// Elements are found by the value of this member.
+    /// Elements are found by the value of this member, or of this JSON pointer where it begins with `/`.
     Keyed(Box<str>),
 }
 
@@ -130,6 +139,8 @@ mod tests {
         }
         let escaped: PointerPattern = "/a~1b~0c".parse().unwrap();
         assert!(escaped.matches(["a/b~c"].into_iter()));
+        let root: PointerPattern = "".parse().unwrap();
+        assert!(root.matches([].into_iter()) && !root.matches([""].into_iter()));
     }
 
     #[test]

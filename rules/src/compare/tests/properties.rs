@@ -1,0 +1,161 @@
+//! What must hold for any two answers.
+
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::compare::{Answer, ArrayRule, CompareRules, Comparison, compare};
+use crate::exchange::Outcome;
+
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (0_u8..4).prop_map(Value::from),
+        "[ab]{0,2}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::hash_map("[a-c]|id", inner, 0..4)
+                .prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+fn rules() -> impl Strategy<Value = CompareRules> {
+    let pattern = || "(/(a|b|id|\\*|\\*\\*)){1,3}".prop_map(|text| text.parse().unwrap());
+    let rule = prop_oneof![
+        Just(ArrayRule::List),
+        Just(ArrayRule::Set),
+        Just(ArrayRule::Keyed("id".into())),
+    ];
+    let arrays = prop::collection::vec((pattern(), rule), 0..3);
+    (prop::collection::vec(pattern(), 0..3), arrays).prop_map(|(ignore, arrays)| CompareRules {
+        ignore: ignore.into(),
+        arrays: arrays.into(),
+        ..CompareRules::default()
+    })
+}
+
+fn headers() -> impl Strategy<Value = HeaderMap> {
+    let names = prop::sample::select(vec![
+        "content-type",
+        "set-cookie",
+        "link",
+        "www-authenticate",
+        "etag",
+        "x-a",
+        "connection",
+        "vary",
+    ]);
+    let value = prop_oneof![
+        "[ -~]{0,20}".prop_map(String::into_bytes),
+        Just(b"application/json".to_vec()),
+        Just(b"text/plain".to_vec()),
+        prop::collection::vec(0x80_u8..=0xff, 0..4),
+    ];
+    prop::collection::vec((names, value), 0..6).prop_map(|fields| {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(&value).unwrap());
+        }
+        headers
+    })
+}
+
+fn as_json(rules: &CompareRules, left: &[u8], right: &[u8]) -> Comparison {
+    let headers =
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
+    let answer = |body| Answer { status: 200, headers: &headers, body };
+    compare(rules, &answer(left), &answer(right))
+}
+
+/// Other blanks, other escapes, and members in another order: the same document.
+fn respelled(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let member = |(key, value): (&String, &Value)| {
+                let key: String = key
+                    .chars()
+                    .map(|character| format!("\\u{:04x}", u32::from(character)))
+                    .collect();
+                format!("\"{key}\" : {}", respelled(value))
+            };
+            format!("{{ {} }}", members.iter().rev().map(member).collect::<Vec<_>>().join(" ,\n"))
+        }
+        Value::Array(elements) => {
+            format!("[\t{}]", elements.iter().map(respelled).collect::<Vec<_>>().join(" , "))
+        }
+        Value::Number(number) if number.as_u64() == Some(0) => "-0.0E7".to_owned(),
+        Value::Number(number) => format!("{number}0.0e-1"),
+        other => other.to_string(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_answer_is_itself(status in 100_u16..600, headers in headers(), body: Vec<u8>, rules in rules()) {
+        let answer = Answer { status, headers: &headers, body: &body };
+        prop_assert_eq!(compare(&rules, &answer, &answer).outcome, Outcome::Match);
+    }
+
+    #[test]
+    fn a_document_is_itself_in_other_words(document in json(), rules in rules()) {
+        let comparison = as_json(&rules, document.to_string().as_bytes(), respelled(&document).as_bytes());
+        prop_assert_eq!(comparison.outcome, Outcome::Match, "{:?}", comparison.differences);
+    }
+
+    #[test]
+    fn either_side_may_be_called_stable(left in json(), right in json(), rules in rules()) {
+        let (left, right) = (left.to_string(), right.to_string());
+        let forth = as_json(&rules, left.as_bytes(), right.as_bytes());
+        let back = as_json(&rules, right.as_bytes(), left.as_bytes());
+        prop_assert_eq!(forth.outcome, back.outcome);
+        prop_assert_eq!(forth.outcome == Outcome::Match, forth.differences.is_empty());
+    }
+
+    #[test]
+    fn either_headers_may_be_called_stables(
+        one in headers(), other in headers(), left: Vec<u8>, right: Vec<u8>,
+    ) {
+        let stable = Answer { status: 200, headers: &one, body: &left };
+        let candidate = Answer { status: 200, headers: &other, body: &right };
+        let rules = CompareRules::default();
+        let forth = compare(&rules, &stable, &candidate).outcome;
+        prop_assert_eq!(forth, compare(&rules, &candidate, &stable).outcome);
+    }
+
+    /// Without rules, equality is that of JSON (RFC 6902 section 4.6), for numbers that are small integers.
+    #[test]
+    fn without_rules_what_is_equal_is_equal(left in json(), right in json()) {
+        let comparison =
+            as_json(&CompareRules::default(), left.to_string().as_bytes(), right.to_string().as_bytes());
+        prop_assert_eq!(comparison.outcome == Outcome::Match, left == right);
+    }
+
+    #[test]
+    fn any_bytes_are_compared_to_an_end(
+        left in "[\\[\\]{}\",:\\\\ae0-9.\\-\u{0}-\u{20}ntfulrs]{0,60}", right: Vec<u8>, rules in rules(),
+    ) {
+        let forth = as_json(&rules, left.as_bytes(), &right);
+        prop_assert_eq!(forth.outcome, as_json(&rules, &right, left.as_bytes()).outcome);
+    }
+
+    #[test]
+    fn a_shuffled_set_is_the_same(
+        (elements, shuffled) in prop::collection::vec(json(), 0..8)
+            .prop_flat_map(|elements| (Just(elements.clone()), Just(elements).prop_shuffle())),
+    ) {
+        let rules = CompareRules {
+            arrays: [("".parse().unwrap(), ArrayRule::Set)].into(),
+            ..CompareRules::default()
+        };
+        let text = |elements: &[Value]| Value::from(elements.to_vec()).to_string();
+        let comparison = as_json(&rules, text(&elements).as_bytes(), text(&shuffled).as_bytes());
+        prop_assert_eq!(comparison.outcome, Outcome::Match);
+        let listed = as_json(&CompareRules::default(), text(&elements).as_bytes(), text(&shuffled).as_bytes());
+        prop_assert_eq!(listed.outcome == Outcome::Match, elements == shuffled);
+    }
+}
