@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::answer::{self, ChangeAnswer};
 use super::args::{Format, OutputArgs, ServerArgs};
-use super::client::{Ask, Client};
+use super::ask::Ask;
+use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::out::{self, Style, Tone};
 

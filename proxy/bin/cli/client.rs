@@ -4,27 +4,21 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, IF_MATCH};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::args::ServerArgs;
+use super::ask::Ask;
 use super::exit::Failure;
 use super::problem::Problem;
 
 /// Long enough for a large configuration on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-const ACTOR: HeaderName = HeaderName::from_static("x-turnout-actor");
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// All but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// A server's control API.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
@@ -32,59 +26,6 @@ pub(crate) struct Client {
     server: String,
     actor: Option<HeaderValue>,
     patience: Duration,
-}
-
-/// What is asked of the server.
-#[derive(Debug, Clone)]
-pub(crate) struct Ask {
-    method: Method,
-    path: String,
-    body: Option<(&'static str, Bytes)>,
-    if_revision: Option<u64>,
-    last_event: Option<u64>,
-}
-
-impl Ask {
-    /// To be told what is at `path`.
-    pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self {
-            method: Method::GET,
-            path: path.into(),
-            body: None,
-            if_revision: None,
-            last_event: None,
-        }
-    }
-
-    /// To do something that `body` describes.
-    pub(crate) fn json(method: Method, path: impl Into<String>, body: &Value) -> Self {
-        let body = Some(("application/json", Bytes::from(body.to_string())));
-        Self { method, body, ..Self::get(path) }
-    }
-
-    /// To take a configuration.
-    pub(crate) fn yaml(path: impl Into<String>, text: String) -> Self {
-        Self {
-            method: Method::POST,
-            body: Some(("application/yaml", Bytes::from(text))),
-            ..Self::get(path)
-        }
-    }
-
-    /// To remove what is at `path`.
-    pub(crate) fn delete(path: impl Into<String>) -> Self {
-        Self { method: Method::DELETE, ..Self::get(path) }
-    }
-
-    /// Only on top of this revision, where one is given.
-    pub(crate) fn on(self, if_revision: Option<u64>) -> Self {
-        Self { if_revision, ..self }
-    }
-
-    /// Only what came after this event.
-    pub(crate) fn after(self, event: Option<u64>) -> Self {
-        Self { last_event: event, ..self }
-    }
 }
 
 impl Client {
@@ -203,30 +144,8 @@ impl Client {
     }
 
     async fn open(&self, ask: &Ask) -> Result<Response<Incoming>, Failure> {
-        let request = self.request(ask)?;
+        let request = ask.request(&self.server, self.actor.as_ref())?;
         self.pool.request(request).await.map_err(|error| self.unreachable(&error))
-    }
-
-    fn request(&self, ask: &Ask) -> Result<Request<Full<Bytes>>, Failure> {
-        let mut request = Request::builder()
-            .method(&ask.method)
-            .uri(format!("{}{}", self.server, ask.path))
-            .header(ACCEPT, "application/json, application/yaml, text/event-stream, */*;q=0.1");
-        if let Some(actor) = &self.actor {
-            request = request.header(ACTOR, actor);
-        }
-        if let Some(revision) = ask.if_revision {
-            request = request.header(IF_MATCH, format!("\"r{revision}\""));
-        }
-        if let Some(event) = ask.last_event {
-            request = request.header(LAST_EVENT_ID, event);
-        }
-        let mut bytes = Bytes::new();
-        if let Some((kind, body)) = &ask.body {
-            request = request.header(CONTENT_TYPE, *kind);
-            bytes = body.clone();
-        }
-        request.body(Full::new(bytes)).map_err(|error| Failure::of("cannot ask the server", error))
     }
 
     fn unreachable(&self, error: &dyn Error) -> Failure {
@@ -248,11 +167,6 @@ pub(crate) enum Ended {
     ByServer,
     /// The time was over.
     ByDeadline,
-}
-
-/// A text as one segment of a path, or one value of a query.
-pub(crate) fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// The server's address without a slash at its end.
@@ -312,17 +226,59 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_encoded_for_paths_and_queries() {
-        assert_eq!(encoded("user@example.org:1"), "user%40example.org%3A1");
-        assert_eq!(encoded("why & how?"), "why%20%26%20how%3F");
-    }
-
-    #[test]
     fn nobody_there_is_told_from_a_refusal() {
         // Nothing can listen on port 0.
         let server = ServerArgs { server: "http://127.0.0.1:0".to_owned() };
         let failure = Client::new(&server).unwrap().get("/v1/status").unwrap_err();
         assert!(matches!(&failure, Failure::Unreachable { .. }), "{failure}");
         assert!(failure.to_string().contains("turnout serve"), "{failure}");
+    }
+
+    /// Answers one request with `answer`, and tells what was asked.
+    fn answering(answer: &'static str) -> (Client, std::thread::JoinHandle<String>) {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = ServerArgs { server: listener.local_addr().unwrap().to_string() };
+        let asked = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut asked, mut piece) = (String::new(), [0; 4096]);
+            while !is_whole(&asked) {
+                let length = stream.read(&mut piece).unwrap();
+                asked.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            asked
+        });
+        (Client::new(&server).unwrap(), asked)
+    }
+
+    fn is_whole(request: &str) -> bool {
+        let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        body.len() >= length.map_or(0, |length| length.parse().unwrap())
+    }
+
+    #[test]
+    fn a_refusal_is_a_failure_of_its_own() {
+        let (client, asked) = answering(
+            "HTTP/1.1 412 Precondition Failed\r\ncontent-length: 58\r\n\r\n{\"code\":\"revision_conflict\",\"detail\":\"it is r43 by now\"}\r\n",
+        );
+        let body = serde_json::json!({"share": "5%"});
+        let ask = Ask::json(http::Method::POST, "/v1/routes/sms/shift", &body).on(Some(42));
+        let failure = client.send(&ask).unwrap_err();
+        assert_eq!(failure.exit(), super::super::exit::Exit::Conflict);
+        assert_eq!(failure.to_string(), "it is r43 by now (revision_conflict)");
+        let asked = asked.join().unwrap();
+        assert!(asked.starts_with("POST /v1/routes/sms/shift HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.contains("if-match: \"r42\"\r\n"), "{asked}");
+        assert!(asked.ends_with("{\"share\":\"5%\"}"), "{asked}");
+    }
+
+    #[test]
+    fn another_kind_of_server_is_noticed() {
+        let (client, asked) = answering("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>");
+        let failure = client.get("/v1/status").unwrap_err().to_string();
+        assert!(failure.contains("is it the control address"), "{failure}");
+        asked.join().unwrap();
     }
 }

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::answer::{self, ChangeAnswer, StatusAnswer};
 use super::args::{Format, OutputArgs, ServerArgs, reason, revision};
+use super::ask::{Ask, encoded};
 use super::change::{changed, warn};
-use super::client::{Ask, Client, encoded};
+use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::file::File;
 use super::out::{self, Style, Tone};

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::answer::RevisionAnswer;
 use super::args::{Format, OutputArgs, ServerArgs, span};
-use super::client::{Ask, Client, Ended};
+use super::ask::Ask;
+use super::client::{Client, Ended};
 use super::exit::{Exit, Failure};
 use super::out::{self, Style, Tone};
 use super::revisions::{listed, time};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::ServerArgs;
-use super::client::{Ask, Client};
+use super::ask::Ask;
+use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::out;
 

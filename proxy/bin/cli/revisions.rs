@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::answer::{self, RevisionAnswer};
 use super::args::{OutputArgs, ServerArgs, WhyArgs, revision};
+use super::ask::Ask;
 use super::change::change;
-use super::client::{Ask, Client};
+use super::client::Client;
 use super::confirm::confirm;
 use super::document::painted_diff;
 use super::exit::{Exit, Failure};

@@ -8,8 +8,8 @@ use rules::Share;
 use serde_json::{Value, json};
 
 use super::args::{self, OutputArgs, RouteArgs, ScopeArgs, ServerArgs, WhyArgs};
+use super::ask::Ask;
 use super::change::change;
-use super::client::Ask;
 use super::confirm::confirm;
 use super::exit::{Exit, Failure};
 

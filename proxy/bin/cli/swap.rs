@@ -9,8 +9,8 @@ use rules::upstream::Address;
 use serde_json::json;
 
 use super::args::{OutputArgs, ServerArgs, WhyArgs};
+use super::ask::Ask;
 use super::change::change;
-use super::client::Ask;
 use super::exit::{Exit, Failure};
 
 /// Replace or re-weight an upstream's targets.

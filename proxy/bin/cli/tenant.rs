@@ -6,8 +6,9 @@ use rules::TenantId;
 use serde_json::{Value, json};
 
 use super::args::{OutputArgs, ServerArgs, WhyArgs};
+use super::ask::{Ask, encoded};
 use super::change::change;
-use super::client::{Ask, Client, encoded};
+use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::out::{self, Style, Tone};
 
