@@ -70,7 +70,8 @@ fn count(exchange: &Exchange, key: SeriesKey, class: Option<ErrorClass>) {
     let Subject::Forwarded(decision) = &exchange.subject else { return };
     let Some(route) = exchange.route() else { return };
     let duration = exchange.started.elapsed();
-    if let Some(failed) = exchange.fell_back {
+    let overridden = decision.reason.pick == rules::decide::Pick::Override;
+    if let Some(failed) = exchange.fell_back.filter(|_| !overridden) {
         route.counters.arm(Arm::Candidate).record_fallback(failed, duration);
     }
     route.counters.record(&Observation {
@@ -80,7 +81,7 @@ fn count(exchange: &Exchange, key: SeriesKey, class: Option<ErrorClass>) {
         tenant: decision.tenant.as_ref(),
         key: SeriesKey { error: class, ..key },
         duration,
-        overridden: decision.reason.pick == rules::decide::Pick::Override,
+        overridden,
         now_unix: now_unix(),
     });
 }
