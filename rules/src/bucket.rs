@@ -55,25 +55,35 @@ impl Murmur3 {
     const C2: u32 = 0x1b87_3593;
 
     fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if let Some(slot) = self.pending.get_mut(self.pending_len) {
-                *slot = byte;
-            }
-            self.pending_len += 1;
-            if self.pending_len == 4 {
-                self.state ^= Self::scramble(u32::from_le_bytes(self.pending));
-                self.state = self.state.rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
-                self.pending = [0; 4];
-                self.pending_len = 0;
-            }
-            self.length = self.length.wrapping_add(1);
+        // Keys are far shorter than 4 GiB.
+        self.length = self.length.wrapping_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        let missing = (4 - self.pending_len) % 4;
+        let (head, rest) = bytes.split_at(missing.min(bytes.len()));
+        let (blocks, tail) = rest.as_chunks();
+        head.iter().for_each(|byte| self.write_byte(*byte));
+        blocks.iter().for_each(|block| self.write_block(*block));
+        tail.iter().for_each(|byte| self.write_byte(*byte));
+    }
+
+    fn write_byte(&mut self, byte: u8) {
+        if let Some(slot) = self.pending.get_mut(self.pending_len) {
+            *slot = byte;
+        }
+        self.pending_len += 1;
+        if self.pending_len == 4 {
+            self.write_block(self.pending);
+            self.pending = [0; 4];
+            self.pending_len = 0;
         }
     }
 
+    fn write_block(&mut self, block: [u8; 4]) {
+        self.state ^= Self::scramble(u32::from_le_bytes(block));
+        self.state = self.state.rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
+    }
+
     fn finish(mut self) -> u32 {
-        if self.pending_len > 0 {
-            self.state ^= Self::scramble(u32::from_le_bytes(self.pending));
-        }
+        self.state ^= Self::scramble(u32::from_le_bytes(self.pending));
         let mut h = self.state ^ self.length;
         h = (h ^ (h >> 16)).wrapping_mul(0x85eb_ca6b);
         h = (h ^ (h >> 13)).wrapping_mul(0xc2b2_ae35);
@@ -148,6 +158,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_key_may_be_fed_in_pieces(pieces in proptest::collection::vec(".{0,9}", 0..6)) {
+            let mut hash = Murmur3::default();
+            pieces.iter().for_each(|piece| hash.write(piece.as_bytes()));
+            prop_assert_eq!(hash.finish(), murmur3(pieces.concat().as_bytes(), 0));
+        }
+
         #[test]
         fn raising_a_share_never_moves_a_key_back(seed in ".{0,12}", key in ".{0,40}", low in 0_u16..=10_000, more in 0_u16..=10_000) {
             let high = low.saturating_add(more).min(10_000);
