@@ -1,3 +1,27 @@
 //! Who may change traffic, and when: commands, state, stores, the control API.
+//!
+//! Read in this order:
+//!
+//! - [`command`]: what can be asked for; [`desired`]: what a command makes of the desired state, and how it is stored;
+//! - [`store`]: where every revision is kept; [`ledger`]: a command's way through apply, compile, store and publish;
+//! - [`file`]: where the configuration comes from; [`parity`] and [`window`]: what is known of the arms;
+//! - [`desk`]: all of that while it runs; [`events`], [`meters`] and [`phase`]: what is told of it;
+//! - [`api`]: how it is asked over HTTP; [`node`]: how it begins, runs and ends.
 
+pub mod api;
+pub mod command;
+pub mod desired;
+pub mod desk;
+pub mod events;
+pub mod file;
+pub mod ledger;
+pub mod meters;
+pub mod node;
+pub mod parity;
+pub mod phase;
 pub mod store;
+pub mod window;
+
+pub use api::openapi;
+pub use node::{Links, Listeners, Node, Opening, RunError, StartError};
+pub use phase::Phase;

@@ -1,0 +1,114 @@
+//! How is the configuration shown, tried and applied?
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::problem::Problem;
+use super::request::{Caller, Parameters, optional_why};
+use super::site::{Site, etag};
+use super::view::{Accepted, PreviewView};
+use crate::command::{Command, Configuration};
+
+/// How a configuration is applied.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ApplyQuery {
+    /// Whether to only say what it would change.
+    #[serde(default)]
+    dry_run: bool,
+    /// Why; kept with the revision.
+    why: Option<String>,
+}
+
+/// The configuration as it was applied, comments included.
+#[utoipa::path(
+    get,
+    path = "/v1/config",
+    tag = "configuration",
+    responses((status = 200, body = String, content_type = "application/yaml"))
+)]
+pub(super) async fn show(State(site): State<Arc<Site>>) -> Response {
+    let present = site.present();
+    let headers = [
+        (header::ETAG, etag(present.revision())),
+        // RFC 9512.
+        (header::CONTENT_TYPE, header::HeaderValue::from_static("application/yaml")),
+    ];
+    (headers, present.desired.configuration.text.to_string()).into_response()
+}
+
+/// Applies a configuration, or says what that would change. Live shifts stay as they are.
+#[utoipa::path(
+    post,
+    path = "/v1/config",
+    tag = "configuration",
+    params(
+        ApplyQuery,
+        ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+    ),
+    request_body(content = String, content_type = "application/yaml"),
+    responses(
+        (status = 200, body = Accepted, description = "With `dry_run`: what would change, with a diff"),
+        (status = 412, body = Problem, description = "Another command came first"),
+        (status = 413, body = Problem),
+        (status = 422, body = Problem, description = "The configuration is not valid; with everything that is wrong"),
+        (status = 503, body = Problem, description = "The store does not serve")
+    )
+)]
+pub(super) async fn apply(
+    State(site): State<Arc<Site>>,
+    Parameters(asked): Parameters<ApplyQuery>,
+    caller: Caller,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let why = optional_why(asked.why.as_deref())?;
+    let text = text(body)?;
+    let read = move |site: &Site| site.desk().ledger().configuration(text, Timestamp::now());
+    let configuration =
+        site.blocking(read).await?.map_err(|problems| Problem::invalid(&problems))?;
+    if asked.dry_run {
+        return Ok(preview(&site, configuration).await?.into_response());
+    }
+    let order = caller.order(Command::Apply(configuration), why);
+    let accepted = Accepted::from(site.desk().command(order).await?);
+    Ok(accepted.into_response())
+}
+
+fn text(body: Result<Bytes, BytesRejection>) -> Result<Arc<str>, Problem> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
+        _ => Problem::bad_request("bad_body", rejection.body_text()),
+    })?;
+    match std::str::from_utf8(&body) {
+        Ok(text) => Ok(Arc::from(text)),
+        Err(error) => Err(Problem::bad_request("bad_body", format!("not UTF-8: {error}"))),
+    }
+}
+
+async fn preview(
+    site: &Arc<Site>,
+    configuration: Configuration,
+) -> Result<Json<PreviewView>, Problem> {
+    site.blocking(|site| {
+        let before = Arc::clone(&site.present().desired.configuration.text);
+        let after = Arc::clone(&configuration.text);
+        let preview = site.desk().ledger().preview(&Command::Apply(configuration))?;
+        Ok(Json(PreviewView {
+            revision: preview.revision.0,
+            changed: preview.changed,
+            summary: preview.summary,
+            diff: config::diff(&before, &after),
+            warnings: preview.warnings,
+        }))
+    })
+    .await?
+}

@@ -1,0 +1,25 @@
+//! What can be asked over HTTP? The control API under `/v1`, and the status listener.
+//!
+//! [`router`] says what is where. A request passes the [`guard`], is read by [`request`], and is answered by one of the
+//! handlers, one file per resource; what goes wrong becomes a [`problem`].
+
+mod configuration;
+mod events;
+mod guard;
+mod health;
+mod overview;
+mod problem;
+mod request;
+mod revisions;
+mod router;
+mod routes;
+mod signatures;
+mod site;
+mod tenants;
+mod traffic;
+mod upstreams;
+mod view;
+
+pub use router::openapi;
+pub(crate) use router::{control, status};
+pub(crate) use site::Site;

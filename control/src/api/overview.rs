@@ -1,0 +1,80 @@
+//! How does everything stand?
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use super::site::{Site, etag};
+use super::view::{RouteView, Showing, UpstreamView};
+
+/// How everything stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StatusView {
+    /// Turnout's version.
+    version: &'static str,
+    /// The revision that serves.
+    revision: u64,
+    /// Since when the process runs (RFC 3339).
+    started_at: String,
+    /// `starting`, `serving`, `draining` or `stopped`.
+    phase: &'static str,
+    /// The configuration file.
+    config: ConfigView,
+    /// Whether the store served when it was last needed.
+    store_up: bool,
+    /// All routes.
+    routes: Vec<RouteView>,
+    /// All upstreams.
+    upstreams: Vec<UpstreamView>,
+}
+
+/// How the configuration file was when it was last read.
+#[derive(Debug, Serialize, ToSchema)]
+struct ConfigView {
+    /// Where it is.
+    path: String,
+    /// Whether it was taken.
+    last_reload_ok: bool,
+    /// When it was last read (RFC 3339).
+    last_reload_at: String,
+    /// Why it was not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+}
+
+/// How everything stands: revision, phase, configuration file, routes and upstreams.
+#[utoipa::path(get, path = "/v1/status", tag = "state", responses((status = 200, body = StatusView)))]
+pub(super) async fn status(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
+    site.blocking(|site| {
+        let present = site.present();
+        let view = view(site, &Showing { desk: site.desk(), present: &present });
+        ([(header::ETAG, etag(present.revision()))], Json(view)).into_response()
+    })
+    .await
+}
+
+fn view(site: &Site, showing: &Showing<'_>) -> StatusView {
+    let ledger = site.desk().ledger();
+    let reload = site.desk().last_reload();
+    StatusView {
+        version: env!("CARGO_PKG_VERSION"),
+        revision: showing.present.revision().0,
+        started_at: site.desk().started_at().to_string(),
+        phase: site.phase().as_str(),
+        config: ConfigView {
+            path: ledger.file().path().display().to_string(),
+            last_reload_ok: reload.error.is_none(),
+            last_reload_at: reload.at.to_string(),
+            last_error: reload.error,
+        },
+        store_up: ledger.meters().is_store_up(),
+        routes: showing.routes(),
+        upstreams: UpstreamView::all(showing.present),
+    }
+}

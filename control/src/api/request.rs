@@ -1,0 +1,153 @@
+//! What is read off a request: who asks, on which revision, why, whose traffic, which share?
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::{Json, extract};
+use rules::{CohortName, Revision, Share};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::command::{Command, Scope};
+use crate::ledger::Order;
+
+/// Names who asks. Nobody verifies it.
+pub(super) const ACTOR: &str = "x-turnout-actor";
+const MAX_ACTOR_CHARS: usize = 128;
+const MAX_WHY_CHARS: usize = 2_000;
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Json(body) = Json::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
+
+/// The parameters in the path.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let extract::Path(path) = extract::Path::from_request_parts(parts, state).await?;
+        Ok(Self(path))
+    }
+}
+
+/// The parameters in the query.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let extract::Query(query) = extract::Query::from_request_parts(parts, state).await?;
+        Ok(Self(query))
+    }
+}
+
+/// Who asks, and on which revision.
+pub(super) struct Caller {
+    actor: String,
+    expected: Option<Revision>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let (actor, expected) = (actor(&parts.headers)?, expected(&parts.headers)?);
+        Ok(Self { actor, expected })
+    }
+}
+
+impl Caller {
+    /// A command in the caller's name. A rollback is carried out whatever revision the caller knew.
+    pub(super) fn order(self, command: Command, why: String) -> Order {
+        let expected = match command {
+            Command::Rollback { .. } => None,
+            _ => self.expected,
+        };
+        Order { command, actor: self.actor, why, expected }
+    }
+}
+
+fn actor(headers: &HeaderMap) -> Result<String, Problem> {
+    let Some(value) = headers.get(ACTOR) else { return Ok("anonymous".to_owned()) };
+    let text = std::str::from_utf8(value.as_bytes()).unwrap_or_default().trim();
+    let length = text.chars().count();
+    if length == 0 || length > MAX_ACTOR_CHARS || text.chars().any(char::is_control) {
+        let detail = "X-Turnout-Actor is a name of 1 to 128 characters";
+        return Err(Problem::bad_request("bad_actor", detail));
+    }
+    Ok(text.to_owned())
+}
+
+fn expected(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let quoted = text.strip_prefix("\"r").and_then(|rest| rest.strip_suffix('"'));
+    let revision = quoted.and_then(|number| number.parse().ok()).map(Revision);
+    let detail = "If-Match is the ETag of an answer, for example \"r42\"";
+    revision.map(Some).ok_or_else(|| Problem::bad_request("bad_if_match", detail))
+}
+
+/// The reason, which must be given.
+pub(super) fn why(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() {
+        let detail = "say why: it is kept with the revision";
+        return Err(Problem::field("why_required", "/why", detail));
+    }
+    bounded(text)
+}
+
+/// The reason, which may be left out.
+pub(super) fn optional_why(text: Option<&str>) -> Result<String, Problem> {
+    bounded(text.unwrap_or_default().trim())
+}
+
+fn bounded(text: &str) -> Result<String, Problem> {
+    if text.chars().count() > MAX_WHY_CHARS {
+        return Err(Problem::field("why_too_long", "/why", "the reason has over 2,000 characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Whose traffic: the route's, or that of one tenant or cohort.
+pub(super) fn scope(tenant: Option<&str>, cohort: Option<&str>) -> Result<Scope, Problem> {
+    match (tenant, cohort) {
+        (None, None) => Ok(Scope::Route),
+        (Some(tenant), None) => match tenant.parse() {
+            Ok(tenant) => Ok(Scope::Tenant(tenant)),
+            Err(error) => Err(bad_tenant(&error)),
+        },
+        (None, Some(name)) => match name.parse::<CohortName>() {
+            Ok(cohort) => Ok(Scope::Cohort(cohort)),
+            Err(_) => Err(Problem::unknown("cohort", name, [])),
+        },
+        (Some(_), Some(_)) => {
+            let detail = "name a tenant or a cohort, not both";
+            Err(Problem::field("one_scope", "/cohort", detail))
+        }
+    }
+}
+
+/// 400 for what is no tenant's id.
+pub(super) fn bad_tenant(error: &rules::NameError) -> Problem {
+    Problem::field("bad_tenant", "/tenant", error.to_string())
+}
+
+/// A share such as `25%`.
+pub(super) fn share(text: &str) -> Result<Share, Problem> {
+    text.parse::<Share>().map_err(|error| Problem::field("bad_share", "/share", error.to_string()))
+}

@@ -1,0 +1,176 @@
+//! How is traffic moved? Shift, shadow, rollback.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use super::request::{Body, Caller, Path, scope, share, why};
+use super::site::Site;
+use super::view::Accepted;
+use crate::command::{Command, Copies};
+
+/// Whose traffic goes to the candidate, and how much of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShiftRequest {
+    /// The candidate's share; null removes the shift of a tenant or cohort, which then follows what stands above it.
+    #[serde(deserialize_with = "written")]
+    #[schema(example = "25%", required)]
+    share: Option<String>,
+    /// Only this tenant's traffic.
+    tenant: Option<String>,
+    /// Only this cohort's traffic.
+    cohort: Option<String>,
+    /// Why; kept with the revision.
+    #[serde(default)]
+    #[schema(required)]
+    why: String,
+}
+
+/// With its own function, serde no longer takes a missing field for null: nobody removes a shift by a slip.
+fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// Which requests are copied to the other arm.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShadowRequest {
+    /// The share that is copied.
+    #[schema(example = "100%")]
+    share: String,
+    /// Set for copies from the candidate back to stable.
+    #[serde(default)]
+    reverse: bool,
+    /// Only this tenant's requests.
+    tenant: Option<String>,
+    /// Only this cohort's requests.
+    cohort: Option<String>,
+    /// Why; kept with the revision.
+    #[serde(default)]
+    #[schema(required)]
+    why: String,
+}
+
+/// Whose traffic goes back to stable.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RollbackRequest {
+    /// Why; kept with the revision.
+    #[serde(default)]
+    #[schema(required)]
+    why: String,
+    /// Only this tenant's traffic.
+    tenant: Option<String>,
+    /// Only this cohort's traffic.
+    cohort: Option<String>,
+    /// Whether requests are still copied to the candidate.
+    #[serde(default)]
+    keep_shadow: bool,
+}
+
+/// Puts a share of a route's traffic on the candidate: of everybody's, or of one tenant's or cohort's.
+#[utoipa::path(
+    post,
+    path = "/v1/routes/{route}/shift",
+    tag = "traffic",
+    params(
+        ("route" = String, Path, description = "The route's name"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+    ),
+    request_body = ShiftRequest,
+    responses(
+        (status = 200, body = Accepted),
+        (status = 400, body = Problem),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "The route has no candidate"),
+        (status = 412, body = Problem, description = "Another command came first"),
+        (status = 503, body = Problem, description = "The store does not serve")
+    )
+)]
+pub(super) async fn shift(
+    State(site): State<Arc<Site>>,
+    Path(route): Path<String>,
+    caller: Caller,
+    Body(asked): Body<ShiftRequest>,
+) -> Result<Accepted, Problem> {
+    let why = why(&asked.why)?;
+    let command = Command::Shift {
+        route: site.route(&route)?,
+        scope: scope(asked.tenant.as_deref(), asked.cohort.as_deref())?,
+        share: asked.share.as_deref().map(share).transpose()?,
+    };
+    Ok(site.desk().command(caller.order(command, why)).await?.into())
+}
+
+/// Copies a share of a route's requests to the other arm, whose answers are compared and never reach a client.
+#[utoipa::path(
+    post,
+    path = "/v1/routes/{route}/shadow",
+    tag = "traffic",
+    params(
+        ("route" = String, Path, description = "The route's name"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+    ),
+    request_body = ShadowRequest,
+    responses(
+        (status = 200, body = Accepted),
+        (status = 400, body = Problem),
+        (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "The route has no candidate"),
+        (status = 412, body = Problem, description = "Another command came first"),
+        (status = 503, body = Problem, description = "The store does not serve")
+    )
+)]
+pub(super) async fn shadow(
+    State(site): State<Arc<Site>>,
+    Path(route): Path<String>,
+    caller: Caller,
+    Body(asked): Body<ShadowRequest>,
+) -> Result<Accepted, Problem> {
+    let why = why(&asked.why)?;
+    let command = Command::Shadow {
+        route: site.route(&route)?,
+        scope: scope(asked.tenant.as_deref(), asked.cohort.as_deref())?,
+        copies: if asked.reverse { Copies::ToStable } else { Copies::ToCandidate },
+        share: share(&asked.share)?,
+    };
+    Ok(site.desk().command(caller.order(command, why)).await?.into())
+}
+
+/// Puts all traffic back on stable: of a route with all its shifts, or of one tenant or cohort. Needs no If-Match.
+#[utoipa::path(
+    post,
+    path = "/v1/routes/{route}/rollback",
+    tag = "traffic",
+    params(
+        ("route" = String, Path, description = "The route's name"),
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+    ),
+    request_body = RollbackRequest,
+    responses(
+        (status = 200, body = Accepted),
+        (status = 400, body = Problem),
+        (status = 404, body = Problem),
+        (status = 503, body = Problem, description = "The store does not serve")
+    )
+)]
+pub(super) async fn rollback(
+    State(site): State<Arc<Site>>,
+    Path(route): Path<String>,
+    caller: Caller,
+    Body(asked): Body<RollbackRequest>,
+) -> Result<Accepted, Problem> {
+    let why = why(&asked.why)?;
+    let command = Command::Rollback {
+        route: site.route(&route)?,
+        scope: scope(asked.tenant.as_deref(), asked.cohort.as_deref())?,
+        keep_shadow: asked.keep_shadow,
+    };
+    Ok(site.desk().command(caller.order(command, why)).await?.into())
+}

@@ -1,0 +1,152 @@
+//! What can be asked for? Every change to the desired state is one of these, whoever asks: people, files, the engine.
+
+use std::sync::Arc;
+
+use config::{Document, LockSpec, TargetSpec};
+use rules::{CohortName, Revision, RouteName, Share, TenantId, UpstreamName};
+use serde_json::{Value, json};
+
+use crate::desired::Desired;
+
+/// One requested change to the desired state.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Take this configuration. Live shifts stay as they are.
+    Apply(Configuration),
+    /// Put a share of a route's traffic on the candidate.
+    Shift {
+        /// The route.
+        route: RouteName,
+        /// Whose traffic.
+        scope: Scope,
+        /// The share; none removes the shift of a cohort or tenant, which then follows what stands above it.
+        share: Option<Share>,
+    },
+    /// Copy a share of a route's requests to the other arm.
+    Shadow {
+        /// The route.
+        route: RouteName,
+        /// Whose requests.
+        scope: Scope,
+        /// Which way copies go.
+        copies: Copies,
+        /// The share.
+        share: Share,
+    },
+    /// Put all traffic back on stable.
+    Rollback {
+        /// The route.
+        route: RouteName,
+        /// Whose traffic.
+        scope: Scope,
+        /// Whether requests are still copied to the candidate.
+        keep_shadow: bool,
+    },
+    /// Let other targets stand in for those of the configuration.
+    Targets {
+        /// The upstream.
+        upstream: UpstreamName,
+        /// Its targets from now on.
+        targets: Vec<TargetSpec>,
+    },
+    /// Lock a tenant, or unlock it.
+    Lock {
+        /// The tenant.
+        tenant: TenantId,
+        /// The lock; none unlocks.
+        lock: Option<LockSpec>,
+    },
+    /// Make the state of an older revision the present one again.
+    Restore {
+        /// The older revision.
+        revision: Revision,
+        /// Its state.
+        desired: Box<Desired>,
+    },
+}
+
+/// A configuration as an operator wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configuration {
+    /// The text, with `${VAR}` as written.
+    pub text: Arc<str>,
+    /// What it says.
+    pub document: Arc<Document>,
+    /// When it was accepted, in seconds since 1970. A date in it that was in the future then stays accepted.
+    pub accepted_unix: i64,
+}
+
+/// Whose traffic a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody's who has no shift of their own.
+    Route,
+    /// A cohort's.
+    Cohort(CohortName),
+    /// One tenant's.
+    Tenant(TenantId),
+}
+
+/// Which way copies of requests go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copies {
+    /// From stable to the candidate.
+    ToCandidate,
+    /// From the candidate back to stable.
+    ToStable,
+}
+
+impl Command {
+    /// The command's name, as the API and the list of revisions write it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Apply(_) => "apply",
+            Self::Shift { .. } => "shift",
+            Self::Shadow { .. } => "shadow",
+            Self::Rollback { .. } => "rollback",
+            Self::Targets { .. } => "targets",
+            Self::Lock { lock: Some(_), .. } => "lock",
+            Self::Lock { lock: None, .. } => "unlock",
+            Self::Restore { .. } => "restore",
+        }
+    }
+
+    /// The command's arguments, for the list of revisions. Never a configuration's text.
+    #[must_use]
+    pub fn arguments(&self) -> Value {
+        match self {
+            Self::Apply(_) => json!({}),
+            Self::Shift { route, scope, share } => {
+                let share = share.map(|share| share.to_string());
+                scoped(scope, json!({"route": route.as_str(), "share": share}))
+            }
+            Self::Shadow { route, scope, copies, share } => {
+                let reverse = *copies == Copies::ToStable;
+                let share = share.to_string();
+                let arguments =
+                    json!({"route": route.as_str(), "share": share, "reverse": reverse});
+                scoped(scope, arguments)
+            }
+            Self::Rollback { route, scope, keep_shadow } => {
+                scoped(scope, json!({"route": route.as_str(), "keep_shadow": keep_shadow}))
+            }
+            Self::Targets { upstream, targets } => {
+                json!({"upstream": upstream.as_str(), "targets": targets})
+            }
+            Self::Lock { tenant, lock } => json!({"tenant": tenant.as_str(), "mode": lock}),
+            Self::Restore { revision, .. } => json!({"revision": revision.0}),
+        }
+    }
+}
+
+fn scoped(scope: &Scope, mut arguments: Value) -> Value {
+    if let Some(map) = arguments.as_object_mut() {
+        match scope {
+            Scope::Route => None,
+            Scope::Cohort(name) => map.insert("cohort".to_owned(), json!(name.as_str())),
+            Scope::Tenant(id) => map.insert("tenant".to_owned(), json!(id.as_str())),
+        };
+    }
+    arguments
+}

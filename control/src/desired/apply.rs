@@ -1,0 +1,192 @@
+//! What does a command make of the desired state? Pure: the same state and command always give the same next state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::{Live, LockSpec, TargetSpec, starting_live};
+use rules::{TenantId, UpstreamName};
+
+use super::{summary, traffic};
+use crate::command::{Command, Configuration};
+
+/// What is wanted: the configuration, and the live state that commands made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The configuration as written.
+    pub configuration: Configuration,
+    /// Shifts, locks and targets.
+    pub live: Live,
+}
+
+/// What came of a command that was not refused.
+#[derive(Debug, Clone)]
+pub enum Applied {
+    /// Everything is already as asked for. Says how it is.
+    Unchanged(String),
+    /// There is a next state.
+    Changed(Next),
+}
+
+/// The next state.
+#[derive(Debug, Clone)]
+pub struct Next {
+    /// The state.
+    pub desired: Desired,
+    /// What changed, for people: `sms: canary 5% -> 25%`.
+    pub summary: String,
+    /// What whoever asked should know beside.
+    pub notes: Vec<String>,
+}
+
+/// Why a command makes no sense in the present state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such thing.
+    #[error("there is no {kind} {name:?}")]
+    Unknown {
+        /// `route`, `cohort` or `upstream`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The name that was perhaps meant.
+        hint: Option<String>,
+    },
+    /// The route has nowhere to send traffic but stable.
+    #[error("route {route:?} has no candidate: add one to the configuration first")]
+    NoCandidate {
+        /// The route.
+        route: String,
+    },
+    /// The default of a route follows nothing.
+    #[error("a route has nothing to inherit from: give a share, or name a tenant or cohort")]
+    NothingAbove,
+}
+
+impl Desired {
+    /// The first state under a configuration: every route at its `start:`.
+    #[must_use]
+    pub fn first(configuration: Configuration) -> Self {
+        Self::under(configuration, &Live::default())
+    }
+
+    /// The state under a configuration, with what is still there of an earlier live state.
+    #[must_use]
+    pub fn under(configuration: Configuration, earlier: &Live) -> Self {
+        let live = starting_live(&configuration.document, earlier);
+        Self { configuration, live }
+    }
+}
+
+/// Makes the next desired state.
+///
+/// # Errors
+/// When the command names what is not there, or asks for what the route cannot do.
+pub fn apply(desired: &Desired, command: &Command) -> Result<Applied, Refusal> {
+    match command {
+        Command::Apply(configuration) => Ok(apply_configuration(desired, configuration)),
+        Command::Shift { route, scope, share } => traffic::shift(desired, route, scope, *share),
+        Command::Shadow { route, scope, copies, share } => {
+            traffic::shadow(desired, route, scope, *copies, *share)
+        }
+        Command::Rollback { route, scope, keep_shadow } => {
+            traffic::rollback(desired, route, scope, *keep_shadow)
+        }
+        Command::Targets { upstream, targets } => replace_targets(desired, upstream, targets),
+        Command::Lock { tenant, lock } => Ok(set_lock(desired, tenant, *lock)),
+        Command::Restore { revision, desired: older } => {
+            if says_the_same(desired, older) {
+                return Ok(Applied::Unchanged(format!("everything is as it was at {revision}")));
+            }
+            Ok(changed(Desired::clone(older), format!("restored {revision}")))
+        }
+    }
+}
+
+fn changed(desired: Desired, summary: String) -> Applied {
+    Applied::Changed(Next { desired, summary, notes: Vec::new() })
+}
+
+fn says_the_same(a: &Desired, b: &Desired) -> bool {
+    is_same(&a.configuration, &b.configuration) && a.live == b.live
+}
+
+fn is_same(a: &Configuration, b: &Configuration) -> bool {
+    // The document, too: a variable or a file that the text refers to may have another value now.
+    a.text == b.text && a.document == b.document
+}
+
+fn apply_configuration(desired: &Desired, configuration: &Configuration) -> Applied {
+    let present = &desired.configuration;
+    if is_same(present, configuration) {
+        return Applied::Unchanged("configuration: no change".to_owned());
+    }
+    let (before, after) = (&present.document.upstreams, &configuration.document.upstreams);
+    let said_anew = |name: &UpstreamName| {
+        let targets = after.get(name.as_str()).map(|upstream| &upstream.targets);
+        targets != before.get(name.as_str()).map(|upstream| &upstream.targets)
+    };
+    let mut live = desired.live.clone();
+    let dropped: Vec<UpstreamName> =
+        live.targets.keys().filter(|name| said_anew(name)).cloned().collect();
+    if !dropped.is_empty() {
+        Arc::make_mut(&mut live.targets).retain(|name, _| !said_anew(name));
+    }
+    let notes = dropped.iter().map(|name| {
+        format!("upstream {name}: the configuration's targets changed, so those set by a command no longer stand in for them")
+    });
+    Applied::Changed(Next {
+        desired: Desired::under(configuration.clone(), &live),
+        summary: summary::of_configuration(&present.document, &configuration.document),
+        notes: notes.collect(),
+    })
+}
+
+fn replace_targets(
+    desired: &Desired,
+    upstream: &UpstreamName,
+    targets: &[TargetSpec],
+) -> Result<Applied, Refusal> {
+    let upstreams = &desired.configuration.document.upstreams;
+    let written = upstreams
+        .get(upstream.as_str())
+        .ok_or_else(|| unknown("upstream", upstream.as_str(), upstreams.keys()))?;
+    let present = desired.live.targets.get(upstream);
+    let before = present.unwrap_or(&written.targets);
+    if before == targets {
+        let targets = summary::of_targets(targets);
+        return Ok(Applied::Unchanged(format!("upstream {upstream}: {targets}")));
+    }
+    let mut next = desired.clone();
+    let overrides: &mut BTreeMap<_, _> = Arc::make_mut(&mut next.live.targets);
+    if written.targets == targets {
+        overrides.remove(upstream);
+    } else {
+        overrides.insert(upstream.clone(), targets.to_vec());
+    }
+    let (before, after) = (summary::of_targets(before), summary::of_targets(targets));
+    Ok(changed(next, format!("upstream {upstream}: {before} -> {after}")))
+}
+
+fn set_lock(desired: &Desired, tenant: &TenantId, lock: Option<LockSpec>) -> Applied {
+    let present = desired.live.locks.get(tenant).copied();
+    let (before, after) = (summary::of_lock(present), summary::of_lock(lock));
+    if present == lock {
+        return Applied::Unchanged(format!("tenant {tenant}: {after}"));
+    }
+    let mut next = desired.clone();
+    let locks = Arc::make_mut(&mut next.live.locks);
+    match lock {
+        Some(lock) => locks.insert(tenant.clone(), lock),
+        None => locks.remove(tenant),
+    };
+    changed(next, format!("tenant {tenant}: {before} -> {after}"))
+}
+
+pub(super) fn unknown<'k>(
+    kind: &'static str,
+    name: &str,
+    known: impl IntoIterator<Item = &'k String>,
+) -> Refusal {
+    let hint = config::closest(name, known.into_iter().map(String::as_str));
+    Refusal::Unknown { kind, name: name.to_owned(), hint: hint.map(str::to_owned) }
+}

@@ -1,0 +1,201 @@
+//! How do commands move a route's traffic: shifts, shadows, rollbacks?
+
+use std::sync::Arc;
+
+use config::document::{CohortSpec, Document};
+use config::{RouteLive, ShiftSpec};
+use rules::{RouteName, Share, TenantId};
+
+use super::apply::unknown;
+use super::{Applied, Desired, Next, Refusal, summary};
+use crate::command::{Copies, Scope};
+
+pub(super) fn shift(
+    desired: &Desired,
+    route: &RouteName,
+    scope: &Scope,
+    share: Option<Share>,
+) -> Result<Applied, Refusal> {
+    let live = known(desired, route, scope)?;
+    let before = effective(desired, &live, scope);
+    let Some(share) = share else { return inherit(desired, route, scope, &live, before) };
+    needs_candidate(desired, route, share)?;
+    let after = ShiftSpec { share, ..before };
+    let told = summary::of_shifts(before, after);
+    Ok(set(desired, route, scope, &live, after, told))
+}
+
+pub(super) fn shadow(
+    desired: &Desired,
+    route: &RouteName,
+    scope: &Scope,
+    copies: Copies,
+    share: Share,
+) -> Result<Applied, Refusal> {
+    let live = known(desired, route, scope)?;
+    needs_candidate(desired, route, share)?;
+    let before = effective(desired, &live, scope);
+    let (after, told) = match copies {
+        Copies::ToCandidate => {
+            (ShiftSpec { shadow: share, ..before }, format!("shadow {} -> {share}", before.shadow))
+        }
+        Copies::ToStable => (
+            ShiftSpec { reverse_shadow: share, ..before },
+            format!("reverse shadow {} -> {share}", before.reverse_shadow),
+        ),
+    };
+    Ok(set(desired, route, scope, &live, after, told))
+}
+
+/// All traffic to stable. It works on every route, in every state.
+pub(super) fn rollback(
+    desired: &Desired,
+    route: &RouteName,
+    scope: &Scope,
+    keep_shadow: bool,
+) -> Result<Applied, Refusal> {
+    let live = known(desired, route, scope)?;
+    let before = effective(desired, &live, scope);
+    let shadow = if keep_shadow { before.shadow } else { Share::NONE };
+    let after = ShiftSpec { shadow, ..ShiftSpec::default() };
+    let told = format!("rolled back, {}", summary::of_shifts(before, after));
+    if *scope != Scope::Route {
+        let mut applied = set(desired, route, scope, &live, after, told);
+        if let (Applied::Changed(next), Scope::Cohort(cohort)) = (&mut applied, scope) {
+            next.notes.extend(members_apart(desired, &live, cohort.as_str()));
+        }
+        return Ok(applied);
+    }
+    let next = RouteLive { default: after, ..RouteLive::default() };
+    if next == *live {
+        return Ok(Applied::Unchanged(format!("{route}: {}", summary::of_shift(after))));
+    }
+    let lost = match (live.cohorts.len(), live.tenants.len()) {
+        (0, 0) => String::new(),
+        (cohorts, tenants) => {
+            format!(", shifts of {cohorts} cohorts and {tenants} tenants removed")
+        }
+    };
+    Ok(with_live(desired, route, next, format!("{route}: {told}{lost}")))
+}
+
+/// The live state of a route that is there, and whose scope is.
+fn known(desired: &Desired, route: &RouteName, scope: &Scope) -> Result<Arc<RouteLive>, Refusal> {
+    let document = &desired.configuration.document;
+    if !document.routes.contains_key(route.as_str()) {
+        return Err(unknown("route", route.as_str(), document.routes.keys()));
+    }
+    if let Scope::Cohort(cohort) = scope
+        && !document.cohorts.contains_key(cohort.as_str())
+    {
+        return Err(unknown("cohort", cohort.as_str(), document.cohorts.keys()));
+    }
+    Ok(desired.live.routes.get(route).cloned().unwrap_or_default())
+}
+
+fn needs_candidate(desired: &Desired, route: &RouteName, share: Share) -> Result<(), Refusal> {
+    let written = desired.configuration.document.routes.get(route.as_str());
+    if share.is_none() || written.is_some_and(|route| route.candidate.is_some()) {
+        return Ok(());
+    }
+    Err(Refusal::NoCandidate { route: route.to_string() })
+}
+
+/// The shift that applies to a scope, its own or what stands above it.
+fn effective(desired: &Desired, live: &RouteLive, scope: &Scope) -> ShiftSpec {
+    match scope {
+        Scope::Route => live.default,
+        Scope::Cohort(name) => live.cohorts.get(name).copied().unwrap_or(live.default),
+        Scope::Tenant(id) => live.tenants.get(id).copied().unwrap_or_else(|| {
+            let cohorts = cohorts_of(&desired.configuration.document, id);
+            let mut shifts = cohorts.filter_map(|name| live.cohorts.get(name).copied());
+            shifts.next().unwrap_or(live.default)
+        }),
+    }
+}
+
+/// The cohorts that a tenant belongs to, in the order they are written.
+fn cohorts_of<'d>(document: &'d Document, tenant: &TenantId) -> impl Iterator<Item = &'d str> {
+    let tenant = tenant.clone();
+    document
+        .cohorts
+        .iter()
+        .filter(move |(_, cohort)| belongs(document, cohort, &tenant))
+        .map(|(name, _)| name.as_str())
+}
+
+fn belongs(document: &Document, cohort: &CohortSpec, tenant: &TenantId) -> bool {
+    let by_id = |ids: &Vec<String>| ids.iter().any(|id| id == tenant.as_str());
+    let attributes = document.tenants.get(tenant.as_str());
+    cohort.tenants.as_ref().is_some_and(by_id)
+        || cohort.attribute.as_ref().is_some_and(|wanted| {
+            attributes
+                .is_some_and(|has| wanted.iter().all(|(key, value)| has.get(key) == Some(value)))
+        })
+}
+
+fn members_apart(desired: &Desired, live: &RouteLive, cohort: &str) -> Option<String> {
+    let document = &desired.configuration.document;
+    let spec = document.cohorts.get(cohort)?;
+    let apart = live.tenants.iter().filter(|(id, shift)| {
+        (!shift.share.is_none() || !shift.shadow.is_none()) && belongs(document, spec, id)
+    });
+    let (count, first) = (apart.clone().count(), apart.map(|(id, _)| id).next()?);
+    Some(format!(
+        "{count} tenants of the cohort, such as {first}, keep shifts of their own: roll them back by name, or the whole route"
+    ))
+}
+
+fn inherit(
+    desired: &Desired,
+    route: &RouteName,
+    scope: &Scope,
+    live: &Arc<RouteLive>,
+    before: ShiftSpec,
+) -> Result<Applied, Refusal> {
+    let place = summary::of_place(route, scope);
+    let mut next = RouteLive::clone(live);
+    let own = match scope {
+        Scope::Route => return Err(Refusal::NothingAbove),
+        Scope::Cohort(name) => next.cohorts.remove(name),
+        Scope::Tenant(id) => next.tenants.remove(id),
+    };
+    let above = summary::of_shift(effective(desired, &next, scope));
+    if own.is_none() {
+        return Ok(Applied::Unchanged(format!("{place}: inherits ({above})")));
+    }
+    let told = format!("{place}: {} -> inherits ({above})", summary::of_shift(before));
+    Ok(with_live(desired, route, next, told))
+}
+
+fn set(
+    desired: &Desired,
+    route: &RouteName,
+    scope: &Scope,
+    live: &Arc<RouteLive>,
+    after: ShiftSpec,
+    told: String,
+) -> Applied {
+    let place = summary::of_place(route, scope);
+    let own = match scope {
+        Scope::Route => Some(live.default),
+        Scope::Cohort(name) => live.cohorts.get(name).copied(),
+        Scope::Tenant(id) => live.tenants.get(id).copied(),
+    };
+    if own == Some(after) {
+        return Applied::Unchanged(format!("{place}: {}", summary::of_shift(after)));
+    }
+    let mut next = RouteLive::clone(live);
+    match scope {
+        Scope::Route => next.default = after,
+        Scope::Cohort(name) => drop(next.cohorts.insert(name.clone(), after)),
+        Scope::Tenant(id) => drop(next.tenants.insert(id.clone(), after)),
+    }
+    with_live(desired, route, next, format!("{place}: {told}"))
+}
+
+fn with_live(desired: &Desired, route: &RouteName, live: RouteLive, summary: String) -> Applied {
+    let mut next = desired.clone();
+    next.live.routes.insert(route.clone(), Arc::new(live));
+    Applied::Changed(Next { desired: next, summary, notes: Vec::new() })
+}

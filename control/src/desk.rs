@@ -1,0 +1,187 @@
+//! What does the control plane know and do while it runs? The one place that API, file watch and signals come to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use config::{Problem, Problems};
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::command::Command;
+use crate::events::Event;
+use crate::file::Content;
+use crate::ledger::{Declined, Done, Ledger, Order};
+use crate::parity::Signatures;
+use crate::store::StoreError;
+use crate::window::Windows;
+
+/// How the configuration file was when it was last read.
+#[derive(Debug, Clone)]
+pub struct Reload {
+    /// When that was.
+    pub at: Timestamp,
+    /// Why it could not be taken; none where it was.
+    pub error: Option<String>,
+}
+
+/// Everything that the control plane holds while it runs.
+#[derive(Debug)]
+pub struct Desk {
+    ledger: Ledger,
+    signatures: Signatures,
+    windows: Windows,
+    last_reload: Mutex<Reload>,
+    /// Commands wait here for their turn, first come, first served. A rollback does not.
+    queue: Arc<Semaphore>,
+    started_at: Timestamp,
+    started: Instant,
+}
+
+impl Desk {
+    pub(crate) fn new(ledger: Ledger, started_at: Timestamp) -> Self {
+        Self {
+            ledger,
+            signatures: Signatures::default(),
+            windows: Windows::default(),
+            last_reload: Mutex::new(Reload { at: started_at, error: None }),
+            queue: Arc::new(Semaphore::new(1)),
+            started_at,
+            started: Instant::now(),
+        }
+    }
+
+    /// The desired state and what serves.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// How the arms' answers differ.
+    #[must_use]
+    pub const fn signatures(&self) -> &Signatures {
+        &self.signatures
+    }
+
+    /// How the arms do.
+    #[must_use]
+    pub const fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
+    /// When the process started.
+    #[must_use]
+    pub const fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// How the configuration file was when it was last read.
+    #[must_use]
+    pub fn last_reload(&self) -> Reload {
+        self.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Carries out a command when its turn has come; a rollback overtakes all that wait. (INV-10)
+    ///
+    /// The command goes on when the asker goes away: it is never stored but not served.
+    ///
+    /// # Errors
+    /// See [`Ledger::execute`].
+    pub async fn command(self: &Arc<Self>, order: Order) -> Result<Done, Declined> {
+        let turn = match order.command {
+            Command::Rollback { .. } => None,
+            _ => self.turn().await,
+        };
+        self.blocking(move |desk| {
+            let _turn = turn;
+            desk.ledger.execute(&order, Timestamp::now())
+        })
+        .await?
+    }
+
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed; without a turn the ledger's own lock still keeps commands apart.
+        Arc::clone(&self.queue).acquire_owned().await.ok()
+    }
+
+    /// Runs what waits for the store, or takes long, where that holds up nobody.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let desk = Arc::clone(self);
+        let joined = tokio::task::spawn_blocking(move || work(&desk)).await;
+        joined.map_err(|error| StoreError::Failed(Box::new(error)))
+    }
+
+    /// Takes what the configuration file holds now. Where that cannot be, the last good configuration serves on.
+    ///
+    /// Says whether there is nothing to try again: a file that is wrong stays wrong, a store may come back.
+    pub fn reload(&self, content: Content, why: &str) -> bool {
+        let (detail, problems, settled) = match self.try_reload(content, why) {
+            Ok(()) => {
+                self.note_reload(None);
+                return true;
+            }
+            Err(Rejected::Unreadable(detail)) => (detail, Vec::new(), true),
+            Err(Rejected::Invalid(problems)) => {
+                (problems.to_string(), problems.iter().cloned().collect(), true)
+            }
+            Err(Rejected::Declined(declined)) => (declined.to_string(), Vec::new(), false),
+        };
+        self.reload_failed(detail, problems);
+        settled
+    }
+
+    fn try_reload(&self, content: Content, why: &str) -> Result<(), Rejected> {
+        let now = Timestamp::now();
+        let text = content.map_err(Rejected::Unreadable)?;
+        let configuration = self.ledger.configuration(text, now).map_err(Rejected::Invalid)?;
+        let order = Order {
+            command: Command::Apply(configuration),
+            actor: "turnout".to_owned(),
+            why: why.to_owned(),
+            expected: None,
+        };
+        match self.ledger.execute(&order, now) {
+            Ok(done) => {
+                for warning in done.warnings {
+                    tracing::warn!(warning, "the configuration file was taken with a warning");
+                }
+                Ok(())
+            }
+            Err(Declined::Invalid(problems)) => Err(Rejected::Invalid(problems)),
+            Err(declined) => Err(Rejected::Declined(declined)),
+        }
+    }
+
+    fn reload_failed(&self, detail: String, problems: Vec<Problem>) {
+        tracing::error!(
+            file = %self.ledger.file().path().display(),
+            problems = detail,
+            "the configuration file cannot be taken; the last good configuration serves on"
+        );
+        self.note_reload(Some(detail.clone()));
+        let revision = self.ledger.present().revision();
+        self.ledger.events().tell(revision, Event::ReloadFailed { detail, problems });
+    }
+
+    fn note_reload(&self, error: Option<String>) {
+        let reload = Reload { at: Timestamp::now(), error };
+        *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner) = reload;
+    }
+
+    /// Looks at what the arms have done since the last look, and forgets what is known of routes that are gone.
+    pub(crate) fn look(&self) {
+        let snapshot = Arc::clone(&self.ledger.present().compiled.snapshot);
+        self.windows.look(snapshot.table.routes(), self.started.elapsed());
+        let live = &self.ledger.present().desired.live.routes;
+        self.signatures.retain(|name| live.contains_key(name));
+    }
+}
+
+/// Why the file was not taken.
+enum Rejected {
+    Unreadable(String),
+    Invalid(Problems),
+    Declined(Declined),
+}

@@ -1,0 +1,339 @@
+//! What happens to a command? Applied, compiled, stored, published: one after the other, all of it or nothing. (INV-4)
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use config::{Compiled, Problems, compile};
+use jiff::Timestamp;
+use rules::{Revision, SnapshotCell};
+use tokio::sync::watch;
+
+use crate::command::{Command, Configuration};
+use crate::desired::{self, Applied, Desired, Next, Refusal, keys};
+use crate::events::{Event, Events};
+use crate::file::ConfigFile;
+use crate::meters::Meters;
+use crate::store::{CommitError, Entry, Store, StoreError, Stored};
+
+/// How often a command without an expected revision is tried again when another process was faster.
+const ATTEMPTS: usize = 3;
+
+/// What serves now.
+#[derive(Debug)]
+pub struct Present {
+    /// The command that made it, with its revision.
+    pub entry: Entry,
+    /// What is wanted.
+    pub desired: Desired,
+    /// The same, compiled.
+    pub compiled: Compiled,
+}
+
+impl Present {
+    /// The revision that serves.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.entry.revision
+    }
+}
+
+/// A command with who asks for it and why.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// What.
+    pub command: Command,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub why: String,
+    /// The revision that the asker knew; none where that does not matter.
+    pub expected: Option<Revision>,
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The revision that serves now.
+    pub revision: Revision,
+    /// Whether the command made it. What is already as asked for makes none.
+    pub changed: bool,
+    /// What changed, for people.
+    pub summary: String,
+    /// What whoever asked should know beside.
+    pub warnings: Vec<String>,
+}
+
+/// What a command would do.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The revision that it would be made on.
+    pub revision: Revision,
+    /// Whether it would change anything.
+    pub changed: bool,
+    /// What it would change, for people.
+    pub summary: String,
+    /// What whoever asks should know beside.
+    pub warnings: Vec<String>,
+}
+
+/// Why a command was not carried out. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum Declined {
+    /// It makes no sense in the present state.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// What it leads to does not compile.
+    #[error("what this leads to is not valid")]
+    Invalid(#[source] Problems),
+    /// Another command came first.
+    #[error("the present revision is {present}, made by {actor:?}: look at it, then ask again")]
+    Stale {
+        /// The present revision.
+        present: Revision,
+        /// Who made it.
+        actor: String,
+    },
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Carries out commands, one at a time. Its calls block: on the store, and while compiling.
+#[derive(Debug)]
+pub struct Ledger {
+    store: Box<dyn Store>,
+    file: ConfigFile,
+    cell: Arc<SnapshotCell>,
+    present: watch::Sender<Arc<Present>>,
+    turn: Mutex<()>,
+    events: Events,
+    meters: Arc<Meters>,
+}
+
+impl Ledger {
+    /// The ledger of a state that is stored and compiled.
+    pub(crate) fn new(store: Box<dyn Store>, file: ConfigFile, present: Present) -> Self {
+        Self {
+            store,
+            file,
+            cell: Arc::new(SnapshotCell::new(Arc::clone(&present.compiled.snapshot))),
+            present: watch::Sender::new(Arc::new(present)),
+            turn: Mutex::default(),
+            events: Events::default(),
+            meters: Arc::default(),
+        }
+    }
+
+    /// What serves now.
+    #[must_use]
+    pub fn present(&self) -> Arc<Present> {
+        Arc::clone(&self.present.borrow())
+    }
+
+    /// Where the proxy finds the snapshot.
+    #[must_use]
+    pub const fn cell(&self) -> &Arc<SnapshotCell> {
+        &self.cell
+    }
+
+    /// Where revisions are told.
+    #[must_use]
+    pub const fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(crate) const fn meters(&self) -> &Arc<Meters> {
+        &self.meters
+    }
+
+    /// Where revisions are kept.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Where configurations come from.
+    #[must_use]
+    pub const fn file(&self) -> &ConfigFile {
+        &self.file
+    }
+
+    /// Carries out a command, and returns once it is stored, safe from a crash, and serves.
+    ///
+    /// # Errors
+    /// When it is refused, does not compile, is late, or cannot be stored. Nothing has changed then.
+    pub fn execute(&self, order: &Order, now: Timestamp) -> Result<Done, Declined> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = Instant::now();
+        for _ in 0..ATTEMPTS {
+            let present = self.present();
+            if order.expected.is_some_and(|expected| expected != present.revision()) {
+                return Err(stale(&present));
+            }
+            match self.attempt(&present, order, now, started) {
+                Err(CommitError::Conflict { .. }) => self.catch_up()?,
+                Err(CommitError::Store(error)) => {
+                    self.meters.store_failed();
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a command could not be stored"
+                    );
+                    return Err(error.into());
+                }
+                Ok(result) => return result,
+            }
+        }
+        Err(stale(&self.present()))
+    }
+
+    fn attempt(
+        &self,
+        present: &Present,
+        order: &Order,
+        now: Timestamp,
+        started: Instant,
+    ) -> Result<Result<Done, Declined>, CommitError> {
+        let next = match desired::apply(&present.desired, &order.command) {
+            Err(refusal) => return Ok(Err(refusal.into())),
+            Ok(Applied::Unchanged(summary)) => {
+                let revision = present.revision();
+                return Ok(Ok(Done { revision, changed: false, summary, warnings: Vec::new() }));
+            }
+            Ok(Applied::Changed(next)) => next,
+        };
+        let revision = Revision(present.revision().0.saturating_add(1));
+        let compiled = match compiled(&next.desired, revision, Some(present)) {
+            Err(problems) => return Ok(Err(Declined::Invalid(problems))),
+            Ok(compiled) => compiled,
+        };
+        let entry = Entry {
+            revision,
+            at: now,
+            actor: order.actor.clone(),
+            why: order.why.clone(),
+            command: order.command.name().to_owned(),
+            arguments: order.command.arguments(),
+            summary: next.summary.clone(),
+        };
+        let changes = keys::changes(Some(&present.desired), &next.desired);
+        self.store.commit(present.revision(), &entry, &changes)?;
+        self.meters.store_served();
+        let warnings = warnings(&next, &compiled, present);
+        self.publish(Present { entry, desired: next.desired, compiled });
+        self.meters.swapped(started.elapsed());
+        if let Command::Rollback { route, .. } = &order.command {
+            self.meters.rolled_back(route.as_str(), "command");
+        }
+        Ok(Ok(Done { revision, changed: true, summary: next.summary, warnings }))
+    }
+
+    fn publish(&self, next: Present) {
+        self.cell.publish(&next.compiled.snapshot);
+        let entry = next.entry.clone();
+        self.present.send_replace(Arc::new(next));
+        tracing::info!(
+            revision = entry.revision.0,
+            actor = entry.actor,
+            why = entry.why,
+            command = entry.command,
+            summary = entry.summary,
+            "a new revision serves"
+        );
+        self.events.tell(entry.revision, Event::Revision(entry));
+    }
+
+    /// Takes over the newest revision of the store, which another process made.
+    fn catch_up(&self) -> Result<(), Declined> {
+        let Some(stored) = self.store.load()? else { return Ok(()) };
+        let present = self.present();
+        let desired = self.read(&stored, Some(&present.desired))?;
+        let compiled =
+            compiled(&desired, stored.entry.revision, Some(&present)).map_err(Declined::Invalid)?;
+        self.publish(Present { entry: stored.entry, desired, compiled });
+        Ok(())
+    }
+
+    /// What a command would do; nothing is stored or served.
+    ///
+    /// # Errors
+    /// When it would be refused or does not compile.
+    pub fn preview(&self, command: &Command) -> Result<Preview, Declined> {
+        let present = self.present();
+        let revision = present.revision();
+        match desired::apply(&present.desired, command)? {
+            Applied::Unchanged(summary) => {
+                Ok(Preview { revision, changed: false, summary, warnings: Vec::new() })
+            }
+            Applied::Changed(next) => {
+                let number = Revision(revision.0.saturating_add(1));
+                let compiled =
+                    compiled(&next.desired, number, Some(&present)).map_err(Declined::Invalid)?;
+                let warnings = warnings(&next, &compiled, &present);
+                Ok(Preview { revision, changed: true, summary: next.summary, warnings })
+            }
+        }
+    }
+
+    /// A configuration's text, read as if it stood in the file.
+    ///
+    /// # Errors
+    /// When it is not a configuration.
+    pub fn configuration(&self, text: Arc<str>, now: Timestamp) -> Result<Configuration, Problems> {
+        let document = Arc::new(self.file.read(&text)?);
+        Ok(Configuration { text, document, accepted_unix: now.as_second() })
+    }
+
+    /// The state of a revision; none where there is no such revision.
+    ///
+    /// # Errors
+    /// When it cannot be loaded, or its configuration refers to what is no longer there.
+    pub fn state_of(&self, revision: Revision) -> Result<Option<Desired>, Declined> {
+        let Some(stored) = self.store.load_at(revision)? else { return Ok(None) };
+        self.read(&stored, Some(&self.present().desired)).map(Some)
+    }
+
+    fn read(&self, stored: &Stored, known: Option<&Desired>) -> Result<Desired, Declined> {
+        let unread = keys::unread(&stored.values)?;
+        read_stored(&self.file, unread, known).map_err(Declined::Invalid)
+    }
+}
+
+/// Reads the configuration of a stored state. Where the text is that of a known state, so is the document.
+pub(crate) fn read_stored(
+    file: &ConfigFile,
+    unread: keys::Unread,
+    known: Option<&Desired>,
+) -> Result<Desired, Problems> {
+    let keys::Unread { text, accepted_unix, live } = unread;
+    let known = known.map(|known| &known.configuration).filter(|known| known.text == text);
+    let document = match known {
+        Some(known) => Arc::clone(&known.document),
+        None => Arc::new(file.read(&text)?),
+    };
+    Ok(Desired { configuration: Configuration { text, document, accepted_unix }, live })
+}
+
+/// Compiles a desired state. The clock is that of the configuration's acceptance: a sunset that has passed since then
+/// must not stop a rollback or a restart.
+pub(crate) fn compiled(
+    desired: &Desired,
+    revision: Revision,
+    previous: Option<&Present>,
+) -> Result<Compiled, Problems> {
+    let Configuration { document, accepted_unix, .. } = &desired.configuration;
+    let previous = previous.map(|previous| &previous.compiled);
+    compile(document, &desired.live, revision, previous, *accepted_unix)
+}
+
+fn stale(present: &Present) -> Declined {
+    Declined::Stale { present: present.revision(), actor: present.entry.actor.clone() }
+}
+
+fn warnings(next: &Next, compiled: &Compiled, present: &Present) -> Vec<String> {
+    let mut warnings = next.notes.clone();
+    let document = &next.desired.configuration.document;
+    if !Arc::ptr_eq(document, &present.desired.configuration.document) {
+        warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+    }
+    warnings
+}

@@ -1,0 +1,186 @@
+//! What does the control plane count of itself?
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use rules::{Share, Shift, Stage};
+
+use crate::desk::Desk;
+
+/// From half a millisecond, what an fsync takes at best, to a second.
+const SWAP_BUCKETS: [f64; 11] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// Counted as it happens.
+#[derive(Debug)]
+pub struct Meters {
+    store_up: AtomicBool,
+    swaps: Histogram,
+    rollbacks: Family<RollbackLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RollbackLabels {
+    route: String,
+    trigger: &'static str,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self {
+            store_up: AtomicBool::new(true),
+            swaps: Histogram::new(SWAP_BUCKETS),
+            rollbacks: Family::default(),
+        }
+    }
+}
+
+impl Meters {
+    /// Notes that the store took a revision.
+    pub fn store_served(&self) {
+        self.store_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the store failed.
+    pub fn store_failed(&self) {
+        self.store_up.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the store served when it was last needed.
+    #[must_use]
+    pub fn is_store_up(&self) -> bool {
+        self.store_up.load(Ordering::Relaxed)
+    }
+
+    /// Notes how long a command took until its snapshot served.
+    pub fn swapped(&self, took: Duration) {
+        self.swaps.observe(took.as_secs_f64());
+    }
+
+    /// Counts a rollback. Routes come from the configuration, so that the labels stay few.
+    pub fn rolled_back(&self, route: &str, trigger: &'static str) {
+        let labels = RollbackLabels { route: route.to_owned(), trigger };
+        self.rollbacks.get_or_create(&labels).inc();
+    }
+}
+
+/// The registry of everything that control tells about itself.
+pub(crate) fn registry(desk: &Arc<Desk>) -> Registry {
+    let mut registry = Registry::with_prefix("turnout");
+    let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "The version that runs", build);
+    let meters = desk.ledger().meters();
+    registry.register("rollbacks", "Rollbacks, by what triggered them", meters.rollbacks.clone());
+    registry.register_with_unit(
+        "swap",
+        "From a command's turn until its snapshot serves, the store's fsync included",
+        Unit::Seconds,
+        meters.swaps.clone(),
+    );
+    registry.register_collector(Box::new(Present(Arc::clone(desk))));
+    registry
+}
+
+/// Reads off what serves, at each scrape.
+struct Present(Arc<Desk>);
+
+impl fmt::Debug for Present {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Present").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Present {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let desk = &self.0;
+        let present = desk.ledger().present();
+        let reloaded = desk.last_reload().error.is_none();
+        gauge(&mut encoder, "revision", "The revision that serves", present.revision().0)?;
+        gauge(
+            &mut encoder,
+            "config_last_reload_successful",
+            "Whether the configuration file was taken when it was last read",
+            u64::from(reloaded),
+        )?;
+        gauge(
+            &mut encoder,
+            "store_up",
+            "Whether the store served when it was last needed",
+            u64::from(desk.ledger().meters().is_store_up()),
+        )?;
+        let live = &present.desired.live.routes;
+        let shifts: Vec<(&str, Shift)> =
+            live.iter().map(|(name, live)| (name.as_str(), live.default.into())).collect();
+        encode_shifts(&mut encoder, &shifts)?;
+        encode_overflows(&mut encoder, desk)
+    }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    let gauge = ConstGauge::new(value);
+    let encoder = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+    gauge.encode(encoder)
+}
+
+fn encode_shifts(encoder: &mut DescriptorEncoder<'_>, shifts: &[(&str, Shift)]) -> fmt::Result {
+    shares(encoder, "shift_share", "The candidate's share by default", shifts, |s| s.share)?;
+    shares(encoder, "shadow_share", "The share of copied requests by default", shifts, |s| {
+        s.shadow
+    })?;
+    let one = ConstGauge::new(1_u64);
+    let mut stages = encoder.encode_descriptor(
+        "stage",
+        "Where the route's traffic stands by default: 1 for that stage, 0 for the others",
+        None,
+        one.metric_type(),
+    )?;
+    for (route, shift) in shifts {
+        for stage in Stage::ALL {
+            let labels = [("route", *route), ("stage", stage.as_str())];
+            let is = ConstGauge::new(u64::from(shift.stage() == stage));
+            is.encode(stages.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn shares(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    shifts: &[(&str, Shift)],
+    part: fn(&Shift) -> Share,
+) -> fmt::Result {
+    let (none, ratio) = (ConstGauge::new(0.0), Unit::Other("ratio".to_owned()));
+    let mut family = encoder.encode_descriptor(name, help, Some(&ratio), none.metric_type())?;
+    for (route, shift) in shifts {
+        let ratio = ConstGauge::new(part(shift).ratio());
+        ratio.encode(family.encode_family(&[("route", *route)])?)?;
+    }
+    Ok(())
+}
+
+fn encode_overflows(encoder: &mut DescriptorEncoder<'_>, desk: &Desk) -> fmt::Result {
+    let none = ConstCounter::new(0_u64);
+    let mut family = encoder.encode_descriptor(
+        "signatures_dropped",
+        "Differences whose signature had no room any more",
+        None,
+        none.metric_type(),
+    )?;
+    for (route, count) in desk.signatures().overflows() {
+        let count = ConstCounter::new(count);
+        count.encode(family.encode_family(&[("route", route.as_str())])?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! How does the control plane of one node begin, run and end?
+//!
+//! [`Node::open`] restores the state and gives the proxy its first snapshot; [`Node::run`] serves until the process
+//! stops.
+
+mod open;
+mod run;
+
+pub use open::{Node, Opening, StartError};
+pub use run::{Links, Listeners, RunError};

@@ -1,0 +1,194 @@
+//! How does a node run? Serves the API and the status listener, watches the file, takes reports, looks at the SLIs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use prometheus_client::registry::Registry;
+use rules::exchange::ExchangeReport;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use super::Node;
+use crate::api::{self, Site};
+use crate::desk::Desk;
+use crate::events::Event;
+use crate::file::{Changes, Content};
+use crate::meters;
+use crate::phase::{Phase, stopped};
+
+/// How often rates are taken.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long answers may still take when the process stops.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What the binary hands over.
+#[derive(Debug)]
+pub struct Links {
+    /// What came of shadowed exchanges.
+    pub reports: mpsc::Receiver<ExchangeReport>,
+    /// Where the process is in its life. [`Phase::Stopped`] ends the run.
+    pub phase: watch::Receiver<Phase>,
+    /// The proxy's metrics, told together with control's own.
+    pub metrics: Registry,
+    /// Asks for the configuration file to be read now (SIGHUP).
+    pub reload: mpsc::Receiver<()>,
+}
+
+/// Why a node does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A listener's address cannot be had.
+    #[error("the {what} cannot listen on {address}")]
+    Bind {
+        /// Which listener.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// The control plane's listeners, bound.
+#[derive(Debug)]
+pub struct Listeners {
+    control: TcpListener,
+    status: TcpListener,
+    addresses: (SocketAddr, SocketAddr),
+}
+
+impl Listeners {
+    /// Where the control API is.
+    #[must_use]
+    pub const fn control(&self) -> SocketAddr {
+        self.addresses.0
+    }
+
+    /// Where health and metrics are.
+    #[must_use]
+    pub const fn status(&self) -> SocketAddr {
+        self.addresses.1
+    }
+}
+
+impl Node {
+    /// Serves until the phase is [`Phase::Stopped`], or nobody can say any more.
+    ///
+    /// # Errors
+    /// When a listener's address cannot be had.
+    pub async fn run(self, links: Links) -> Result<(), RunError> {
+        let listeners = self.bind().await?;
+        self.serve(listeners, links).await;
+        Ok(())
+    }
+
+    /// Binds the control API's and the status listener's addresses.
+    ///
+    /// # Errors
+    /// When one of them cannot be had.
+    pub async fn bind(&self) -> Result<Listeners, RunError> {
+        let settings = self.settings();
+        let (control, control_at) = bind("control API", settings.control).await?;
+        let (status, status_at) = bind("status listener", settings.status).await?;
+        tracing::info!(address = %control_at, "the control API listens");
+        tracing::info!(address = %status_at, "the status listener listens");
+        Ok(Listeners { control, status, addresses: (control_at, status_at) })
+    }
+
+    /// [`Node::run`] on listeners that are bound already.
+    pub async fn serve(self, listeners: Listeners, links: Links) {
+        let Links { reports, phase, metrics, reload } = links;
+        let Self { desk, content } = self;
+        let site = Arc::new(Site::new(
+            Arc::clone(&desk),
+            phase.clone(),
+            vec![metrics, meters::registry(&desk)],
+        ));
+        let mut servers = JoinSet::new();
+        let control = api::control(Arc::clone(&site));
+        servers.spawn(serve(listeners.control, control, phase.clone()));
+        servers.spawn(serve(listeners.status, api::status(site), phase.clone()));
+        let mut chores = JoinSet::new();
+        chores.spawn(watch_file(Arc::clone(&desk), content, reload));
+        chores.spawn(take_reports(Arc::clone(&desk), reports));
+        chores.spawn(look(Arc::clone(&desk)));
+        chores.spawn(tell_phases(desk, phase.clone()));
+        stopped(phase).await;
+        let ended = async { while servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(FAREWELL, ended).await.is_err() {
+            tracing::debug!("connections to the control API were cut off");
+        }
+    }
+}
+
+async fn bind(
+    what: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), RunError> {
+    let failed = |source| RunError::Bind { what, address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+async fn serve(listener: TcpListener, router: Router, phase: watch::Receiver<Phase>) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopped(phase));
+    if let Err(error) = served.await {
+        tracing::error!(%error, "a listener ended");
+    }
+}
+
+async fn tell_phases(desk: Arc<Desk>, mut phase: watch::Receiver<Phase>) {
+    while phase.changed().await.is_ok() {
+        let now = *phase.borrow_and_update();
+        desk.ledger().events().tell(desk.ledger().present().revision(), Event::Phase(now));
+    }
+}
+
+async fn take_reports(desk: Arc<Desk>, mut reports: mpsc::Receiver<ExchangeReport>) {
+    while let Some(report) = reports.recv().await {
+        desk.signatures().take(report);
+    }
+}
+
+async fn look(desk: Arc<Desk>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = desk.blocking(Desk::look).await {
+            tracing::error!(%error, "the counts could not be taken");
+        }
+    }
+}
+
+/// Takes the file when it has changed, and at once when asked to.
+async fn watch_file(desk: Arc<Desk>, known: Content, mut asked: mpsc::Receiver<()>) {
+    let (started, mut changes) = (Instant::now(), Changes::since(known));
+    let mut can_ask = true;
+    loop {
+        let asked = tokio::select! {
+            () = tokio::time::sleep(changes.pause()) => false,
+            more = asked.recv(), if can_ask => {
+                can_ask = more.is_some();
+                can_ask
+            }
+        };
+        let read = desk.blocking(|desk| desk.ledger().file().content()).await;
+        let Ok(content) = read else { continue };
+        let news = if asked {
+            changes = Changes::since(content.clone());
+            Some((content, "SIGHUP"))
+        } else {
+            changes.look(content, started.elapsed()).map(|content| (content, "the file changed"))
+        };
+        let Some((content, why)) = news else { continue };
+        if !desk.blocking(move |desk| desk.reload(content, why)).await.unwrap_or(false) {
+            changes.forget();
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The control plane over real sockets.
+
+mod commands;
+mod kit;
