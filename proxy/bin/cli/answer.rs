@@ -26,6 +26,7 @@ pub(crate) fn read<T: DeserializeOwned>(answer: &Value) -> Result<T, Failure> {
 pub(crate) struct StatusAnswer {
     pub(crate) revision: u64,
     pub(crate) phase: String,
+    pub(crate) store_up: Option<bool>,
     pub(crate) config: ConfigAnswer,
     pub(crate) routes: Vec<RouteAnswer>,
     pub(crate) upstreams: Vec<UpstreamAnswer>,
@@ -101,8 +102,7 @@ pub(crate) struct NamedShift {
 #[serde(default)]
 pub(crate) struct TenantShifts {
     pub(crate) count: u64,
-    #[serde(alias = "tenants", alias = "first")]
-    pub(crate) shifts: Vec<NamedShift>,
+    pub(crate) first: Vec<NamedShift>,
 }
 
 /// What was measured, per arm.
@@ -123,7 +123,7 @@ pub(crate) struct CohortSli {
     pub(crate) candidate: ArmAnswer,
 }
 
-/// What was measured on one arm: totals since start, and rates and quantiles over the last `window_s` seconds.
+/// What was measured on one arm: totals since start, and figures of the last ten seconds.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ArmAnswer {
@@ -131,18 +131,11 @@ pub(crate) struct ArmAnswer {
     pub(crate) errors: u64,
     pub(crate) fallbacks: u64,
     pub(crate) overridden: u64,
-    pub(crate) window_s: Option<f64>,
+    pub(crate) window_requests: u64,
     pub(crate) rate_per_s: Option<f64>,
     pub(crate) error_ratio: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
-}
-
-impl ArmAnswer {
-    /// How many requests the window holds.
-    pub(crate) fn window_requests(&self) -> f64 {
-        (self.rate_per_s.unwrap_or(0.0) * self.window_s.unwrap_or(10.0)).round()
-    }
 }
 
 /// How alike the arms' answers are.
@@ -172,6 +165,28 @@ pub(crate) struct TargetAnswer {
     pub(crate) healthy: bool,
 }
 
+/// One tenant.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TenantAnswer {
+    pub(crate) tenant: String,
+    pub(crate) named: bool,
+    pub(crate) lock: Option<String>,
+    pub(crate) cohorts: Vec<String>,
+    pub(crate) routes: Vec<TenantRoute>,
+}
+
+/// Where a tenant's traffic stands on one route, and whose shift that is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TenantRoute {
+    pub(crate) route: String,
+    pub(crate) by: String,
+    pub(crate) cohort: Option<String>,
+    #[serde(flatten)]
+    pub(crate) shift: ShiftAnswer,
+}
+
 /// What came of a command.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -190,8 +205,7 @@ pub(crate) struct RevisionAnswer {
     pub(crate) revision: u64,
     pub(crate) at: Value,
     pub(crate) actor: String,
-    pub(crate) why: Option<String>,
-    pub(crate) command: Value,
+    pub(crate) why: String,
     pub(crate) summary: String,
 }
 

@@ -17,7 +17,8 @@ use super::out::{self, Style, Tone};
 /// Make a configuration file the server's.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file is taken whole or not at all. Where traffic stands is kept; only new routes begin with their `start:`.")]
+The file is taken whole or not at all. Where traffic stands is kept; only new routes begin with their `start:`.
+Files and variables that it refers to are the server's.")]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     file: SourceArgs,
@@ -76,28 +77,52 @@ struct SourceArgs {
 
 /// Makes a file the server's configuration.
 pub(crate) fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
-    let text = File::read(&args.file.file)?.text;
     let why = args.why.as_deref().map(|why| format!("&why={}", encoded(why))).unwrap_or_default();
-    let ask = Ask::yaml(format!("/v1/config?dry_run=false{why}"), text).on(args.if_revision);
-    let answer = Client::new(&args.server)?.send(&ask)?;
-    let change: ChangeAnswer = answer::read(&answer)?;
-    if args.output.output == Format::Table {
-        warn(&change);
-    }
+    let (file, path) = (&args.file, format!("/v1/config?dry_run=false{why}"));
+    let (answer, change) = send(&args.server, file, path, args.if_revision, args.output)?;
     out::answer(args.output.output, &answer, |style| changed(&change, style))?;
     Ok(Exit::Done)
 }
 
 /// Shows what a file would change.
 pub(crate) fn diff(args: &DiffArgs) -> Result<Exit, Failure> {
-    let text = File::read(&args.file.file)?.text;
-    let answer = Client::new(&args.server)?.send(&Ask::yaml("/v1/config?dry_run=true", text))?;
+    let path = "/v1/config?dry_run=true".to_owned();
+    let (answer, change) = send(&args.server, &args.file, path, None, args.output)?;
+    out::answer(args.output.output, &answer, |style| previewed(&change, style))?;
+    Ok(if args.exit_code && change.changed { Exit::Drift } else { Exit::Done })
+}
+
+/// Sends a file. What the server finds wrong with it is told with the file's name.
+fn send(
+    server: &ServerArgs,
+    file: &SourceArgs,
+    path: String,
+    if_revision: Option<u64>,
+    output: OutputArgs,
+) -> Result<(Value, ChangeAnswer), Failure> {
+    let file = File::read(&file.file)?;
+    let ask = Ask::yaml(path, file.text).on(if_revision);
+    let answer = Client::new(server)?.send(&ask).map_err(|failure| match failure {
+        Failure::Refused(mut problem) => {
+            problem.file = Some(file.name);
+            Failure::Refused(problem)
+        }
+        other => other,
+    })?;
     let change: ChangeAnswer = answer::read(&answer)?;
-    if args.output.output == Format::Table {
+    if output.output == Format::Table {
         warn(&change);
     }
-    out::answer(args.output.output, &answer, |style| painted_diff(&change.diff, style))?;
-    Ok(if args.exit_code && change.changed { Exit::Drift } else { Exit::Done })
+    Ok((answer, change))
+}
+
+/// What would change: the text, and where that is the same, what else.
+fn previewed(change: &ChangeAnswer, style: Style) -> String {
+    match (change.changed, &*change.diff) {
+        (false, _) => format!("nothing would change: r{} is what the file says\n", change.revision),
+        (true, "") => format!("{}\n", change.summary),
+        (true, diff) => painted_diff(diff, style),
+    }
 }
 
 /// Prints the configuration as applied.
@@ -129,6 +154,18 @@ pub(crate) fn painted_diff(diff: &str, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_preview_says_what_would_change() {
+        let nothing = ChangeAnswer { revision: 7, ..ChangeAnswer::default() };
+        assert!(previewed(&nothing, Style::PLAIN).contains("r7 is what the file says"));
+        let (changed, diff) = (true, "-a\n+b\n".to_owned());
+        let text = ChangeAnswer { changed, diff, ..ChangeAnswer::default() };
+        assert_eq!(previewed(&text, Style::PLAIN), "-a\n+b\n");
+        let summary = "configuration: settings, or order changed".to_owned();
+        let secret = ChangeAnswer { changed, summary, ..ChangeAnswer::default() };
+        assert!(previewed(&secret, Style::PLAIN).starts_with("configuration: "));
+    }
 
     #[test]
     fn a_diff_keeps_its_lines() {

@@ -115,7 +115,8 @@ impl Event {
         if let ("revision", Ok(revision)) =
             (&*self.kind, super::answer::read::<RevisionAnswer>(&self.data))
         {
-            let why = revision.why.map(|why| format!(" ({why})")).unwrap_or_default();
+            let why = &revision.why;
+            let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
             return format!(
                 "{}  {}  {} by {}{why}\n",
                 style.paint(Tone::Faint, &time(&revision.at)),

@@ -23,6 +23,9 @@ pub(crate) struct Problem {
     pub(crate) hint: Option<String>,
     /// Each thing that is wrong.
     pub(crate) errors: Vec<ProblemPart>,
+    /// The file that was sent, if one was: lines and columns are of its text.
+    #[serde(skip)]
+    pub(crate) file: Option<String>,
 }
 
 /// One thing that is wrong, and where.
@@ -59,6 +62,8 @@ impl Problem {
     pub(crate) fn exit(&self) -> Exit {
         match self.status {
             401 | 403 => Exit::NotAllowed,
+            // Trying again does not help where a route has nothing to shift to.
+            409 if self.code == "no_candidate" => Exit::Failed,
             409 | 412 | 428 => Exit::Conflict,
             400 if self.code == "why_required" => Exit::Usage,
             _ => Exit::Failed,
@@ -74,15 +79,20 @@ impl fmt::Display for Problem {
             "" => write!(f, " (HTTP {})", self.status)?,
             code => write!(f, " ({code})")?,
         }
-        self.errors.iter().try_for_each(|part| write!(f, "\n  {part}"))?;
+        // The only thing that is wrong may be the detail itself.
+        for part in self.errors.iter().filter(|part| part.detail != self.detail) {
+            f.write_str("\n  ")?;
+            part.write(f, self.file.as_deref())?;
+        }
         self.hint.iter().try_for_each(|hint| write!(f, "\n  {hint}"))
     }
 }
 
-impl fmt::Display for ProblemPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ProblemPart {
+    fn write(&self, f: &mut fmt::Formatter<'_>, file: Option<&str>) -> fmt::Result {
         if let Some(line) = self.line.filter(|line| *line > 0) {
-            write!(f, "{line}:{} ", self.column.unwrap_or(1))?;
+            let file = file.map(|file| format!("{file}:")).unwrap_or_default();
+            write!(f, "{file}{line}:{} ", self.column.unwrap_or(1))?;
         }
         if !self.pointer.is_empty() {
             write!(f, "{}: ", self.pointer)?;
@@ -102,14 +112,23 @@ mod tests {
             "detail":"the configuration is invalid","errors":[
             {"pointer":"/routes/sms/stable","detail":"unknown upstream \"x\"","line":12,"column":5,"hint":"did you mean \"y\"?"},
             {"pointer":"/routes/b","detail":"no arms"}]}"#;
-        let problem = Problem::read(StatusCode::UNPROCESSABLE_ENTITY, body);
+        let mut problem = Problem::read(StatusCode::UNPROCESSABLE_ENTITY, body);
+        problem.file = Some("turnout.yaml".to_owned());
         assert_eq!(problem.exit(), Exit::Failed);
         assert_eq!(
             problem.to_string(),
             "the configuration is invalid (invalid_config)\n  \
-             12:5 /routes/sms/stable: unknown upstream \"x\" (did you mean \"y\"?)\n  \
+             turnout.yaml:12:5 /routes/sms/stable: unknown upstream \"x\" (did you mean \"y\"?)\n  \
              /routes/b: no arms"
         );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_once() {
+        let body = br#"{"code":"bad_share","detail":"\"5\" is not a share","hint":"write 5%",
+            "errors":[{"pointer":"/share","detail":"\"5\" is not a share"}]}"#;
+        let problem = Problem::read(StatusCode::BAD_REQUEST, body);
+        assert_eq!(problem.to_string(), "\"5\" is not a share (bad_share)\n  write 5%");
     }
 
     #[test]
@@ -119,6 +138,7 @@ mod tests {
             (401, "", Exit::NotAllowed),
             (412, "revision_conflict", Exit::Conflict),
             (409, "", Exit::Conflict),
+            (409, "no_candidate", Exit::Failed),
             (404, "unknown_route", Exit::Failed),
             (400, "why_required", Exit::Usage),
             (500, "", Exit::Failed),

@@ -113,7 +113,7 @@ fn table(revisions: &[RevisionAnswer], style: Style) -> String {
             cell(Tone::Faint, time(&revision.at)),
             cell(Tone::Plain, &revision.actor),
             cell(Tone::Plain, &revision.summary),
-            cell(Tone::Plain, revision.why.as_deref().unwrap_or_default()),
+            cell(Tone::Plain, &revision.why),
         ]);
     }
     rendered(&table)
@@ -125,7 +125,7 @@ fn shown(
     diff: Option<&str>,
     style: Style,
 ) -> String {
-    let why = revision.why.as_deref().unwrap_or("no reason given");
+    let why = if revision.why.is_empty() { "no reason given" } else { &revision.why };
     let head = format!(
         "{}  {}\n{} by {}: {why}\n",
         style.paint(Tone::Strong, &format!("r{}", revision.revision)),
@@ -161,7 +161,7 @@ mod tests {
     fn revisions_are_listed_with_their_reasons() {
         let answer = json!([
             {"revision": 43, "at": "2026-11-21T02:15:00.123Z", "actor": "ann", "why": "clean", "summary": "sms: canary 5% -> 25%"},
-            {"revision": 1, "at": "2026-11-20T02:15:00Z", "actor": "file", "why": null, "summary": "2 routes"},
+            {"revision": 1, "at": "2026-11-20T02:15:00Z", "actor": "file", "why": "", "summary": "2 routes"},
         ]);
         let expected = "\
 REVISION  AT                    WHO   WHAT                   WHY
@@ -177,9 +177,8 @@ REVISION  AT                    WHO   WHAT                   WHY
             revision: 2,
             at: json!("2026-11-21T02:15:00Z"),
             actor: "ann".to_owned(),
-            why: Some("try".to_owned()),
+            why: "try".to_owned(),
             summary: "sms: off -> canary 5%".to_owned(),
-            ..RevisionAnswer::default()
         };
         let text = shown(&revision, Some(1), Some("-a\n+b\n"), Style::PLAIN);
         let expected = "r2  sms: off -> canary 5%\n2026-11-21 02:15:00Z by ann: try\n\n-a\n+b\n";

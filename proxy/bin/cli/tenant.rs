@@ -3,14 +3,16 @@
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use rules::TenantId;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::answer::{self, TenantAnswer};
 use super::args::{OutputArgs, ServerArgs, WhyArgs};
 use super::ask::{Ask, encoded};
 use super::change::change;
 use super::client::Client;
 use super::exit::{Exit, Failure};
-use super::out::{self, Style, Tone};
+use super::out::{self, Style, Tone, cell, number, rendered};
+use super::status::stage_tone;
 
 /// What is done with a tenant.
 #[derive(Debug, Subcommand)]
@@ -19,7 +21,7 @@ pub(crate) enum TenantCommand {
     Lock(LockArgs),
     /// Let a tenant's requests through again
     Unlock(UnlockArgs),
-    /// Show a tenant's lock, cohorts, attributes and shifts
+    /// Show a tenant's lock, its cohorts, and where its traffic stands on each route
     Show(ShowArgs),
 }
 
@@ -105,7 +107,8 @@ pub(crate) fn run(command: &TenantCommand) -> Result<Exit, Failure> {
         }
         TenantCommand::Show(args) => {
             let answer = Client::new(&args.server)?.get(&path(&args.tenant))?;
-            out::answer(args.output.output, &answer, |style| shown(&answer, style))?;
+            let tenant = answer::read(&answer)?;
+            out::answer(args.output.output, &answer, |style| shown(&tenant, style))?;
             Ok(Exit::Done)
         }
     }
@@ -115,36 +118,38 @@ fn path(args: &TenantArgs) -> String {
     format!("/v1/tenants/{}", encoded(args.tenant.as_str()))
 }
 
-/// A tenant as lines of a name and a value; what the server adds later is shown too.
-fn shown(answer: &Value, style: Style) -> String {
-    let mut lines = String::new();
-    for (name, value) in answer.as_object().into_iter().flatten() {
-        let words = name.replace('_', " ");
-        let tone = if name == "lock" && !value.is_null() { Tone::Warn } else { Tone::Plain };
-        let text = style.paint(tone, &said(value));
-        lines.push_str(&format!("{}{text}\n", style.paint(Tone::Strong, &format!("{words:<12}"))));
+fn shown(tenant: &TenantAnswer, style: Style) -> String {
+    let named =
+        if tenant.named { "named in the configuration" } else { "not named in the configuration" };
+    let lock = tenant.lock.as_deref().map_or_else(
+        || "not locked".to_owned(),
+        |mode| style.paint(Tone::Warn, &format!("locked: {}", mode.replace('_', "-"))),
+    );
+    let cohorts = match &*tenant.cohorts {
+        [] => "of no cohort".to_owned(),
+        cohorts => format!("of {}", cohorts.join(", ")),
+    };
+    let head =
+        format!("{}  {named}, {cohorts}, {lock}\n", style.paint(Tone::Strong, &tenant.tenant));
+    if tenant.routes.is_empty() {
+        return head;
     }
-    lines
-}
-
-fn said(value: &Value) -> String {
-    match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) => {
-            let separator =
-                if items.iter().any(Value::is_object) { "\n            " } else { ", " };
-            items.iter().map(said).collect::<Vec<_>>().join(separator)
-        }
-        Value::Object(fields) if fields.is_empty() => "none".to_owned(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| format!("{name} {}", said(value)))
-            .collect::<Vec<_>>()
-            .join(", "),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    let mut table = style.table(&["ROUTE", "STAGE", "SHARE", "SHADOW", "WHOSE SHIFT"]);
+    for route in &tenant.routes {
+        let whose = match (&*route.by, &route.cohort) {
+            ("tenant", _) => "its own".to_owned(),
+            ("cohort", Some(cohort)) => format!("cohort {cohort}"),
+            (by, _) => format!("the {by}'s"),
+        };
+        table.add_row([
+            cell(Tone::Plain, &route.route),
+            cell(stage_tone(&route.shift.stage), &route.shift.stage),
+            number(Tone::Plain, &route.shift.share),
+            number(Tone::Plain, &route.shift.shadow),
+            cell(Tone::Plain, whose),
+        ]);
     }
+    format!("{head}\n{}", rendered(&table))
 }
 
 #[cfg(test)]
@@ -152,19 +157,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenant_is_shown_field_by_field() {
-        let answer = json!({
-            "tenant": "acme", "lock": null, "cohorts": ["africa", "pilots"],
-            "shifts": [{"route": "sms", "stage": "live"}, {"route": "fax", "stage": "off"}],
-        });
-        let lines = shown(&answer, Style::PLAIN);
-        for line in [
-            "tenant      acme\n",
-            "lock        none\n",
-            "cohorts     africa, pilots\n",
-            "shifts      route sms, stage live\n            route fax, stage off\n",
-        ] {
-            assert!(lines.contains(line), "{lines}");
-        }
+    fn a_tenant_is_shown_with_whose_shift_applies() {
+        let tenant = answer::read(&json!({
+            "tenant": "acme", "named": true, "lock": "read_only", "cohorts": ["africa", "pilots"],
+            "routes": [
+                {"route": "sms", "by": "tenant", "stage": "live", "share": "100%", "shadow": "0%", "reverse_shadow": "0%"},
+                {"route": "fax", "by": "cohort", "cohort": "africa", "stage": "canary", "share": "5%", "shadow": "100%"},
+                {"route": "mail", "by": "route", "stage": "off", "share": "0%", "shadow": "0%"},
+            ],
+        }));
+        let expected = "\
+acme  named in the configuration, of africa, pilots, locked: read-only
+
+ROUTE  STAGE   SHARE  SHADOW  WHOSE SHIFT
+sms    live     100%      0%  its own
+fax    canary     5%    100%  cohort africa
+mail   off        0%      0%  the route's
+";
+        assert_eq!(shown(&tenant.unwrap(), Style::PLAIN), expected);
     }
 }

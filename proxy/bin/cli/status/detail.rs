@@ -86,7 +86,7 @@ fn counts(counts: &BTreeMap<String, u64>) -> String {
 }
 
 fn own_shifts(route: &RouteAnswer, style: Style) -> String {
-    if route.cohorts.is_empty() && route.tenants.shifts.is_empty() {
+    if route.cohorts.is_empty() && route.tenants.first.is_empty() {
         return String::new();
     }
     let mut table =
@@ -95,15 +95,15 @@ fn own_shifts(route: &RouteAnswer, style: Style) -> String {
         let mut row = shift_cells("cohort", cohort);
         let measured_for = route.sli.cohorts.iter().find(|sli| sli.name == cohort.name);
         if let Some(sli) = measured_for {
-            let all = sli.stable.window_requests() + sli.candidate.window_requests();
+            let all = sli.stable.window_requests + sli.candidate.window_requests;
             row.extend(measured(&sli.candidate, all));
         }
         table.add_row(row);
     }
-    for tenant in &route.tenants.shifts {
+    for tenant in &route.tenants.first {
         table.add_row(shift_cells("tenant", tenant));
     }
-    let shown = u64::try_from(route.tenants.shifts.len()).unwrap_or(u64::MAX);
+    let shown = u64::try_from(route.tenants.first.len()).unwrap_or(u64::MAX);
     let more = match route.tenants.count.saturating_sub(shown) {
         0 => String::new(),
         more => format!("and {} more tenants\n", count(whole(more))),
@@ -128,6 +128,7 @@ fn aliases(aliases: &[AliasAnswer], style: Style) -> String {
     for alias in aliases {
         let seen = alias.last_seen.as_ref().map(time).filter(|seen| !seen.is_empty());
         let sunset = alias.sunset.as_ref().map(time).filter(|sunset| !sunset.is_empty());
+        let sunset = sunset.map(|sunset| sunset.trim_end_matches(" 00:00:00Z").to_owned());
         table.add_row([
             cell(Tone::Plain, &alias.path),
             cell(Tone::Plain, sunset.as_deref().unwrap_or("-")),
@@ -150,12 +151,12 @@ mod tests {
             "stable": {"upstream": "old"}, "candidate": {"upstream": "new"},
             "stage": "shadow", "share": "0%", "shadow": "100%", "reverse_shadow": "10%",
             "cohorts": [{"name": "africa", "stage": "live", "share": "100%", "shadow": "0%"}],
-            "tenants": {"count": 120, "tenants": [{"tenant": "acme", "stage": "canary", "share": "5%", "shadow": "100%"}]},
-            "aliases": [{"path": "/v1/messaging", "sunset": "2027-03-31", "requests": 1200, "last_seen": "2026-11-21T02:15:00Z"},
+            "tenants": {"count": 120, "first": [{"tenant": "acme", "stage": "canary", "share": "5%", "shadow": "100%"}]},
+            "aliases": [{"path": "/v1/messaging", "sunset": "2027-03-31T00:00:00Z", "requests": 1200, "last_seen": "2026-11-21T02:15:00Z"},
                         {"path": "/sms", "requests": 0}],
-            "sli": {"stable": {"requests": 2000, "errors": 10, "p99_ms": 40.0, "window_s": 10, "rate_per_s": 100.0, "error_ratio": 0.005, "p95_ms": 20.0},
+            "sli": {"stable": {"requests": 2000, "errors": 10, "p99_ms": 40.0, "window_requests": 1000, "rate_per_s": 100.0, "error_ratio": 0.005, "p95_ms": 20.0},
                     "candidate": {},
-                    "cohorts": [{"name": "africa", "stable": {}, "candidate": {"requests": 60, "window_s": 10, "rate_per_s": 6.0, "error_ratio": 0.0, "p95_ms": 9.0}}]},
+                    "cohorts": [{"name": "africa", "stable": {}, "candidate": {"requests": 60, "window_requests": 60, "rate_per_s": 6.0, "error_ratio": 0.0, "p95_ms": 9.0}}]},
             "shadowed": {"answered": 1990, "failed": 0, "shed": 10},
             "parity": {"compared": 1990, "matched": 1990, "mismatched": 0, "not_comparable": {"shed": 10, "oversize": 0}},
         }))

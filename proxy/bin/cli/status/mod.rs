@@ -8,4 +8,5 @@ mod figures;
 mod routes;
 mod watch;
 
+pub(crate) use routes::stage_tone;
 pub(crate) use watch::{StatusArgs, run};

@@ -28,6 +28,10 @@ fn head(status: &StatusAnswer, style: Style) -> String {
     let phase_tone = if status.phase == "serving" { Tone::Good } else { Tone::Warn };
     let phase = style.paint(phase_tone, &status.phase);
     let mut head = format!("{revision}  {phase}  {}\n", status.config.path);
+    if status.store_up == Some(false) {
+        let said = "the store does not serve: traffic goes on as it is, but no command is taken";
+        head.push_str(&format!("{}\n", style.paint(Tone::Bad, said)));
+    }
     if status.config.last_reload_ok == Some(false) {
         let error = status.config.last_error.as_deref().unwrap_or("see the log");
         let said =
@@ -48,7 +52,7 @@ pub(super) fn table<'r>(routes: impl Iterator<Item = &'r RouteAnswer>, style: St
 
 fn add_route(table: &mut Table, route: &RouteAnswer) {
     let (stable, candidate) = (&route.sli.stable, &route.sli.candidate);
-    let all = stable.window_requests() + candidate.window_requests();
+    let all = stable.window_requests + candidate.window_requests;
     if route.candidate.is_none() {
         let mut row = vec![cell(Tone::Strong, &route.name), faint(), faint(), faint()];
         let arm = if route.stable.is_some() { "stable" } else { "redirect" };
@@ -98,9 +102,9 @@ fn own_shifts(route: &RouteAnswer) -> String {
 }
 
 /// Split, rate, errors and latency of one arm. `all` is how many requests both arms served in the window.
-pub(super) fn measured(arm: &ArmAnswer, all: f64) -> [Cell; 4] {
-    let own = arm.window_requests();
-    if own < 1.0 {
+pub(super) fn measured(arm: &ArmAnswer, all: u64) -> [Cell; 4] {
+    let (own, all) = (whole(arm.window_requests), whole(all));
+    if arm.window_requests == 0 {
         let split = if all < 1.0 { "no requests".to_owned() } else { split(0.0, all) };
         return [cell(Tone::Faint, split), faint(), faint(), faint()];
     }
@@ -154,7 +158,8 @@ fn enough_tone(samples: f64) -> Tone {
     if samples < ENOUGH { Tone::Faint } else { Tone::Plain }
 }
 
-pub(super) fn stage_tone(stage: &str) -> Tone {
+/// The tone of a stage.
+pub(crate) fn stage_tone(stage: &str) -> Tone {
     match stage {
         "canary" => Tone::Warn,
         "live" => Tone::Good,
@@ -195,12 +200,12 @@ mod tests {
             "routes": [
                 {"name": "sms", "canonical": "/v1/sms", "stable": {"upstream": "old"}, "candidate": {"upstream": "new"},
                  "stage": "canary", "share": "25%", "shadow": "100%", "reverse_shadow": "0%",
-                 "cohorts": [], "tenants": {"count": 3, "tenants": []},
-                 "sli": {"stable": {"requests": 9000, "window_s": 10, "rate_per_s": 90.3, "error_ratio": 0.0, "p95_ms": 11.8},
-                         "candidate": {"requests": 3000, "window_s": 10, "rate_per_s": 30.1, "error_ratio": 0.0066, "p95_ms": 14.2}},
+                 "cohorts": [], "tenants": {"count": 3, "first": []},
+                 "sli": {"stable": {"requests": 9000, "window_s": 10.0, "window_requests": 903, "rate_per_s": 90.3, "error_ratio": 0.0, "p95_ms": 11.8},
+                         "candidate": {"requests": 3000, "window_s": 10.0, "window_requests": 301, "rate_per_s": 30.1, "error_ratio": 0.0066, "p95_ms": 14.2}},
                  "parity": {"compared": 5321, "matched": 5304, "mismatched": 17}},
                 {"name": "fax", "canonical": "/v1/fax", "stable": {"upstream": "old"}, "stage": "off", "share": "0%",
-                 "sli": {"stable": {"window_s": 10, "rate_per_s": 0.0}}},
+                 "sli": {"stable": {"window_s": 10.0, "window_requests": 0, "rate_per_s": 0.0}}},
             ],
             "upstreams": [{"name": "new", "targets": [
                 {"address": "10.0.0.1:80", "weight": 1, "healthy": false}, {"address": "10.0.0.2:80", "weight": 1, "healthy": true}]}],
