@@ -155,6 +155,12 @@ impl ArmCounters {
         }
     }
 
+    /// Exchanges that stable served because this arm could not.
+    #[must_use]
+    pub fn fallbacks(&self) -> u64 {
+        self.fallbacks.load(Ordering::Relaxed)
+    }
+
     /// The label sets of the standard metrics; none before the first request.
     #[must_use]
     pub fn series(&self) -> Option<&SeriesTable> {
