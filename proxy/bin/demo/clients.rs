@@ -1,5 +1,6 @@
 //! What do the clients see? Answers by service and by path family, counted from a given moment on.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,8 @@ use loadtest::load::Answer;
 
 /// How many latencies are kept per service.
 const KEPT: usize = 50_000;
+/// How many latencies a quantile needs, so that at least five lie beyond it.
+const ENOUGH_FOR_P95: usize = 100;
 
 /// What the clients saw of requests sent since a moment.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +30,8 @@ pub(super) struct Clients {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Service {
     pub(super) answers: u64,
+    /// Whose requests it answered.
+    pub(super) tenants: BTreeSet<String>,
     latencies: Vec<Duration>,
 }
 
@@ -55,25 +60,34 @@ impl Clients {
             self.write_errors += u64::from(!answer.call.method.is_safe());
         }
         match answer.origin() {
-            Some("old") => self.old.note(answer.latency),
-            Some("new") => self.new.note(answer.latency),
+            Some("old") => self.old.note(answer),
+            Some("new") => self.new.note(answer),
             Some(_) | None => {}
         }
     }
 }
 
 impl Service {
-    fn note(&mut self, latency: Duration) {
+    fn note(&mut self, answer: &Answer) {
         self.answers += 1;
         if self.latencies.len() < KEPT {
-            self.latencies.push(latency);
+            self.latencies.push(answer.latency);
+        }
+        let mut headers = answer.call.headers.iter();
+        if let Some((_, tenant)) = headers.find(|(name, _)| name == "x-tenant-id")
+            && !self.tenants.contains(tenant)
+        {
+            self.tenants.insert(tenant.clone());
         }
     }
 
-    /// 95 of 100 answers took at most this long; `None` without any.
+    /// 95 of 100 answers took at most this long; `None` where there are too few to tell.
     pub(super) fn p95(&self) -> Option<Duration> {
+        if self.latencies.len() < ENOUGH_FOR_P95 {
+            return None;
+        }
         let mut latencies = self.latencies.clone();
-        let place = latencies.len().checked_sub(1)? * 95 / 100;
+        let place = (latencies.len() - 1) * 95 / 100;
         Some(*latencies.select_nth_unstable(place).1)
     }
 }
@@ -117,7 +131,7 @@ mod tests {
         headers.insert("x-origin", HeaderValue::from_static(origin));
         Answer {
             number: 0,
-            call: Call::new(method, path),
+            call: Call::new(method, path).with_header("x-tenant-id", "t"),
             status: Ok(StatusCode::from_u16(status).unwrap()),
             headers,
             body: bytes::Bytes::new(),
@@ -140,6 +154,8 @@ mod tests {
         assert_eq!((clients.by_alias, clients.by_canonical, clients.ended()), (100, 3, 103));
         assert_eq!((clients.errors, clients.write_errors), (2, 1));
         assert_eq!(clients.old.p95(), Some(Duration::from_millis(95)));
+        assert_eq!(clients.new.p95(), None);
+        assert_eq!(clients.old.tenants.iter().collect::<Vec<_>>(), ["t"]);
         assert!((clients.new_share() - 2.0 / 102.0).abs() < 1e-9);
     }
 

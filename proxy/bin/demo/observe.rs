@@ -1,5 +1,6 @@
 //! When has a step shown what it should? Looked at again and again, with a deadline.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub(super) struct Scene<'s> {
     pub(super) server: Server,
     pub(super) tally: Arc<Tally>,
     pub(super) control: Control,
+    /// Tenants that the new service served.
+    pub(super) moved: BTreeSet<String>,
     step: usize,
     title: &'static str,
     parity_before: Parity,
@@ -62,8 +65,8 @@ impl<'s> Scene<'s> {
         tally: Arc<Tally>,
     ) -> Self {
         let control = Control(server.control);
-        let (step, title, parity_before) = (0, "", Parity::default());
-        Self { screen, messaging, server, tally, control, step, title, parity_before }
+        let (moved, parity_before) = (BTreeSet::new(), Parity::default());
+        Self { screen, messaging, server, tally, control, moved, step: 0, title: "", parity_before }
     }
 
     /// Begins the next step.

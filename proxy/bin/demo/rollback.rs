@@ -12,17 +12,6 @@ const ENOUGH_FAILURES: u64 = 50;
 /// How many requests must be well again after the rollback.
 const ENOUGH_WELL: u64 = 500;
 
-/// What a rollback took.
-#[derive(Debug, Clone, Copy)]
-struct Measured {
-    /// From the command's first byte to its answer.
-    answered_after: Duration,
-    /// From the command's first byte to the last client request that the new service received; `None`: there was none.
-    last_after: Option<Duration>,
-    /// How many client requests it received in that time.
-    received: usize,
-}
-
 impl Scene<'_> {
     /// Breaks the new service and takes it out.
     pub(super) async fn fail_and_roll_back(&mut self) -> anyhow::Result<()> {
@@ -83,31 +72,26 @@ impl Scene<'_> {
             })
             .await?;
         self.screen.tell(&pictured(&sight.clients));
-        let measured = self.measured(start, answered_after);
-        self.tell_measured(measured);
-        let late = measured.last_after.is_some_and(|last| last > Duration::from_secs(1));
-        wanted(!late, || "a request reached the new service a second after the rollback".to_owned())
-            .map_err(|missing| self.unshown(missing).into())
+        self.last_on_candidate(start, answered_after)
     }
 
-    fn measured(&self, start: Instant, answered_after: Duration) -> Measured {
+    /// Tells how long it took until the last client request reached the new service.
+    fn last_on_candidate(&self, start: Instant, answered: Duration) -> anyhow::Result<()> {
         let requests = self.messaging.new.requests();
         // A copy is no client's request: nobody waits for its answer.
-        let late = requests.iter().filter(|request| request.header("x-turnout-shadow").is_none());
-        let late: Vec<Duration> =
-            late.filter_map(|request| request.at.checked_duration_since(start)).collect();
-        Measured { answered_after, last_after: late.iter().max().copied(), received: late.len() }
-    }
-
-    fn tell_measured(&self, measured: Measured) {
-        let Measured { answered_after, last_after, received } = measured;
-        let answered = format!("stored and in force after {}", millis(answered_after));
-        self.screen.tell(&match last_after {
-            None => format!("{answered}; no request reached the new service after the command left"),
-            Some(last) => format!(
-                "{answered}; the last request reached the new service after {} ({received} came in that time)",
-                millis(last)
-            ),
-        });
+        let clients =
+            requests.iter().filter(|request| request.header("x-turnout-shadow").is_none());
+        let last = clients.map(|request| request.at).max().unwrap_or(start);
+        let (early, late) =
+            (start.saturating_duration_since(last), last.saturating_duration_since(start));
+        let last = if late.is_zero() {
+            format!("{} before the command was sent", millis(early))
+        } else {
+            format!("{} after the command was sent", millis(late))
+        };
+        self.screen.tell(&format!("stored and answered in {}", millis(answered)));
+        self.screen.tell(&format!("the last client request reached the new service {last}"));
+        wanted(late < Duration::from_secs(1), || format!("that is too late: {}", millis(late)))
+            .map_err(|missing| self.unshown(missing).into())
     }
 }

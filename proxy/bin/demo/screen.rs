@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::clients::{Clients, Service};
+use super::clients::Clients;
 use super::control::Parity;
 
 /// Where the demo tells its story.
@@ -78,25 +78,21 @@ pub(super) fn pictured(clients: &Clients) -> String {
 /// How the clients' answers are split, their errors and latencies, with how many requests that is.
 pub(super) fn split(clients: &Clients) -> String {
     let new = clients.new_share() * 100.0;
-    let mut line = format!(
-        "old {:.1} %  new {new:.1} %  of {} requests, {}",
-        100.0 - new,
-        clients.ended(),
-        errors(clients.errors),
-    );
-    for (name, service) in [("old", &clients.old), ("new", &clients.new)] {
-        if let Some(p95) = p95(service) {
-            line.push_str(&format!(", p95 {name} {p95}"));
-        }
+    let (requests, errors) = (clients.ended(), errors(clients.errors));
+    let split = format!("old {:.1}%  new {new:.1}%  of {requests} requests, {errors}", 100.0 - new);
+    match (clients.old.p95().map(millis), clients.new.p95().map(millis)) {
+        (None, None) => split,
+        (Some(old), None) => format!("{split}, p95 old {old}"),
+        (None, Some(new)) => format!("{split}, p95 new {new}"),
+        (Some(old), Some(new)) => format!("{split}, p95 old {old}, new {new}"),
     }
-    line
 }
 
 /// What the comparisons came to, with how many they are.
 #[expect(clippy::cast_precision_loss, reason = "a count of requests of one demo")]
 pub(super) fn parity(parity: Parity) -> String {
     let rate = parity.mismatched as f64 / parity.compared.max(1) as f64 * 100.0;
-    format!("{rate:.1} % of {} compared answers differ", parity.compared)
+    format!("{rate:.1}% of {} compared answers differ", parity.compared)
 }
 
 /// A number of errors in words.
@@ -106,10 +102,6 @@ pub(super) fn errors(count: u64) -> String {
         1 => "1 error".to_owned(),
         more => format!("{more} errors"),
     }
-}
-
-fn p95(service: &Service) -> Option<String> {
-    service.p95().map(millis)
 }
 
 /// A duration in milliseconds, with a digit after the point where it is short.
@@ -144,10 +136,10 @@ mod tests {
 
     #[test]
     fn figures_carry_their_n() {
-        assert_eq!(split(&Clients::default()), "old 100.0 %  new 0.0 %  of 0 requests, no errors");
+        assert_eq!(split(&Clients::default()), "old 100.0%  new 0.0%  of 0 requests, no errors");
         let parity_of = |compared, mismatched| parity(Parity { compared, mismatched });
-        assert_eq!(parity_of(0, 0), "0.0 % of 0 compared answers differ");
-        assert_eq!(parity_of(200, 50), "25.0 % of 200 compared answers differ");
+        assert_eq!(parity_of(0, 0), "0.0% of 0 compared answers differ");
+        assert_eq!(parity_of(200, 50), "25.0% of 200 compared answers differ");
     }
 
     #[test]

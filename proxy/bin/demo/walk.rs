@@ -26,10 +26,10 @@ impl Scene<'_> {
         self.signatures().await?;
         self.rules(folder).await?;
         self.correction().await?;
-        self.canary("5%", 0.05, "Let the new service serve 5 % of the tenants").await?;
-        self.canary("25%", 0.25, "25 %: whoever was moved stays moved").await?;
-        self.canary("50%", 0.5, "50 %: enough on both sides to compare their latency").await?;
-        self.canary("100%", 1.0, "100 %: the new service serves everybody").await
+        self.canary("5%", 0.05, "Let the new service serve 5% of the tenants").await?;
+        self.canary("25%", 0.25, "25%: more tenants, and whoever was moved stays moved").await?;
+        self.canary("50%", 0.5, "50%: enough on both sides to compare their latency").await?;
+        self.canary("100%", 1.0, "100%: the new service serves everybody").await
     }
 
     async fn both_path_families(&mut self) -> anyhow::Result<()> {
@@ -183,12 +183,30 @@ impl Scene<'_> {
                 })?;
                 let (seen, tolerance) = (sight.clients.new_share(), tolerance(sight, expected));
                 wanted((seen - expected).abs() <= tolerance, || {
-                    format!("the new service serves {:.1} %", seen * 100.0)
+                    format!("the new service serves {:.1}%", seen * 100.0)
                 })
             })
             .await?;
         self.screen.tell(&pictured(&sight.clients));
+        self.nobody_moved_back(&sight.clients)?;
         if share == "50%" { self.latency(&sight.clients) } else { Ok(()) }
+    }
+
+    /// Raising a share only adds tenants.
+    fn nobody_moved_back(&mut self, clients: &Clients) -> anyhow::Result<()> {
+        let back: Vec<&String> = self.moved.intersection(&clients.old.tenants).collect();
+        wanted(back.is_empty(), || format!("tenants moved back: {back:?}"))
+            .map_err(|missing| self.unshown(missing))?;
+        let before = self.moved.len();
+        self.moved.extend(clients.new.tenants.iter().cloned());
+        let moved = self.moved.len();
+        self.screen.tell(&match before {
+            0 => format!("{moved} tenants seen on the new service"),
+            _ => format!(
+                "{moved} tenants seen on the new service, none of the {before} before moved back"
+            ),
+        });
+        Ok(())
     }
 
     fn latency(&self, clients: &Clients) -> anyhow::Result<()> {
