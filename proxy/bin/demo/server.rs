@@ -147,6 +147,8 @@ fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -156,6 +158,20 @@ mod tests {
         for rule in rules {
             assert!(with_rules().lines().any(|line| line.trim() == rule), "{rule}");
             assert!(!SHIPPED.lines().any(|line| line.trim() == rule), "{rule}");
+        }
+    }
+
+    #[test]
+    fn the_shipped_file_is_valid_with_its_rules_and_without() {
+        for text in [SHIPPED.to_owned(), with_rules()] {
+            let (name, base) = ("demo.yaml", Path::new("."));
+            let source = config::Source { text: &text, name, base, env: &|_| None };
+            let document = Arc::new(config::read(&source).unwrap());
+            let live = config::starting_live(&document, &config::Live::default());
+            let now_unix = 1_800_000_000;
+            let compiled = config::compile(&document, &live, rules::Revision(1), None, now_unix);
+            let warnings = compiled.unwrap().warnings;
+            assert!(warnings.is_empty(), "{warnings:?}");
         }
     }
 
