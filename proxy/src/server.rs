@@ -71,7 +71,7 @@ pub struct Parts {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A listener's address cannot be had.
-    #[error("cannot listen on {address}: {source}; is something else listening there?")]
+    #[error("cannot listen on {address}; is something else listening there?")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -79,8 +79,8 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The access log's writer cannot be started.
-    #[error("cannot start the access log: {0}")]
-    AccessLog(std::io::Error),
+    #[error("cannot start the access log")]
+    AccessLog(#[source] std::io::Error),
 }
 
 /// The data plane, ready to run.
