@@ -1,4 +1,16 @@
 //! The control plane over real sockets.
 
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod revisions;
+#[cfg(test)]
+mod state;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemView};
 use super::request::{Caller, Parameters, optional_why};
 use super::site::{Site, etag};
 use super::view::{Accepted, PreviewView};
@@ -58,10 +58,10 @@ pub(super) async fn show(State(site): State<Arc<Site>>) -> Response {
     request_body(content = String, content_type = "application/yaml"),
     responses(
         (status = 200, body = Accepted, description = "With `dry_run`: what would change, with a diff"),
-        (status = 412, body = Problem, description = "Another command came first"),
-        (status = 413, body = Problem),
-        (status = 422, body = Problem, description = "The configuration is not valid; with everything that is wrong"),
-        (status = 503, body = Problem, description = "The store does not serve")
+        (status = 412, body = ProblemView, description = "Another command came first"),
+        (status = 413, body = ProblemView),
+        (status = 422, body = ProblemView, description = "The configuration is not valid; with everything that is wrong"),
+        (status = 503, body = ProblemView, description = "The store does not serve")
     )
 )]
 pub(super) async fn apply(

@@ -13,7 +13,7 @@ use rules::Revision;
 use serde_json::json;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemView};
 use super::site::Site;
 use super::view::EntryView;
 use crate::events::{Event, Happening};
@@ -33,7 +33,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
     params(("Last-Event-ID" = Option<u64>, Header, description = "The last revision that the listener knows")),
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
-        (status = 400, body = Problem)
+        (status = 400, body = ProblemView)
     )
 )]
 pub(super) async fn stream(
@@ -56,8 +56,8 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     let detail = "Last-Event-ID is the number of a revision";
-    let number = text.strip_prefix('r').unwrap_or(text).parse();
-    number.map(|n| Some(Revision(n))).map_err(|_| Problem::bad_request("bad_last_event_id", detail))
+    let number = text.strip_prefix('r').unwrap_or(text).parse().ok().map(Revision);
+    number.map(Some).ok_or_else(|| Problem::bad_request("bad_last_event_id", detail))
 }
 
 /// One who listens: what it knows, what it still has to be told, and what happens meanwhile.

@@ -54,10 +54,10 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn headers(name: header::HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: &header::HeaderName, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(name.clone(), value.parse().unwrap());
+            headers.append(name, value.parse().unwrap());
         }
         headers
     }
@@ -82,10 +82,10 @@ mod tests {
             (&["localhost", "evil.example.org"], false),
         ];
         for (hosts, let_in) in cases {
-            assert_eq!(is_for_loopback(&path, &headers(header::HOST, hosts)), let_in, "{hosts:?}");
+            assert_eq!(is_for_loopback(&path, &headers(&header::HOST, hosts)), let_in, "{hosts:?}");
         }
         let absolute: Uri = "http://evil.example.org/v1/status".parse().unwrap();
-        assert!(!is_for_loopback(&absolute, &headers(header::HOST, &["localhost"])));
+        assert!(!is_for_loopback(&absolute, &headers(&header::HOST, &["localhost"])));
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
             (&["http://localhost:7081", "https://evil.example.org"], false),
         ];
         for (origins, let_in) in cases {
-            let headers = headers(header::ORIGIN, origins);
+            let headers = headers(&header::ORIGIN, origins);
             assert_eq!(is_from_loopback(&headers), let_in, "{origins:?}");
         }
     }

@@ -58,7 +58,7 @@ pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
 /// The metrics of the proxy and of the control plane, for Prometheus (OpenMetrics text).
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String)))]
 pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
-    let text = site.blocking(|site| encode(site)).await?;
+    let text = site.blocking(encode).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -14,9 +14,14 @@ use crate::desired::Refusal;
 use crate::ledger::Declined;
 use crate::store::StoreError;
 
+/// What is wrong with a request, or went wrong.
+#[derive(Debug)]
+pub(crate) struct Problem(Box<ProblemView>);
+
 /// What is wrong with a request, or went wrong (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Problem {
+#[schema(as = Problem)]
+pub(crate) struct ProblemView {
     /// The status in words.
     title: &'static str,
     /// The status.
@@ -63,7 +68,7 @@ pub(crate) struct Fault {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(ProblemView {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
@@ -72,11 +77,16 @@ impl Problem {
             errors: Vec::new(),
             revision: None,
             actor: None,
-        }
+        }))
     }
 
     fn hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint;
+        self.0.hint = hint;
+        self
+    }
+
+    fn errors(mut self, errors: Vec<Fault>) -> Self {
+        self.0.errors = errors;
         self
     }
 
@@ -91,7 +101,7 @@ impl Problem {
             line: None,
             column: None,
         };
-        Self { errors: vec![fault], ..Self::new(StatusCode::BAD_REQUEST, code, detail) }
+        Self::new(StatusCode::BAD_REQUEST, code, detail).errors(vec![fault])
     }
 
     /// 400: a header, parameter or the body as a whole cannot be understood.
@@ -157,8 +167,7 @@ impl Problem {
             line: Some(problem.line).filter(|line| *line > 0),
             column: Some(problem.column).filter(|column| *column > 0),
         });
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        Self { errors: errors.collect(), ..Self::new(status, "invalid", detail) }
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).errors(errors.collect())
     }
 }
 
@@ -168,15 +177,13 @@ impl From<Declined> for Problem {
             Declined::Refused(refusal) => refusal.into(),
             Declined::Invalid(problems) => Self::invalid(&problems),
             Declined::Store(error) => error.into(),
-            Declined::Stale { present, ref actor } => Self {
-                revision: Some(present.0),
-                actor: Some(actor.clone()),
-                ..Self::new(
-                    StatusCode::PRECONDITION_FAILED,
-                    "revision_conflict",
-                    declined.to_string(),
-                )
-            },
+            Declined::Stale { present, ref actor } => {
+                let status = StatusCode::PRECONDITION_FAILED;
+                let mut problem = Self::new(status, "revision_conflict", declined.to_string());
+                problem.0.revision = Some(present.0);
+                problem.0.actor = Some(actor.clone());
+                problem
+            }
         }
     }
 }
@@ -237,9 +244,10 @@ impl From<PathRejection> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let present = self.revision.map(Revision);
-        let mut response = (status, Json(self)).into_response();
+        let Self(view) = self;
+        let status = StatusCode::from_u16(view.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let present = view.revision.map(Revision);
+        let mut response = (status, Json(view)).into_response();
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         if let Some(revision) = present {

@@ -10,7 +10,7 @@ use rules::Revision;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Parameters, Path, why};
 use super::site::Site;
 use super::view::{Accepted, EntryView, RevisionView};
@@ -89,7 +89,7 @@ pub(super) async fn list(
     path = "/v1/revisions/{revision}",
     tag = "revisions",
     params(("revision" = u64, Path, description = "Its number")),
-    responses((status = 200, body = RevisionView), (status = 404, body = Problem))
+    responses((status = 200, body = RevisionView), (status = 404, body = ProblemView))
 )]
 pub(super) async fn one(
     State(site): State<Arc<Site>>,
@@ -111,7 +111,7 @@ pub(super) async fn one(
     path = "/v1/revisions/{revision}/diff",
     tag = "revisions",
     params(("revision" = u64, Path, description = "Its number"), DiffQuery),
-    responses((status = 200, body = DiffView), (status = 404, body = Problem))
+    responses((status = 200, body = DiffView), (status = 404, body = ProblemView))
 )]
 pub(super) async fn diff(
     State(site): State<Arc<Site>>,
@@ -145,11 +145,11 @@ pub(super) async fn diff(
     request_body = RestoreRequest,
     responses(
         (status = 200, body = Accepted),
-        (status = 400, body = Problem),
-        (status = 404, body = Problem),
-        (status = 412, body = Problem, description = "Another command came first"),
-        (status = 422, body = Problem, description = "What its configuration refers to is no longer there"),
-        (status = 503, body = Problem, description = "The store does not serve")
+        (status = 400, body = ProblemView),
+        (status = 404, body = ProblemView),
+        (status = 412, body = ProblemView, description = "Another command came first"),
+        (status = 422, body = ProblemView, description = "What its configuration refers to is no longer there"),
+        (status = 503, body = ProblemView, description = "The store does not serve")
     )
 )]
 pub(super) async fn restore(

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemView};
 use super::request::Path;
 use super::site::{Site, etag};
 use super::view::{RouteView, Showing};
@@ -29,7 +29,7 @@ pub(super) async fn list(State(site): State<Arc<Site>>) -> Result<Response, Prob
     path = "/v1/routes/{route}",
     tag = "routes",
     params(("route" = String, Path, description = "The route's name")),
-    responses((status = 200, body = RouteView), (status = 404, body = Problem))
+    responses((status = 200, body = RouteView), (status = 404, body = ProblemView))
 )]
 pub(super) async fn one(
     State(site): State<Arc<Site>>,

@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemView};
 use super::request::Path;
 use super::site::Site;
 use super::view::moment_ms;
@@ -63,7 +63,7 @@ impl From<Signature> for SignatureView {
     path = "/v1/routes/{route}/signatures",
     tag = "routes",
     params(("route" = String, Path, description = "The route's name")),
-    responses((status = 200, body = [SignatureView]), (status = 404, body = Problem))
+    responses((status = 200, body = [SignatureView]), (status = 404, body = ProblemView))
 )]
 pub(super) async fn list(
     State(site): State<Arc<Site>>,

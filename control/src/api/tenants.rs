@@ -12,7 +12,7 @@ use rules::{Snapshot, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Parameters, Path, bad_tenant, why};
 use super::site::{Site, etag};
 use super::view::{Accepted, ShiftView};
@@ -85,7 +85,7 @@ struct TenantRouteView {
     path = "/v1/tenants/{tenant}",
     tag = "tenants",
     params(("tenant" = String, Path, description = "The tenant's id")),
-    responses((status = 200, body = TenantView), (status = 400, body = Problem))
+    responses((status = 200, body = TenantView), (status = 400, body = ProblemView))
 )]
 pub(super) async fn one(
     State(site): State<Arc<Site>>,
@@ -136,9 +136,9 @@ fn view(snapshot: &Snapshot, id: &TenantId, lock: Option<Mode>) -> TenantView {
     request_body = LockRequest,
     responses(
         (status = 200, body = Accepted),
-        (status = 400, body = Problem),
-        (status = 412, body = Problem, description = "Another command came first"),
-        (status = 503, body = Problem, description = "The store does not serve")
+        (status = 400, body = ProblemView),
+        (status = 412, body = ProblemView, description = "Another command came first"),
+        (status = 503, body = ProblemView, description = "The store does not serve")
     )
 )]
 pub(super) async fn lock(
@@ -170,9 +170,9 @@ pub(super) async fn lock(
     ),
     responses(
         (status = 200, body = Accepted),
-        (status = 400, body = Problem),
-        (status = 412, body = Problem, description = "Another command came first"),
-        (status = 503, body = Problem, description = "The store does not serve")
+        (status = 400, body = ProblemView),
+        (status = 412, body = ProblemView, description = "Another command came first"),
+        (status = 503, body = ProblemView, description = "The store does not serve")
     )
 )]
 pub(super) async fn unlock(

@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Path, scope, share, why};
 use super::site::Site;
 use super::view::Accepted;
@@ -85,11 +85,11 @@ pub(super) struct RollbackRequest {
     request_body = ShiftRequest,
     responses(
         (status = 200, body = Accepted),
-        (status = 400, body = Problem),
-        (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "The route has no candidate"),
-        (status = 412, body = Problem, description = "Another command came first"),
-        (status = 503, body = Problem, description = "The store does not serve")
+        (status = 400, body = ProblemView),
+        (status = 404, body = ProblemView),
+        (status = 409, body = ProblemView, description = "The route has no candidate"),
+        (status = 412, body = ProblemView, description = "Another command came first"),
+        (status = 503, body = ProblemView, description = "The store does not serve")
     )
 )]
 pub(super) async fn shift(
@@ -120,11 +120,11 @@ pub(super) async fn shift(
     request_body = ShadowRequest,
     responses(
         (status = 200, body = Accepted),
-        (status = 400, body = Problem),
-        (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "The route has no candidate"),
-        (status = 412, body = Problem, description = "Another command came first"),
-        (status = 503, body = Problem, description = "The store does not serve")
+        (status = 400, body = ProblemView),
+        (status = 404, body = ProblemView),
+        (status = 409, body = ProblemView, description = "The route has no candidate"),
+        (status = 412, body = ProblemView, description = "Another command came first"),
+        (status = 503, body = ProblemView, description = "The store does not serve")
     )
 )]
 pub(super) async fn shadow(
@@ -155,9 +155,9 @@ pub(super) async fn shadow(
     request_body = RollbackRequest,
     responses(
         (status = 200, body = Accepted),
-        (status = 400, body = Problem),
-        (status = 404, body = Problem),
-        (status = 503, body = Problem, description = "The store does not serve")
+        (status = 400, body = ProblemView),
+        (status = 404, body = ProblemView),
+        (status = 503, body = ProblemView, description = "The store does not serve")
     )
 )]
 pub(super) async fn rollback(

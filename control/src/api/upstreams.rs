@@ -11,7 +11,7 @@ use rules::UpstreamName;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Path, why};
 use super::site::{Site, etag};
 use super::view::{Accepted, UpstreamView};
@@ -66,11 +66,11 @@ pub(super) async fn list(State(site): State<Arc<Site>>) -> Response {
     request_body = TargetsRequest,
     responses(
         (status = 200, body = Accepted),
-        (status = 400, body = Problem),
-        (status = 404, body = Problem),
-        (status = 412, body = Problem, description = "Another command came first"),
-        (status = 422, body = Problem, description = "The targets are not valid"),
-        (status = 503, body = Problem, description = "The store does not serve")
+        (status = 400, body = ProblemView),
+        (status = 404, body = ProblemView),
+        (status = 412, body = ProblemView, description = "Another command came first"),
+        (status = 422, body = ProblemView, description = "The targets are not valid"),
+        (status = 503, body = ProblemView, description = "The store does not serve")
     )
 )]
 pub(super) async fn replace_targets(

@@ -9,4 +9,7 @@ mod apply;
 mod summary;
 mod traffic;
 
+#[cfg(test)]
+mod tests;
+
 pub use apply::{Applied, Desired, Next, Refusal, apply};

@@ -32,7 +32,16 @@ pub(super) fn of_shifts(before: ShiftSpec, after: ShiftSpec) -> String {
     if stage(before) == Stage::Canary && stage(after) == Stage::Canary {
         return format!("canary {} -> {}", before.share, after.share);
     }
-    format!("{} -> {}", of_shift(before), of_shift(after))
+    match (of_shift(before), of_shift(after)) {
+        (before, after) if before == after => after,
+        (before, after) => format!("{before} -> {after}"),
+    }
+}
+
+/// `1 cohort`, `2 cohorts`.
+pub(super) fn of_count(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// `10.0.0.1:3000, 10.0.0.2:3000 (weight 3)`.

@@ -22,7 +22,7 @@ pub(super) fn shift(
     needs_candidate(desired, route, share)?;
     let after = ShiftSpec { share, ..before };
     let told = summary::of_shifts(before, after);
-    Ok(set(desired, route, scope, &live, after, told))
+    Ok(set(desired, route, scope, &live, after, &told))
 }
 
 pub(super) fn shadow(
@@ -44,7 +44,7 @@ pub(super) fn shadow(
             format!("reverse shadow {} -> {share}", before.reverse_shadow),
         ),
     };
-    Ok(set(desired, route, scope, &live, after, told))
+    Ok(set(desired, route, scope, &live, after, &told))
 }
 
 /// All traffic to stable. It works on every route, in every state.
@@ -60,7 +60,7 @@ pub(super) fn rollback(
     let after = ShiftSpec { shadow, ..ShiftSpec::default() };
     let told = format!("rolled back, {}", summary::of_shifts(before, after));
     if *scope != Scope::Route {
-        let mut applied = set(desired, route, scope, &live, after, told);
+        let mut applied = set(desired, route, scope, &live, after, &told);
         if let (Applied::Changed(next), Scope::Cohort(cohort)) = (&mut applied, scope) {
             next.notes.extend(members_apart(desired, &live, cohort.as_str()));
         }
@@ -73,7 +73,9 @@ pub(super) fn rollback(
     let lost = match (live.cohorts.len(), live.tenants.len()) {
         (0, 0) => String::new(),
         (cohorts, tenants) => {
-            format!(", shifts of {cohorts} cohorts and {tenants} tenants removed")
+            let cohorts = summary::of_count(cohorts, "cohort");
+            let tenants = summary::of_count(tenants, "tenant");
+            format!(", shifts of {cohorts} and {tenants} removed")
         }
     };
     Ok(with_live(desired, route, next, format!("{route}: {told}{lost}")))
@@ -141,8 +143,9 @@ fn members_apart(desired: &Desired, live: &RouteLive, cohort: &str) -> Option<St
         (!shift.share.is_none() || !shift.shadow.is_none()) && belongs(document, spec, id)
     });
     let (count, first) = (apart.clone().count(), apart.map(|(id, _)| id).next()?);
+    let tenants = summary::of_count(count, "tenant");
     Some(format!(
-        "{count} tenants of the cohort, such as {first}, keep shifts of their own: roll them back by name, or the whole route"
+        "{tenants} of the cohort ({first} first) keep shifts of their own: roll back by tenant, or the whole route"
     ))
 }
 
@@ -174,7 +177,7 @@ fn set(
     scope: &Scope,
     live: &Arc<RouteLive>,
     after: ShiftSpec,
-    told: String,
+    told: &str,
 ) -> Applied {
     let place = summary::of_place(route, scope);
     let own = match scope {
@@ -191,7 +194,21 @@ fn set(
         Scope::Cohort(name) => drop(next.cohorts.insert(name.clone(), after)),
         Scope::Tenant(id) => drop(next.tenants.insert(id.clone(), after)),
     }
-    with_live(desired, route, next, format!("{place}: {told}"))
+    let mut applied = with_live(desired, route, next, format!("{place}: {told}"));
+    if let Applied::Changed(next) = &mut applied {
+        next.notes.extend(applies_to_nobody(desired, route, scope));
+    }
+    applied
+}
+
+fn applies_to_nobody(desired: &Desired, route: &RouteName, scope: &Scope) -> Option<String> {
+    let written = desired.configuration.document.routes.get(route.as_str())?;
+    let told = || {
+        format!(
+            "route {route} does not look for tenants (it has no `tenant:`): this applies to nobody"
+        )
+    };
+    (*scope != Scope::Route && written.tenant.is_none()).then(told)
 }
 
 fn with_live(desired: &Desired, route: &RouteName, live: RouteLive, summary: String) -> Applied {

@@ -91,7 +91,7 @@ impl Node {
                 let desired = Desired::first(written?);
                 (commit(&*store, Revision(0), desired, now, "the first start")?, None)
             }
-            Some(stored) => restore(&*store, &file, stored, written, now)?,
+            Some(stored) => restore(&*store, &file, &stored, written, now)?,
         };
         let desk = Desk::new(Ledger::new(store, file, present), now);
         if written.is_some() {
@@ -129,7 +129,7 @@ fn read(file: &ConfigFile, content: &Content, now: Timestamp) -> Result<Configur
 fn restore(
     store: &dyn Store,
     file: &ConfigFile,
-    stored: Stored,
+    stored: &Stored,
     written: Result<Configuration, StartError>,
     now: Timestamp,
 ) -> Result<(Present, Option<()>), StartError> {

@@ -3,100 +3,21 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use config::{Compiled, Problems, compile};
+use config::{Compiled, Problems, Settings, compile};
 use jiff::Timestamp;
 use rules::{Revision, SnapshotCell};
 use tokio::sync::watch;
 
+use super::{Declined, Done, Order, Present, Preview};
 use crate::command::{Command, Configuration};
-use crate::desired::{self, Applied, Desired, Next, Refusal, keys};
+use crate::desired::{self, Applied, Desired, Next, keys};
 use crate::events::{Event, Events};
 use crate::file::ConfigFile;
 use crate::meters::Meters;
-use crate::store::{CommitError, Entry, Store, StoreError, Stored};
+use crate::store::{Change, CommitError, Entry, Store, StoreError, Stored};
 
 /// How often a command without an expected revision is tried again when another process was faster.
 const ATTEMPTS: usize = 3;
-
-/// What serves now.
-#[derive(Debug)]
-pub struct Present {
-    /// The command that made it, with its revision.
-    pub entry: Entry,
-    /// What is wanted.
-    pub desired: Desired,
-    /// The same, compiled.
-    pub compiled: Compiled,
-}
-
-impl Present {
-    /// The revision that serves.
-    #[must_use]
-    pub const fn revision(&self) -> Revision {
-        self.entry.revision
-    }
-}
-
-/// A command with who asks for it and why.
-#[derive(Debug, Clone)]
-pub struct Order {
-    /// What.
-    pub command: Command,
-    /// Who.
-    pub actor: String,
-    /// Why.
-    pub why: String,
-    /// The revision that the asker knew; none where that does not matter.
-    pub expected: Option<Revision>,
-}
-
-/// What came of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
-    /// The revision that serves now.
-    pub revision: Revision,
-    /// Whether the command made it. What is already as asked for makes none.
-    pub changed: bool,
-    /// What changed, for people.
-    pub summary: String,
-    /// What whoever asked should know beside.
-    pub warnings: Vec<String>,
-}
-
-/// What a command would do.
-#[derive(Debug, Clone)]
-pub struct Preview {
-    /// The revision that it would be made on.
-    pub revision: Revision,
-    /// Whether it would change anything.
-    pub changed: bool,
-    /// What it would change, for people.
-    pub summary: String,
-    /// What whoever asks should know beside.
-    pub warnings: Vec<String>,
-}
-
-/// Why a command was not carried out. Nothing has changed then.
-#[derive(Debug, thiserror::Error)]
-pub enum Declined {
-    /// It makes no sense in the present state.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// What it leads to does not compile.
-    #[error("what this leads to is not valid")]
-    Invalid(#[source] Problems),
-    /// Another command came first.
-    #[error("the present revision is {present}, made by {actor:?}: look at it, then ask again")]
-    Stale {
-        /// The present revision.
-        present: Revision,
-        /// Who made it.
-        actor: String,
-    },
-    /// It could not be stored.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Carries out commands, one at a time. Its calls block: on the store, and while compiling.
 #[derive(Debug)]
@@ -105,6 +26,8 @@ pub struct Ledger {
     file: ConfigFile,
     cell: Arc<SnapshotCell>,
     present: watch::Sender<Arc<Present>>,
+    /// What the process runs with until it is started again.
+    started_with: Arc<Settings>,
     turn: Mutex<()>,
     events: Events,
     meters: Arc<Meters>,
@@ -117,6 +40,7 @@ impl Ledger {
             store,
             file,
             cell: Arc::new(SnapshotCell::new(Arc::clone(&present.compiled.snapshot))),
+            started_with: Arc::clone(&present.compiled.settings),
             present: watch::Sender::new(Arc::new(present)),
             turn: Mutex::default(),
             events: Events::default(),
@@ -216,15 +140,32 @@ impl Ledger {
             summary: next.summary.clone(),
         };
         let changes = keys::changes(Some(&present.desired), &next.desired);
-        self.store.commit(present.revision(), &entry, &changes)?;
+        self.commit(present.revision(), &entry, &changes)?;
         self.meters.store_served();
-        let warnings = warnings(&next, &compiled, present);
+        let warnings = self.warnings(&next, &compiled, present);
         self.publish(Present { entry, desired: next.desired, compiled });
         self.meters.swapped(started.elapsed());
         if let Command::Rollback { route, .. } = &order.command {
             self.meters.rolled_back(route.as_str(), "command");
         }
         Ok(Ok(Done { revision, changed: true, summary: next.summary, warnings }))
+    }
+
+    /// Commits. A commit that fails after it has been written is found out, so that nothing is stored but not served.
+    fn commit(
+        &self,
+        before: Revision,
+        entry: &Entry,
+        changes: &[Change],
+    ) -> Result<(), CommitError> {
+        match self.store.commit(before, entry, changes) {
+            Err(CommitError::Store(error)) => {
+                let stored = self.store.revisions(entry.revision, entry.revision);
+                let is_there = stored.is_ok_and(|stored| stored.first() == Some(entry));
+                if is_there { Ok(()) } else { Err(error.into()) }
+            }
+            result => result,
+        }
     }
 
     fn publish(&self, next: Present) {
@@ -268,10 +209,20 @@ impl Ledger {
                 let number = Revision(revision.0.saturating_add(1));
                 let compiled =
                     compiled(&next.desired, number, Some(&present)).map_err(Declined::Invalid)?;
-                let warnings = warnings(&next, &compiled, &present);
+                let warnings = self.warnings(&next, &compiled, &present);
                 Ok(Preview { revision, changed: true, summary: next.summary, warnings })
             }
         }
+    }
+
+    fn warnings(&self, next: &Next, compiled: &Compiled, present: &Present) -> Vec<String> {
+        let mut warnings = next.notes.clone();
+        let document = &next.desired.configuration.document;
+        if !Arc::ptr_eq(document, &present.desired.configuration.document) {
+            warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+            warnings.extend(needs_restart(&self.started_with, &compiled.settings));
+        }
+        warnings
     }
 
     /// A configuration's text, read as if it stood in the file.
@@ -329,11 +280,21 @@ fn stale(present: &Present) -> Declined {
     Declined::Stale { present: present.revision(), actor: present.entry.actor.clone() }
 }
 
-fn warnings(next: &Next, compiled: &Compiled, present: &Present) -> Vec<String> {
-    let mut warnings = next.notes.clone();
-    let document = &next.desired.configuration.document;
-    if !Arc::ptr_eq(document, &present.desired.configuration.document) {
-        warnings.extend(compiled.warnings.iter().map(ToString::to_string));
-    }
-    warnings
+/// What of the settings only a restart can change, if any of it is other than at the start.
+fn needs_restart(started_with: &Settings, next: &Settings) -> Option<String> {
+    let changed = [
+        ("listeners", started_with.listeners != next.listeners),
+        ("control", started_with.control != next.control),
+        ("status", started_with.status != next.status),
+        ("store", started_with.store != next.store),
+        ("access_log", started_with.access_log != next.access_log),
+        ("shadow", started_with.shadow != next.shadow),
+        ("drain", started_with.drain != next.drain),
+        ("threads", started_with.threads != next.threads),
+    ];
+    let names: Vec<&str> =
+        changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
+    let told =
+        || format!("{} changed: that takes effect when Turnout is started again", names.join(", "));
+    (!names.is_empty()).then(told)
 }

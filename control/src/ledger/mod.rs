@@ -1,0 +1,14 @@
+//! How does a command become what serves?
+//!
+//! [`Ledger::execute`] is the one way: the desired state is written nowhere else. A command comes as an [`Order`] and is
+//! answered by what was [`Done`], or [`Declined`].
+
+mod execute;
+mod order;
+
+#[cfg(test)]
+mod tests;
+
+pub use execute::Ledger;
+pub(crate) use execute::{compiled, read_stored};
+pub use order::{Declined, Done, Order, Present, Preview};
