@@ -39,16 +39,34 @@ impl fmt::Display for Problem {
             write!(f, "{}:{} ", self.line, self.column)?;
         }
         if !self.pointer.is_empty() {
-            write!(f, "{}: ", self.pointer)?;
+            write!(f, "{}: ", Visible(&self.pointer))?;
         }
         if self.severity == Severity::Warning {
             f.write_str("warning: ")?;
         }
-        f.write_str(&self.message)?;
+        Visible(&self.message).fmt(f)?;
         match &self.hint {
-            Some(hint) => write!(f, " ({hint})"),
+            Some(hint) => write!(f, " ({})", Visible(hint)),
             None => Ok(()),
         }
+    }
+}
+
+/// A text in which nothing can move the cursor or turn the writing around: it quotes what somebody else wrote.
+struct Visible<'t>(&'t str);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for char in self.0.chars() {
+            match char {
+                '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    write!(f, "{}", char.escape_unicode())?
+                }
+                char if char.is_control() => write!(f, "{}", char.escape_default())?,
+                char => write!(f, "{char}")?,
+            }
+        }
+        Ok(())
     }
 }
 

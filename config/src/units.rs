@@ -93,7 +93,7 @@ fn in_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn write_in_units(f: &mut fmt::Formatter<'_>, total: u64, units: &[(&str, u64)]) -> fmt::Result {
-    let fits = |(_, factor): &&(&str, u64)| total % factor == 0 && total > 0;
+    let fits = |(_, factor): &&(&str, u64)| total.is_multiple_of(*factor) && total > 0;
     match units.iter().find(fits).or(units.last()) {
         Some((unit, factor)) => write!(f, "{}{unit}", total / factor),
         None => write!(f, "{total}"),
@@ -188,5 +188,35 @@ pub(crate) mod share {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Share, D::Error> {
         Percent::deserialize(d).map(|percent| percent.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_has_no_unit_or_a_wrong_one_is_refused() {
+        for bad in
+            ["", "30", "s", "-1s", "1.5s", "30 seconds", "30S", "1w", "1s2", "99999999999d", "١s"]
+        {
+            assert_eq!(bad.parse::<Time>(), Err(UnitError::Time), "{bad}");
+        }
+        for bad in ["", "64", "64kb", "64KB", "64 kib", "KiB", "-1B", "9999999999GiB"] {
+            assert_eq!(bad.parse::<ByteSize>(), Err(UnitError::Size), "{bad}");
+        }
+        assert_eq!(" 2 s ".parse::<Time>().unwrap().0, Duration::from_secs(2));
+        assert_eq!("0s".parse::<Time>().unwrap().to_string(), "0ms");
+    }
+
+    proptest! {
+        #[test]
+        fn times_and_sizes_survive_the_way_through_text(number in 0_u64..=u64::from(u32::MAX)) {
+            let time = Time(Duration::from_millis(number));
+            prop_assert_eq!(time.to_string().parse(), Ok(time));
+            let size = ByteSize(number);
+            prop_assert_eq!(size.to_string().parse(), Ok(size));
+        }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn clashes(routes: &[Placed<'_>], findings: &mut Findings<'_>) {
                 let is_other = first.0 != number && !told.contains(&(first, family));
                 if let (true, Some((_, other))) = (is_other, routes.get(first.0)) {
                     told.push((first, family));
-                    tell(at, family, declared.path.to_string().as_str(), other, first.1, findings);
+                    tell(at, family, &shown(&declared.path), other, first.1, findings);
                 }
             }
         }
@@ -40,20 +40,30 @@ fn tell(
     of_other: usize,
     findings: &mut Findings<'_>,
 ) {
-    let here = |family: usize| if family == 0 { "canonical path" } else { "alias" };
     let at = match family.checked_sub(1) {
         None => at.key("canonical"),
         Some(alias) => at.key("aliases").item(alias).key("path"),
     };
     let message = format!(
-        "the {} `{path}` is also the {} of route `{}`, and nothing else tells the two routes apart",
-        here(family),
-        here(of_other),
+        "the {} `{path}` is also {} of route `{}`, and nothing else tells the two routes apart",
+        if family == 0 { "canonical path" } else { "alias" },
+        if of_other == 0 { "the canonical path" } else { "an alias" },
         other.name
     );
     let hint =
         "give them other paths, hosts, methods, headers or query, or another `priority`".to_owned();
     findings.error_with_hint(&at, "same_route", message, hint);
+}
+
+fn shown(path: &PathMatch) -> String {
+    match path {
+        PathMatch::Exact(path) | PathMatch::Prefix(path) => path.to_string(),
+        // Without the anchor that the matcher puts around it.
+        PathMatch::Regex(regex) => {
+            let inner = regex.as_str().strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(')'));
+            inner.unwrap_or(regex.as_str()).to_owned()
+        }
+    }
 }
 
 fn hosts(conditions: &Conditions) -> Vec<Option<HostMatch>> {

@@ -97,6 +97,16 @@ impl<'o> Findings<'o> {
         self.origin.lost(at.as_str())
     }
 
+    /// Whether something below was left out for a reason already told.
+    pub(super) fn lost_below(&self, at: &Pointer) -> bool {
+        self.origin.lost_below(at.as_str())
+    }
+
+    /// Whether there is an error among them.
+    pub(super) fn are_errors(&self) -> bool {
+        self.found.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
     /// Everything, errors and warnings.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         self.found

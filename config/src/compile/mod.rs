@@ -1,8 +1,8 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
-//! [`settings`] is for the process, [`upstreams`], [`tenants`] and [`routes`] make the snapshot, and [`shifts`] puts the
-//! live state in. A route's parts: [`conditions`], [`paths`], [`tenancy`], [`filters`], [`policies`]; [`clashes`] looks
-//! at all routes together. [`findings`] collects what is wrong.
+//! `settings` is for the process, `upstreams`, `tenants` and `routes` make the snapshot, and `shifts` puts the
+//! live state in. A route's parts: `conditions`, `paths`, `tenancy`, `redirects`, `filters`, `policies`; `clashes` looks
+//! at all routes together. `findings` collects what is wrong.
 
 mod clashes;
 mod conditions;
@@ -10,6 +10,7 @@ mod filters;
 mod findings;
 mod paths;
 mod policies;
+mod redirects;
 mod routes;
 mod settings;
 mod shifts;
@@ -86,7 +87,8 @@ pub fn compile(
         Some(previous) => Some(Arc::clone(&previous.frame)),
         None => frame(document, previous, now_unix, &mut findings).map(Arc::new),
     };
-    let snapshot = frame.as_ref().map(|frame| {
+    let sound = frame.as_ref().filter(|_| !findings.are_errors());
+    let snapshot = sound.map(|frame| {
         let mut with = With { frame, live, previous, findings: &mut findings };
         Snapshot {
             revision,
@@ -100,6 +102,7 @@ pub fn compile(
     });
     let mut found = findings.into_problems();
     crate::read::locate(&document.origin.text, &mut found);
+    found.sort_by_key(|problem| (problem.line, problem.column));
     let refused = found.iter().any(|problem| problem.severity == Severity::Error);
     match (frame, snapshot) {
         (Some(frame), Some(snapshot)) if !refused => Ok(Compiled {

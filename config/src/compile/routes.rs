@@ -12,8 +12,9 @@ use super::clashes::{Placed, clashes};
 use super::conditions::conditions;
 use super::filters::{authority, edits};
 use super::findings::{Findings, Pointer};
-use super::paths::{Around, after_sunset, families, redirect};
+use super::paths::{Around, after_sunset, families};
 use super::policies::{compare, shadow, start, timeouts};
+use super::redirects::redirect;
 use super::tenancy::{Asking, sticky, tenant_rule};
 use crate::document::{Document, RouteSpec};
 

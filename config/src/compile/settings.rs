@@ -55,7 +55,7 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
     }
     let mut sockets = Sockets::default();
     let at = root.key("listeners");
-    if document.listeners.is_empty() && !findings.lost(&at) {
+    if document.listeners.is_empty() && !findings.lost_below(&at) {
         findings.error(&at, "no_listeners", "without a listener nobody is served");
     }
     let listeners = document.listeners.iter().enumerate();
@@ -71,15 +71,18 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
             format!("write `127.0.0.1:{}`", control.port()),
         );
     }
+    let store = store(document, findings);
+    let shadow = shadow(document, findings);
+    let threads = threads(document, findings);
     Some(Settings {
         listeners,
         control: control?,
         status: status?,
-        store: store(document, findings)?,
+        store: store?,
         access_log: document.access_log,
-        shadow: shadow(document, findings),
+        shadow,
         drain: document.drain.0,
-        threads: threads(document, findings),
+        threads,
     })
 }
 

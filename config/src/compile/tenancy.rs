@@ -61,9 +61,7 @@ fn written_sources(
     .flatten()
     .collect();
     let several = "write several as a list: `from: [{header: A}, {cookie: b}]`".to_owned();
-    let lost = ["header", "query", "cookie", "path", "host", "from"]
-        .iter()
-        .any(|key| findings.lost(&at.key(key)));
+    let lost = findings.lost_below(at);
     match (&spec.from, single.len()) {
         (None, 0) if lost => Vec::new(),
         (None, 0) => {

@@ -1,13 +1,13 @@
 //! What is known of tenants? Names, cohorts, locks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rules::TenantId;
 use rules::cohort::{Cohort, CohortId};
 use rules::tenant::{Tenant, Tenants};
 
 use super::findings::{Findings, Pointer};
-use crate::closest::closest;
+use crate::closest::{closest, misspelled};
 use crate::document::{CohortSpec, Document};
 use crate::live::LockSpec;
 
@@ -53,7 +53,9 @@ fn members(
     findings: &mut Findings<'_>,
 ) -> Vec<TenantId> {
     let right = "write either `tenants: [..]` or `attribute: {name: value}`".to_owned();
-    let told = findings.lost(&at.key("tenants")) || findings.lost(&at.key("attribute"));
+    let told = findings.lost_below(at);
+    let declared = Pointer::root().key("tenants");
+    let tenants_lost = findings.lost(&declared) || findings.lost_below(&declared);
     match (&spec.tenants, &spec.attribute) {
         (Some(tenants), None) => listed(document, tenants, &at.key("tenants"), findings),
         (None, Some(attribute)) => {
@@ -66,6 +68,9 @@ fn members(
                 .filter(|(_, of)| has(of))
                 .filter_map(|(id, _)| id.parse().ok())
                 .collect();
+            if told {
+                return members;
+            }
             if attribute.is_empty() {
                 findings.error_with_hint(
                     &at.key("attribute"),
@@ -73,7 +78,7 @@ fn members(
                     "no attribute is asked for",
                     right,
                 );
-            } else if members.is_empty() && !findings.lost(&Pointer::root().key("tenants")) {
+            } else if members.is_empty() && !tenants_lost {
                 let hint = unknown_attribute(document, attribute);
                 findings.warning(
                     at,
@@ -112,23 +117,21 @@ fn listed(
     at: &Pointer,
     findings: &mut Findings<'_>,
 ) -> Vec<TenantId> {
-    if tenants.is_empty() && !findings.lost(at) {
+    if tenants.is_empty() && !findings.lost_below(at) {
         findings.warning(at, "empty_cohort", "the cohort has no tenants", None);
     }
-    let mut members: Vec<TenantId> = Vec::new();
+    let mut members = HashSet::new();
     for (i, id) in tenants.iter().enumerate() {
         let at = at.item(i);
         let Some(tenant) = findings.parsed(&at, "bad_tenant", id.parse::<TenantId>()) else {
             continue;
         };
-        if members.contains(&tenant) {
+        if !members.insert(tenant) {
             findings.error(&at, "duplicate_tenant", format!("tenant `{id}` is listed twice"));
-            continue;
         }
         likely_slip(document, id, &at, findings);
-        members.push(tenant);
     }
-    members
+    members.into_iter().collect()
 }
 
 /// Tenants need not be declared, but one that is nearly spelled like a declared one was meant to be that.
@@ -146,7 +149,7 @@ pub(super) fn likely_slip(
     }
     // `clinic-17` and `clinic-18` are two tenants, not one misspelled.
     if let Some(near) =
-        closest(id, declared.filter(|near| without_digits(near) != without_digits(id)))
+        misspelled(id, declared.filter(|near| without_digits(near) != without_digits(id)))
     {
         let message = format!("tenant `{id}` is not declared under `tenants`");
         findings.warning(at, "undeclared_tenant", message, format!("did you mean `{near}`?"));

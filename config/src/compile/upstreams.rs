@@ -68,6 +68,14 @@ pub(super) fn targets(
         else {
             continue;
         };
+        if address.port() == 0 {
+            findings.error_with_hint(
+                &at,
+                "bad_address",
+                format!("{address} has no port"),
+                "write a port from 1 to 65535".to_owned(),
+            );
+        }
         if !seen.insert(address.clone()) {
             let message = format!("{address} is a target twice");
             findings.error_with_hint(
@@ -79,7 +87,7 @@ pub(super) fn targets(
         }
         targets.push((address, spec.weight));
     }
-    if findings.lost(at) || targets.len() < specs.len() {
+    if findings.lost_below(at) || targets.len() < specs.len() {
         return targets;
     }
     if targets.is_empty() {

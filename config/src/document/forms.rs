@@ -5,7 +5,7 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize as DeserializeDerive, Serialize, Serializer};
 
 use super::secret::SecretRef;
@@ -141,8 +141,25 @@ macro_rules! text_or_map {
                         Ok($short(text.to_owned()))
                     }
 
-                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<$type, A::Error> {
-                        <$map>::deserialize(MapAccessDeserializer::new(map)).map($type::from)
+                    // The value is left out of these: it may be a secret that lacks its quotes.
+                    fn visit_bool<E: Error>(self, _: bool) -> Result<$type, E> {
+                        Err(E::invalid_type(Unexpected::Other("a truth value"), &self))
+                    }
+
+                    fn visit_i64<E: Error>(self, _: i64) -> Result<$type, E> {
+                        Err(E::invalid_type(Unexpected::Other("a number"), &self))
+                    }
+
+                    fn visit_f64<E: Error>(self, _: f64) -> Result<$type, E> {
+                        Err(E::invalid_type(Unexpected::Other("a number"), &self))
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$type, A::Error> {
+                        let form = <$map>::deserialize(MapAccessDeserializer::new(&mut map))?;
+                        match map.next_key::<String>()? {
+                            None => Ok(form.into()),
+                            Some(_) => Err(A::Error::invalid_value(Unexpected::Other("a map of several keys"), &self)),
+                        }
                     }
                 }
 

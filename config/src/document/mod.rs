@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{ByteSize, Time};
 pub use origin::Origin;
+pub(crate) use origin::is_lost;
 pub use route::RouteSpec;
 pub use upstream::UpstreamSpec;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::secret::{Secret, SecretRef};
+use crate::closest::closest;
 
 /// Where a document comes from. Nothing of it is serialized; two documents are equal when their secrets are, too.
 #[derive(Clone, Default)]
@@ -18,14 +19,43 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The text that was read.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// The file's name, as errors show it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether what should be at `pointer`, or something above it, was left out for a reason already told.
     pub(crate) fn lost(&self, pointer: &str) -> bool {
-        self.dropped.iter().any(|dropped| {
-            pointer
-                .strip_prefix(&**dropped)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        is_lost(&self.dropped, pointer)
     }
+
+    /// Whether something below `pointer` was left out for a reason already told.
+    pub(crate) fn lost_below(&self, pointer: &str) -> bool {
+        self.dropped
+            .iter()
+            .any(|dropped| dropped.strip_prefix(pointer).is_some_and(|rest| rest.starts_with('/')))
+    }
+}
+
+/// Whether something at or above `pointer` was left out, or its neighbour, nearly spelled alike, is unknown.
+pub(crate) fn is_lost(dropped: &[String], pointer: &str) -> bool {
+    let misspelled = |dropped: &str| {
+        let (parent, key) = pointer.rsplit_once('/')?;
+        let (other, misspelled) = dropped.rsplit_once('/')?;
+        closest(misspelled, [key]).filter(|_| parent == other)
+    };
+    dropped.iter().any(|dropped| {
+        let rest = pointer.strip_prefix(&**dropped);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            || misspelled(dropped).is_some()
+    })
 }
 
 impl PartialEq for Origin {

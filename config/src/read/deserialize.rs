@@ -99,16 +99,25 @@ impl<'n, 't> Deserializer<'n> for NodeDeserializer<'n, 't> {
             Value::List(_) => Err(Fault::invalid_type(Unexpected::Seq, &"a map of keys")),
             _ => self.deserialize_any(visitor),
         }
+        .map_err(|fault| match self.node.value {
+            Value::Map(_) => fault,
+            _ => fault.hint_keys(fields),
+        })
     }
 
     fn deserialize_enum<V: Visitor<'n>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let one_of = || format!("one of `{}`", variants.join("`, `"));
         match &self.node.value {
+            // What stands in a secret's place may be the secret.
+            Value::Text(_) if name == "SecretRef" => Err(Fault::invalid_type(
+                Unexpected::Other("this text"),
+                &"`{file: path}` or `{env: NAME}`",
+            )),
             Value::Text(text) => {
                 visitor.visit_enum(Choice { name: text, value: None }).map_err(|fault| match &self
                     .node
@@ -126,7 +135,11 @@ impl<'n, 't> Deserializer<'n> for NodeDeserializer<'n, 't> {
                         .visit_enum(Choice { name: &key.text, value: Some(value) })
                         .map_err(|fault| fault.at(|| self.trail.pointer()))
                 }
-                _ => Err(Fault::invalid_value(Unexpected::Map, &one_of().as_str())),
+                [] => Err(Fault::invalid_value(Unexpected::Map, &one_of().as_str())),
+                _ => Err(Fault::invalid_value(
+                    Unexpected::Other("a map of several keys"),
+                    &one_of().as_str(),
+                )),
             },
             Value::List(_) => Err(Fault::invalid_type(Unexpected::Seq, &one_of().as_str())),
             Value::Bool(value) => {

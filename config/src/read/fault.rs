@@ -6,11 +6,15 @@ use serde::de::{Error, Expected, Unexpected};
 
 use super::node::{Node, Place, join};
 use crate::closest::did_you_mean;
+use crate::document::is_lost;
 use crate::problem::{Problem, Severity};
 
-/// One thing that is wrong with the structure of a text.
+/// One thing that is wrong with the structure of a text. Boxed: results that hold one stay small.
 #[derive(Debug, Clone)]
-pub(super) struct Fault {
+pub(super) struct Fault(Box<Account>);
+
+#[derive(Debug, Clone, Default)]
+struct Account {
     code: &'static str,
     message: String,
     hint: Option<String>,
@@ -27,69 +31,75 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            hint: None,
-            pointer: None,
-            place: None,
-            key: None,
-            missing: None,
-            expected: None,
-        }
+        Self(Box::new(Account { code, message: message.into(), ..Account::default() }))
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     pub(super) fn placed(mut self, pointer: &str, place: Place) -> Self {
-        self.pointer = Some(pointer.to_owned());
-        self.place = Some(place);
+        self.0.pointer = Some(pointer.to_owned());
+        self.0.place = Some(place);
         self
     }
 
     /// Gives the fault its place, unless a place further in has done so already.
     pub(super) fn at(mut self, pointer: impl FnOnce() -> String) -> Self {
-        self.pointer.get_or_insert_with(pointer);
+        self.0.pointer.get_or_insert_with(pointer);
         self
     }
 
     /// Takes the value out of the message, where it came out of the environment.
     pub(super) fn masked(mut self, written: &str) -> Self {
-        if self.pointer.is_none() {
-            self.message = match &self.expected {
+        if self.0.pointer.is_none() {
+            self.0.message = match &self.0.expected {
                 Some(expected) => format!("the value of `{written}` is not {expected}"),
-                None => format!("the value of `{written}` does not belong here"),
+                None => {
+                    // It would name what is nearest to the value.
+                    self.0.hint = None;
+                    format!("the value of `{written}` does not belong here")
+                }
             };
-            self.hint = None;
         }
         self
     }
 
     /// What is to be left out so that the rest can be looked at.
     pub(super) fn offender(&self) -> String {
-        let pointer = self.pointer.as_deref().unwrap_or_default();
-        self.key.as_deref().map_or_else(|| pointer.to_owned(), |key| join(pointer, key))
+        let pointer = self.0.pointer.as_deref().unwrap_or_default();
+        self.0.key.as_deref().map_or_else(|| pointer.to_owned(), |key| join(pointer, key))
     }
 
     /// Whether a key is missing only because it was left out for a reason already told.
-    pub(super) fn follows_from(&self, dropped: &[String]) -> bool {
-        let pointer = self.pointer.as_deref().unwrap_or_default();
-        self.missing.is_some_and(|key| dropped.contains(&join(pointer, key)))
+    pub(super) fn follows_from(&self, dropped: &[String], tree: &Node) -> bool {
+        let pointer = self.0.pointer.as_deref().unwrap_or_default();
+        match self.0.missing {
+            Some(key) => is_lost(dropped, &join(pointer, key)),
+            // A map out of which the only key was taken.
+            None => {
+                let of_it = |dropped: &String| {
+                    dropped.rsplit_once('/').is_some_and(|(above, _)| above == pointer)
+                };
+                tree.is_empty_map(pointer) && dropped.iter().any(of_it)
+            }
+        }
     }
 
     pub(super) fn into_problem(self, tree: &Node) -> Problem {
         let pointer = self.offender();
-        let place = self.place.unwrap_or_else(|| tree.place_of(&pointer));
+        let place = self.0.place.unwrap_or_else(|| match self.0.key {
+            Some(_) => tree.key_place_of(&pointer),
+            None => tree.place_of(&pointer),
+        });
         Problem {
             pointer,
             line: place.line,
             column: place.column,
-            code: self.code,
-            message: self.message,
-            hint: self.hint,
+            code: self.0.code,
+            message: self.0.message,
+            hint: self.0.hint,
             severity: Severity::Error,
         }
     }
@@ -97,20 +107,52 @@ impl Fault {
     fn mismatch(code: &'static str, found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = in_words(&expected.to_string());
         let mut fault = Self::new(code, format!("{} is not {expected}", found_in_words(found)));
-        if expected == "text"
-            && matches!(found, Unexpected::Signed(_) | Unexpected::Float(_) | Unexpected::Bool(_))
-        {
-            fault.hint = Some("put it in quotes".to_owned());
-        }
-        fault.expected = Some(expected);
+        fault.0.hint = mismatch_hint(found, &expected).map(str::to_owned);
+        fault.0.expected = Some(expected);
         fault
+    }
+
+    /// Names the keys that belong into the map which is not one.
+    pub(super) fn hint_keys(self, keys: &[&str]) -> Self {
+        let named: Vec<String> = keys.iter().take(6).map(|key| format!("`{key}: ..`")).collect();
+        match named.as_slice() {
+            [only] => self.hint(format!("write `{{{}}}`", only.trim_matches('`'))),
+            _ if named.len() == keys.len() => {
+                self.hint(format!("its keys are {}", named.join(", ")))
+            }
+            _ => self,
+        }
     }
 
     pub(super) fn unknown_key(key: &str, known: &'static [&'static str]) -> Self {
         let mut fault = Self::new("unknown_key", format!("unknown key `{key}`"));
-        fault.hint = did_you_mean(key, known.iter().copied());
-        fault.key = Some(key.into());
+        fault.0.hint = did_you_mean(key, known.iter().copied());
+        fault.0.key = Some(key.into());
         fault
+    }
+}
+
+/// What would be right, where a value is written in the form of another type. Never holds the value.
+fn mismatch_hint(found: Unexpected<'_>, expected: &str) -> Option<&'static str> {
+    match found {
+        Unexpected::Signed(_)
+        | Unexpected::Float(_)
+        | Unexpected::Bool(_)
+        | Unexpected::Other("a number" | "a truth value")
+            if expected.starts_with("text") =>
+        {
+            Some("put it in quotes")
+        }
+        Unexpected::Str(text)
+            if (text.parse::<bool>().is_ok() && expected.starts_with("`true`"))
+                || (text.parse::<i64>().is_ok() && expected.starts_with("a whole number")) =>
+        {
+            Some("leave out the quotes")
+        }
+        Unexpected::Str(_) | Unexpected::Map if expected == "a list" => {
+            Some("write it between `[` and `]`, or with `- ` before each item")
+        }
+        _ => None,
     }
 }
 
@@ -140,7 +182,8 @@ fn in_words(expected: &str) -> String {
         "a sequence" => "a list".to_owned(),
         "u16" => format!("a whole number from 0 to {}", u16::MAX),
         "u32" | "u64" | "usize" => "a whole number, 0 or more".to_owned(),
-        "i32" | "i64" => "a whole number".to_owned(),
+        "i32" => format!("a whole number from {} to {}", i32::MIN, i32::MAX),
+        "enum" => "one of the forms that can be written here".to_owned(),
         other if other.starts_with("struct ") => "a map of keys".to_owned(),
         other => other.to_owned(),
     }
@@ -148,7 +191,7 @@ fn in_words(expected: &str) -> String {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -169,7 +212,7 @@ impl Error for Fault {
 
     fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
         let mut fault = Self::new("unknown_value", format!("unknown value `{variant}`"));
-        fault.hint = did_you_mean(variant, known.iter().copied());
+        fault.0.hint = did_you_mean(variant, known.iter().copied());
         fault
     }
 
@@ -179,7 +222,7 @@ impl Error for Fault {
 
     fn missing_field(field: &'static str) -> Self {
         let mut fault = Self::new("missing_key", format!("`{field}` is missing"));
-        fault.missing = Some(field);
+        fault.0.missing = Some(field);
         fault
     }
 }

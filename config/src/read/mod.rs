@@ -1,7 +1,7 @@
 //! From text to [`Document`], with every error of structure at once.
 //!
-//! [`yaml`] makes a tree of the text ([`node`]), [`interpolate`] puts environment variables into it, [`deserialize`]
-//! lets serde read it and turns what serde says into [`fault`]s, and [`secrets`] fetches what the document refers to.
+//! `yaml` makes a tree of the text (`node`), `interpolate` puts environment variables into it, `deserialize`
+//! lets serde read it and turns what serde says into `fault`s, and `secrets` fetches what the document refers to.
 
 mod deserialize;
 mod fault;
@@ -21,7 +21,7 @@ use crate::document::{Document, Origin};
 use crate::problem::{Problem, Problems};
 use deserialize::{NodeDeserializer, Trail};
 use fault::Fault;
-use node::{Node, Value};
+use node::{Node, Place, Value};
 
 /// A text, and what is around it.
 #[derive(Clone, Copy)]
@@ -59,8 +59,8 @@ pub fn read(source: &Source<'_>) -> Result<Document, Problems> {
     let mut faults = Vec::new();
     let parsed = yaml::parse(source.text, &mut faults);
     let mut tree = parsed.unwrap_or_else(|fault| {
-        faults.push(*fault);
-        Node::new(Value::Removed, node::Place::default())
+        faults.push(fault);
+        Node::new(Value::Removed, Place::default())
     });
     let mut dropped = interpolate::interpolate(&mut tree, source.env, &mut faults);
     let mut problems: Vec<Problem> =
@@ -113,7 +113,7 @@ fn structure(
         Value::Null => {
             let fault = Fault::new("empty", "the file is empty");
             let fault = fault.hint("write `routes: {}` if no routes are meant");
-            problems.push(fault.placed("", tree.place).into_problem(tree));
+            problems.push(fault.placed("", Place { line: 1, column: 1 }).into_problem(tree));
             return None;
         }
         _ => {}
@@ -125,7 +125,7 @@ fn structure(
         let faults = unknown.into_inner().into_iter().chain(read.as_ref().err().cloned());
         for fault in faults.collect::<Vec<_>>() {
             let offender = fault.offender();
-            if !fault.follows_from(dropped) {
+            if !fault.follows_from(dropped, tree) {
                 problems.push(fault.into_problem(tree));
             }
             if !tree.remove(&offender) {

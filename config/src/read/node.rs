@@ -50,6 +50,26 @@ impl Node {
     /// The place that people look at for `pointer`: the key of a list or map, the value of a scalar, or of what is
     /// missing the nearest thing around it.
     pub(crate) fn place_of(&self, pointer: &str) -> Place {
+        match self.at(pointer) {
+            (
+                Some(Self { value: Value::List(_) | Value::Map(_) | Value::Null, .. }) | None,
+                key,
+            ) => key,
+            (Some(scalar), _) => scalar.place,
+        }
+    }
+
+    /// The place of the key that `pointer` ends with.
+    pub(crate) fn key_place_of(&self, pointer: &str) -> Place {
+        self.at(pointer).1
+    }
+
+    pub(crate) fn is_empty_map(&self, pointer: &str) -> bool {
+        matches!(self.at(pointer).0, Some(Self { value: Value::Map(entries), .. }) if entries.is_empty())
+    }
+
+    /// What is at `pointer`, if anything, and the place of the last key on the way that is there.
+    fn at(&self, pointer: &str) -> (Option<&Self>, Place) {
         let (mut node, mut key) = (Some(self), self.place);
         for segment in segments(pointer) {
             let next = match node.map(|node| &node.value) {
@@ -66,10 +86,7 @@ impl Node {
             node = next.map(|(node, _)| node);
             key = next.map_or(key, |(_, place)| place);
         }
-        match node {
-            Some(Self { value: Value::List(_) | Value::Map(_) | Value::Null, .. }) | None => key,
-            Some(scalar) => scalar.place,
-        }
+        (node, key)
     }
 
     /// The pointer in the text that was read, of a pointer in the document that was made of it: counts in the items

@@ -1,6 +1,5 @@
 //! How does YAML, or JSON as a part of it, become a tree? Events of the parser, put together with every place kept.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
@@ -14,15 +13,16 @@ const DEEPEST: usize = 64;
 const MOST_REPEATED: usize = 1_000_000;
 
 /// The tree of a text. Faults that leave a tree (duplicate keys, unknown tags) go to `faults`.
-pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Result<Node, Box<Fault>> {
+pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Result<Node, Fault> {
     let mut options = granit_parser::Options::default();
     options.emit_comments = false;
     let parser = Parser::new_from_str_with_options(text, options);
-    let mut builder = Builder { parser, anchors: HashMap::new(), repeated: 0, faults };
+    let mut builder = Builder { text, parser, anchors: HashMap::new(), repeated: 0, faults };
     builder.document()
 }
 
 struct Builder<'t, 'f> {
+    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Node>,
     repeated: usize,
@@ -30,15 +30,15 @@ struct Builder<'t, 'f> {
 }
 
 impl<'t> Builder<'t, '_> {
-    fn next(&mut self) -> Result<(Event<'t>, Place), Box<Fault>> {
+    fn next(&mut self) -> Result<(Event<'t>, Place), Fault> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, place(span))),
-            Some(Err(error)) => Err(syntax(&error)),
+            Some(Err(error)) => Err(syntax(&error, self.text)),
             None => Ok((Event::StreamEnd, Place::default())),
         }
     }
 
-    fn document(&mut self) -> Result<Node, Box<Fault>> {
+    fn document(&mut self) -> Result<Node, Fault> {
         let mut root = None;
         loop {
             match self.next()? {
@@ -50,9 +50,7 @@ impl<'t> Builder<'t, '_> {
                 (_, place) => {
                     let fault =
                         Fault::new("many_documents", "the file holds more than one document");
-                    return Err(Box::new(
-                        fault.hint("leave out the second `---`").placed("", place),
-                    ));
+                    return Err(fault.hint("leave out the second `---`").placed("", place));
                 }
             }
         }
@@ -64,15 +62,15 @@ impl<'t> Builder<'t, '_> {
         place: Place,
         pointer: &str,
         depth: usize,
-    ) -> Result<Node, Box<Fault>> {
+    ) -> Result<Node, Fault> {
         if depth > DEEPEST {
             let fault = Fault::new("too_deep", format!("more than {DEEPEST} levels of nesting"));
-            return Err(Box::new(fault.placed(pointer, place)));
+            return Err(fault.placed(pointer, place));
         }
         let (value, anchor) = match event {
             Event::Alias(id) => return self.repeat(id, pointer, place),
             Event::Scalar(text, style, anchor, tag) => {
-                (self.scalar(&text, style, tag, pointer, place), anchor)
+                (self.scalar(&text, style, tag.as_deref(), pointer, place), anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.check_tag(tag.as_deref(), pointer, place);
@@ -91,7 +89,7 @@ impl<'t> Builder<'t, '_> {
         Ok(node)
     }
 
-    fn list(&mut self, pointer: &str, depth: usize) -> Result<Value, Box<Fault>> {
+    fn list(&mut self, pointer: &str, depth: usize) -> Result<Value, Fault> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
@@ -104,7 +102,7 @@ impl<'t> Builder<'t, '_> {
         }
     }
 
-    fn map(&mut self, pointer: &str, depth: usize) -> Result<Value, Box<Fault>> {
+    fn map(&mut self, pointer: &str, depth: usize) -> Result<Value, Fault> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
         let mut known: HashSet<Box<str>> = HashSet::new();
         loop {
@@ -114,7 +112,7 @@ impl<'t> Builder<'t, '_> {
                 (_, place) => {
                     let fault =
                         Fault::new("bad_key", "a key is text, not a list, a map or an alias");
-                    return Err(Box::new(fault.placed(pointer, place)));
+                    return Err(fault.placed(pointer, place));
                 }
             };
             let at = join(pointer, &key.text);
@@ -142,15 +140,15 @@ impl<'t> Builder<'t, '_> {
         }
     }
 
-    fn repeat(&mut self, id: usize, pointer: &str, place: Place) -> Result<Node, Box<Fault>> {
+    fn repeat(&mut self, id: usize, pointer: &str, place: Place) -> Result<Node, Fault> {
         let Some(node) = self.anchors.get(&id) else {
             let fault = Fault::new("bad_alias", "an alias cannot stand inside of what it repeats");
-            return Err(Box::new(fault.placed(pointer, place)));
+            return Err(fault.placed(pointer, place));
         };
         self.repeated += size(node);
         if self.repeated > MOST_REPEATED {
             let fault = Fault::new("too_large", "the aliases of this file repeat too much");
-            return Err(Box::new(fault.placed(pointer, place)));
+            return Err(fault.placed(pointer, place));
         }
         Ok(node.clone())
     }
@@ -159,13 +157,13 @@ impl<'t> Builder<'t, '_> {
         &mut self,
         text: &str,
         style: ScalarStyle,
-        tag: Option<Cow<'_, Tag>>,
+        tag: Option<&Tag>,
         pointer: &str,
         place: Place,
     ) -> Value {
-        let as_text = tag.as_deref().and_then(Tag::core_suffix) == Some("str");
+        let as_text = tag.and_then(Tag::core_suffix) == Some("str");
         if !as_text {
-            self.check_tag(tag.as_deref(), pointer, place);
+            self.check_tag(tag, pointer, place);
         }
         let plain = style == ScalarStyle::Plain && !as_text;
         if text.contains("${") {
@@ -191,11 +189,19 @@ fn place(span: Span) -> Place {
     Place { line: span.start.line(), column: span.start.col() + 1 }
 }
 
-fn syntax(error: &ScanError) -> Box<Fault> {
+fn syntax(error: &ScanError, text: &str) -> Fault {
     let marker = error.marker();
     let place = Place { line: marker.line(), column: marker.col() + 1 };
     let fault = Fault::new("syntax", format!("this is not YAML: {}", error.info()));
-    Box::new(fault.placed("", place))
+    let line = text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default();
+    let fault = if line.contains("${") {
+        fault.hint("between `{}` or `[]`, a `${NAME}` needs quotes; for a number, write the map over several lines")
+    } else if line.contains('\t') {
+        fault.hint("indent with blanks, not with tabs")
+    } else {
+        fault
+    };
+    fault.placed("", place)
 }
 
 fn size(node: &Node) -> usize {
