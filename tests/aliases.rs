@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::kit::{
     Answer, Memory, Origin, Reply, Setup, Turnout, With, ask, eventually, eventually_some, get,
-    origin, post, scripted, status,
+    origin, post, sample, scripted, status,
 };
 
 const COMMUNICATION: &str = r#"
@@ -66,7 +66,7 @@ async fn each_arm_is_asked_under_the_path_it_knows() {
 
 #[tokio::test]
 async fn an_alias_shares_the_decision_of_its_route() {
-    let Pair { turnout, .. } = communication().await;
+    let Pair { turnout, old: _old, care: _care, new: _new } = communication().await;
     turnout.shift("communication", "50%").await;
     let mut arms = [0, 0];
     for n in 0..40 {
@@ -83,7 +83,7 @@ async fn an_alias_shares_the_decision_of_its_route() {
 
 #[tokio::test]
 async fn answers_to_an_alias_say_when_it_goes_and_what_comes() {
-    let Pair { turnout, .. } = communication().await;
+    let Pair { turnout, old: _old, care: _care, new: _new } = communication().await;
     let announces = |answer: &Answer, successor: &str| {
         // RFC 9745: a structured-field date, here that of the configuration.
         assert_eq!(answer.header("deprecation"), Some("@1769817600"), "{answer:?}");
@@ -111,7 +111,7 @@ async fn answers_to_an_alias_say_when_it_goes_and_what_comes() {
 
 #[tokio::test]
 async fn a_link_of_the_upstream_stays_beside_the_announcement() {
-    let Pair { old, turnout, .. } = communication().await;
+    let Pair { old, care: _care, new: _new, turnout } = communication().await;
     old.behave(|_| status(200).with("link", "</next>; rel=\"next\""));
     let answer = turnout.get("/v1/messaging").await.expect(200);
     let links: Vec<&str> =
@@ -135,7 +135,7 @@ fn redirecting(own: &'static str) -> impl Fn(&crate::kit::Recorded) -> Reply {
 
 #[tokio::test]
 async fn what_an_upstream_says_of_its_own_path_is_mapped_back_to_the_clients() {
-    let Pair { old, new, turnout, .. } = communication().await;
+    let Pair { old, care: _care, new, turnout } = communication().await;
     old.behave(redirecting("/v1/messaging"));
     new.behave(redirecting("/v1/communication"));
     for share in ["0%", "100%"] {
@@ -173,7 +173,7 @@ async fn what_an_upstream_says_of_its_own_path_is_mapped_back_to_the_clients() {
 
 #[tokio::test]
 async fn places_that_are_not_the_upstreams_own_are_left_alone() {
-    let Pair { old, turnout, .. } = communication().await;
+    let Pair { old, care: _care, new: _new, turnout } = communication().await;
     for location in [
         "/elsewhere/x",
         "/v1/messagingx",
@@ -220,7 +220,7 @@ async fn after_its_sunset_an_alias_is_served_redirected_or_gone() {
 
 #[tokio::test]
 async fn uses_of_an_alias_are_counted_with_their_tenants() {
-    let Pair { turnout, .. } = communication().await;
+    let Pair { turnout, old: _old, care: _care, new: _new } = communication().await;
     for tenant in ["acme", "acme", "nobody-knows-me"] {
         turnout.send(get("/v1/messaging/x").tenant(tenant)).await.expect(200);
     }
@@ -238,8 +238,8 @@ async fn uses_of_an_alias_are_counted_with_their_tenants() {
     // INV-12: a tenant outside the configuration is nobody's to see.
     assert!(!alias.to_string().contains("nobody-knows-me"), "{alias}");
     let metrics = turnout.metrics().await;
-    let counted = metrics.lines().find(|line| {
-        line.starts_with("turnout_alias_requests_total") && line.contains("/v1/messaging")
-    });
-    assert!(counted.is_some_and(|line| line.ends_with(" 3")), "{counted:?}");
+    let counted = |labels: &[&str]| sample(&metrics, "turnout_alias_requests_total", labels);
+    assert_eq!(counted(&["alias=\"/v1/messaging\""]), Some(3.0));
+    assert_eq!(counted(&["alias=\"/v1/messaging\"", "tenant=\"acme\""]), Some(2.0));
+    assert_eq!(counted(&["alias=\"/v1/messaging\"", "tenant=\"other\""]), Some(1.0));
 }

@@ -160,7 +160,7 @@ async fn nobody_there_is_69() {
 
 #[tokio::test]
 async fn status_shows_where_traffic_stands() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     turnout.shift("sms", "25%").await;
     for _ in 0..3 {
         serves(&turnout, "zeta").await;
@@ -183,7 +183,7 @@ async fn status_shows_where_traffic_stands() {
 
 #[tokio::test]
 async fn shift_shadow_and_rollback_move_traffic() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     let ran = turnout.cli(&["shadow", "sms", "100%", "--why", "compare"]).await.expect(0);
     assert!(ran.stdout.contains("sms"), "{ran:?}");
     assert_eq!(turnout.route("sms").await["shadow"], "100%");
@@ -220,7 +220,7 @@ async fn shift_shadow_and_rollback_move_traffic() {
 
 #[tokio::test]
 async fn a_conflict_is_75() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     let based_on = turnout.revision().await.to_string();
     let shift = ["shift", "sms", "5%", "--why", "w", "--if-revision", &based_on];
     turnout.cli(&shift).await.expect(0);
@@ -244,7 +244,7 @@ async fn swap_replaces_targets() {
 
 #[tokio::test]
 async fn tenants_are_locked_shown_and_unlocked() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     turnout.cli(&["tenant", "lock", "acme", "blocked", "--why", "moving"]).await.expect(0);
     turnout.send(get("/v1/sms").tenant("acme")).await.expect(503);
     let ran = turnout.cli(&["tenant", "show", "acme"]).await.expect(0);
@@ -255,7 +255,7 @@ async fn tenants_are_locked_shown_and_unlocked() {
 
 #[tokio::test]
 async fn diff_apply_and_export_go_round() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     let file = turnout.setup().folder().join("next.yaml");
     let path = file.display().to_string();
     let text = turnout.setup().rewritten(&SMS.replace("/v1/sms", "/v2/sms")).text();
@@ -281,7 +281,7 @@ async fn diff_apply_and_export_go_round() {
 
 #[tokio::test]
 async fn revisions_are_listed_shown_and_restored() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     turnout.cli(&["shift", "sms", "100%", "--why", "the first reason"]).await.expect(0);
     let live = turnout.revision().await.to_string();
     turnout.cli(&["rollback", "sms", "--why", "the second reason"]).await.expect(0);
@@ -301,7 +301,7 @@ async fn revisions_are_listed_shown_and_restored() {
 
 #[tokio::test]
 async fn events_show_what_happened_and_follow_what_happens() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     turnout.cli(&["shift", "sms", "5%", "--why", "before"]).await.expect(0);
     let ran = turnout.cli(&["events"]).await.expect(0);
     assert!(ran.stdout.contains("5%"), "{ran:?}");
@@ -336,7 +336,7 @@ async fn signatures_and_watch_show_differences() {
 
 #[tokio::test]
 async fn healthcheck_tells_containers() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     let url = format!("http://{}", turnout.status());
     turnout.cli(&["healthcheck", "--url", &url]).await.expect(0);
     let ready: Value = turnout.view("/v1/status").await;

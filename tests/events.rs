@@ -26,7 +26,7 @@ impl Events {
 
 #[tokio::test]
 async fn events_tell_of_every_revision() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     let mut events = Events::of(&turnout, None).await;
     let revision = turnout.shift("sms", "5%").await["revision"].as_u64().unwrap();
     let told = events.until(&format!("id: {revision}\n")).await + &events.until("\n\n").await;
@@ -40,7 +40,7 @@ async fn events_tell_of_every_revision() {
 
 #[tokio::test]
 async fn events_resume_where_a_listener_left() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     let first = turnout.shift("sms", "5%").await["revision"].as_u64().unwrap();
     for share in ["10%", "15%"] {
         turnout.shift("sms", share).await;
@@ -53,7 +53,7 @@ async fn events_resume_where_a_listener_left() {
 
 #[tokio::test]
 async fn many_listeners_do_not_keep_the_node_from_leaving() {
-    let (mut turnout, ..) = sms().await;
+    let (mut turnout, _old, _new) = sms().await;
     let mut listeners = Vec::new();
     for _ in 0..20 {
         listeners.push(Events::of(&turnout, None).await);

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::kit::{
-    Fault, Memory, Reply, Setup, Turnout, With, all, ask, dead_address, faulty, get, origin, post,
-    scripted, status,
+    Fault, Memory, RawConnection, Reply, Setup, Turnout, With, all, ask, dead_address, faulty, get,
+    origin, post, scripted, status,
 };
 
 #[tokio::test]
@@ -155,6 +155,35 @@ async fn an_upstream_that_cannot_be_reached_is_a_502() {
         assert!(problem.starts_with("upstream_"), "{problem}");
         // Nothing about where the upstream is, is for clients to know.
         assert!(!answer.text().contains("127.0.0.1"), "{answer:?}");
+    }
+}
+
+/// A client that was promised a connection sends its next request on it, and may not send it twice.
+#[tokio::test]
+async fn a_problem_says_whether_the_connection_stays() {
+    let broken = faulty("api", Fault::Reset).await;
+    let routes = "routes:\n  a: {canonical: /a, stable: {upstream: api}}\n  \
+                  b: {canonical: /b, stable: {upstream: dead}}\n  \
+                  r: {canonical: /r, redirect: {path: /a}}\n";
+    let turnout = Setup::new(routes)
+        .upstream("api", broken.address())
+        .upstream("dead", dead_address())
+        .start()
+        .await;
+    for path in ["/nowhere", "/a", "/b", "/r"] {
+        for body in ["Content-Length: 3\r\n\r\nabc", "\r\n"] {
+            let request = format!("PUT {path} HTTP/1.1\r\nHost: h\r\n{body}");
+            let mut connection = RawConnection::open(turnout.proxy()).await;
+            connection.write(&request).await;
+            let (head, _body) = connection.read_answer().await;
+            if head.contains("connection: close") {
+                assert_eq!(connection.read_to_end().await, "", "{path}");
+            } else {
+                connection.write(&request).await;
+                let (again, _body) = connection.read_answer().await;
+                assert_eq!(again.get(..12), head.get(..12), "{path}");
+            }
+        }
     }
 }
 

@@ -210,7 +210,7 @@ async fn shifts_and_swaps_under_load_fail_and_misroute_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn applying_configurations_under_load_fails_nothing() {
-    let Fleet { turnout, .. } = fleet().await;
+    let Fleet { turnout, origins: _origins, .. } = fleet().await;
     let plan = Plan::connections(turnout.proxy(), 4);
     let load = Load::start(
         plan,
@@ -283,7 +283,7 @@ async fn requests_in_flight_end_on_the_snapshot_they_began_with() {
 
 #[tokio::test]
 async fn a_swap_is_served_by_the_next_request_on_every_connection() {
-    let Fleet { turnout, addresses, .. } = fleet().await;
+    let Fleet { turnout, origins: _origins, addresses } = fleet().await;
     for name in ["old-2", "old-1", "old-2"] {
         let body = json!({"targets": [{"address": addresses[name], "weight": 1}], "why": "test"});
         turnout.command("PUT", "/v1/upstreams/old/targets", body).await;

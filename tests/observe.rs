@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::kit::{Origin, Setup, Turnout, eventually, eventually_some, get, origin, post, status};
+use crate::kit::{
+    Client, Origin, Setup, Turnout, eventually, eventually_some, get, origin, post, sample, status,
+};
 
 const SMS: &str = r#"
 tenants: {acme: {residency: AF}}
@@ -40,7 +42,7 @@ fn field<'v>(fields: &'v Value, name: &str) -> &'v Value {
 
 #[tokio::test]
 async fn each_request_has_one_line_that_says_what_was_decided() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     turnout.shift_tenant("sms", "acme", "100%").await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let request = get("/v1/messaging/sms/threads/4711?token=t0ps3cret")
@@ -79,10 +81,9 @@ async fn strangers_and_their_data_are_in_no_log_and_no_metric() {
     turnout.send(request.clone()).await.expect(200);
     old.behave(|_| crate::kit::Reply::fault(crate::kit::Fault::Reset));
     turnout.send(request.header("x-again", "1")).await.expect(502);
-    turnout
-        .send(post("/nowhere/patient-4711?name=Mustermann", "Mustermann").tenant("clinic-xyz"))
-        .await
-        .expect(404);
+    let elsewhere =
+        post("/nowhere/patient-4711?name=Mustermann", "Mustermann").tenant("clinic-xyz");
+    Client::new().send(turnout.proxy(), elsewhere).await.unwrap().expect(404);
     logged(&turnout, "req-log-2").await;
     eventually("the 404 is logged", async || {
         turnout.output().lines().iter().any(|line| line.contains("404"))
@@ -99,19 +100,9 @@ async fn strangers_and_their_data_are_in_no_log_and_no_metric() {
     }
 }
 
-/// The value of a metric whose line has all of these labels; none where there is no such line.
-fn sample(metrics: &str, name: &str, labels: &[&str]) -> Option<f64> {
-    let of_name = |line: &&str| {
-        line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "))
-    };
-    let mut lines = metrics.lines().filter(of_name);
-    let line = lines.find(|line| labels.iter().all(|label| line.contains(label)))?;
-    line.split(' ').next_back()?.parse().ok()
-}
-
 #[tokio::test]
 async fn metrics_have_the_names_and_labels_that_dashboards_know() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     turnout.shift("sms", "25%").await;
     turnout.shadow("sms", "100%").await;
     for _ in 0..3 {
@@ -177,7 +168,7 @@ async fn metrics_have_the_names_and_labels_that_dashboards_know() {
 
 #[tokio::test]
 async fn metrics_are_openmetrics_text() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     turnout.get("/v1/sms").await.expect(200);
     let answer = turnout.client.send(turnout.status(), get("/metrics")).await.unwrap().expect(200);
     let kind = answer.header("content-type").unwrap();
@@ -216,7 +207,7 @@ async fn unhealthy_and_healthy_targets_are_told_apart() {
 
 #[tokio::test]
 async fn figures_survive_a_change_of_the_file() {
-    let (turnout, ..) = sms().await;
+    let (turnout, _old, _new) = sms().await;
     let labels: &[&str] = &["turnout_route=\"sms\"", "turnout_arm=\"stable\""];
     let count = async || {
         sample(&turnout.metrics().await, "http_server_request_duration_seconds_count", labels)

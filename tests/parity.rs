@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::kit::{Ask, Client, Fault, Reply, With, eventually, get, post, status};
-use crate::shadow::shadowed;
+use crate::shadow::{comparing, shadowed};
 
 #[tokio::test]
 async fn alike_answers_match_and_others_leave_a_signature() {
@@ -40,7 +40,7 @@ async fn alike_answers_match_and_others_leave_a_signature() {
 #[tokio::test]
 async fn what_the_configuration_ignores_is_not_a_mismatch() {
     let pair =
-        shadowed("compare: {ignore: [/id, \"/items/*/at\"], ignore_headers: [x-build]}").await;
+        comparing("ignore: [/id, \"/items/*/at\"], ignore_headers: [x-build, x-origin]", "").await;
     pair.old.behave(|_| {
         Reply::json(&json!({"id": 1, "items": [{"at": 1, "v": 1}]})).with("x-build", "1")
     });
@@ -105,7 +105,7 @@ async fn no_value_of_a_request_or_an_answer_is_shown_or_kept_anywhere() {
     .await;
     assert!(!pair.turnout.output().contains("MARK-"), "the log tells");
     let folder = pair.turnout.setup().folder().to_owned();
-    pair.turnout.kill();
+    let _kept = pair.turnout.kill();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();

@@ -13,11 +13,16 @@ pub(crate) struct Pair {
     pub(crate) new: Origin,
 }
 
-/// A route below `/a` with all of its traffic copied.
+/// A route below `/a` with all of its traffic copied. The origins' names, which differ, are not compared.
 pub(crate) async fn shadowed(more: &str) -> Pair {
+    comparing("ignore_headers: [x-origin]", more).await
+}
+
+/// The same with rules of its own for what counts as a difference.
+pub(crate) async fn comparing(compare: &str, more: &str) -> Pair {
     let (old, new) = (origin("old").await, origin("new").await);
     let yaml = format!(
-        "routes:\n  a:\n    canonical: /a\n    stable: {{upstream: old, path: /old/a}}\n    candidate: {{upstream: new, path: /new/a}}\n    start: {{shadow: 100%}}\n    {more}\n"
+        "routes:\n  a:\n    canonical: /a\n    stable: {{upstream: old, path: /old/a}}\n    candidate: {{upstream: new, path: /new/a}}\n    start: {{shadow: 100%}}\n    compare: {{{compare}}}\n    {more}\n"
     );
     let setup = Setup::new(&yaml).upstream("old", old.address()).upstream("new", new.address());
     Pair { turnout: setup.start().await, old, new }
@@ -91,7 +96,7 @@ async fn a_copy_reaches_the_other_arm_and_its_answer_nobody() {
 
 #[tokio::test]
 async fn unsafe_methods_are_copied_only_where_the_route_names_them() {
-    let Pair { turnout, new, .. } = shadowed("").await;
+    let Pair { turnout, old: _old, new } = shadowed("").await;
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
         turnout.send(ask(method, "/a").body("{}")).await.expect(200);
     }
@@ -99,7 +104,7 @@ async fn unsafe_methods_are_copied_only_where_the_route_names_them() {
     new.was_asked(1).await;
     assert_eq!(new.last().method, "GET");
 
-    let Pair { turnout, new, .. } = shadowed("shadow: {methods: [POST]}").await;
+    let Pair { turnout, old: _old, new } = shadowed("shadow: {methods: [POST]}").await;
     turnout.get("/a").await.expect(200);
     turnout.send(ask("PUT", "/a").body("{}")).await.expect(200);
     turnout.send(post("/a", "{\"n\":1}")).await.expect(200);
@@ -153,7 +158,7 @@ async fn credentials_are_stripped_where_the_route_says_so() {
 
 #[tokio::test]
 async fn a_sample_is_repeatable_and_of_its_size() {
-    let Pair { turnout, new, .. } = shadowed("").await;
+    let Pair { turnout, old: _old, new } = shadowed("").await;
     turnout.shadow("a", "25%").await;
     let round = async || {
         new.forget();

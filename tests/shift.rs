@@ -203,7 +203,7 @@ async fn a_route_starts_as_its_start_says() {
 
 #[tokio::test]
 async fn the_stage_follows_from_the_shares() {
-    let Pair { turnout, .. } = pair(SMS).await;
+    let Pair { turnout, old: _old, new: _new } = pair(SMS).await;
     let stage = async || turnout.route("sms").await["stage"].as_str().unwrap().to_owned();
     assert_eq!(stage().await, "off");
     turnout.shadow("sms", "100%").await;
@@ -282,7 +282,7 @@ async fn rollback_can_keep_the_shadow_or_mean_one_tenant_or_cohort() {
 
 #[tokio::test]
 async fn a_command_that_changes_nothing_makes_no_revision() {
-    let Pair { turnout, .. } = pair(SMS).await;
+    let Pair { turnout, old: _old, new: _new } = pair(SMS).await;
     let first = turnout.shift("sms", "5%").await;
     let again = turnout.shift("sms", "5%").await;
     assert_eq!((&first["changed"], &again["changed"]), (&json!(true), &json!(false)));

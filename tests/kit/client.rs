@@ -158,44 +158,61 @@ impl Client {
 }
 
 /// A connection on which a test writes and reads bytes itself.
-pub(crate) struct RawConnection(TcpStream);
+pub(crate) struct RawConnection {
+    stream: TcpStream,
+    /// Read, but not yet asked for.
+    ahead: Vec<u8>,
+}
 
 impl RawConnection {
     pub(crate) async fn open(to: SocketAddr) -> Self {
-        Self(TcpStream::connect(to).await.unwrap())
+        Self { stream: TcpStream::connect(to).await.unwrap(), ahead: Vec::new() }
     }
 
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.0.write_all(bytes.as_ref()).await.unwrap();
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Everything until the other side closes.
     pub(crate) async fn read_to_end(mut self) -> String {
-        let mut bytes = Vec::new();
-        let read = self.0.read_to_end(&mut bytes);
-        tokio::time::timeout(ANSWER_WITHIN, read).await.expect("the connection stays open").ok();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// The next so many bytes.
-    pub(crate) async fn read_exactly(&mut self, count: usize) {
-        let mut bytes = vec![0; count];
-        let read = self.0.read_exact(&mut bytes);
-        tokio::time::timeout(ANSWER_WITHIN, read).await.expect("the bytes never come").unwrap();
+        while self.read_more().await {}
+        String::from_utf8_lossy(&self.ahead).into_owned()
     }
 
     /// Everything up to and with the first occurrence of a text.
     pub(crate) async fn read_until(&mut self, end: &str) -> String {
-        let mut bytes = Vec::new();
-        let read = async {
-            while !String::from_utf8_lossy(&bytes).contains(end) {
-                let mut chunk = [0; 4096];
-                let n = self.0.read(&mut chunk).await.unwrap();
-                assert!(n > 0, "closed before {end:?}: {}", String::from_utf8_lossy(&bytes));
-                bytes.extend_from_slice(&chunk[..n]);
+        loop {
+            let found = self.ahead.windows(end.len()).position(|window| window == end.as_bytes());
+            if let Some(at) = found {
+                return self.take(at + end.len());
             }
-        };
-        tokio::time::timeout(ANSWER_WITHIN, read).await.expect("the text never comes");
-        String::from_utf8_lossy(&bytes).into_owned()
+            let more = self.read_more().await;
+            assert!(more, "closed before {end:?}: {}", String::from_utf8_lossy(&self.ahead));
+        }
+    }
+
+    /// The next answer, which must say how long it is: head and body.
+    pub(crate) async fn read_answer(&mut self) -> (String, String) {
+        let head = self.read_until("\r\n\r\n").await.to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.unwrap_or_else(|| panic!("no length: {head}")).parse().unwrap();
+        while self.ahead.len() < length {
+            assert!(self.read_more().await, "closed within a body");
+        }
+        (head, self.take(length))
+    }
+
+    fn take(&mut self, count: usize) -> String {
+        let taken: Vec<u8> = self.ahead.drain(..count).collect();
+        String::from_utf8_lossy(&taken).into_owned()
+    }
+
+    /// Whether the other side has not closed yet.
+    async fn read_more(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        let read = tokio::time::timeout(ANSWER_WITHIN, self.stream.read(&mut chunk)).await;
+        let count = read.expect("neither bytes nor an end come").unwrap_or(0);
+        self.ahead.extend_from_slice(&chunk[..count]);
+        count > 0
     }
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod client;
+mod metrics;
 mod node;
 mod origin;
 mod ports;
@@ -10,6 +11,7 @@ mod wait;
 pub(crate) use api::turnout;
 pub(crate) use client::{Answer, Ask, Client, RawConnection, ask, get, post};
 pub(crate) use loadtest::origin::{Fault, Gate, Origin, Recorded, Reply};
+pub(crate) use metrics::sample;
 pub(crate) use node::{Setup, Turnout};
 pub(crate) use origin::{Memory, With, all, dead_address, faulty, origin, scripted, status};
 pub(crate) use ports::free_address;

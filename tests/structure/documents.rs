@@ -1,0 +1,78 @@
+//! Do the documents promise only what is there?
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{Live, Source};
+use rules::Revision;
+
+use crate::files::{files, read, root};
+
+const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+
+#[test]
+fn documents_name_only_what_can_be_made() {
+    let makefile = read("Makefile");
+    let targets: BTreeSet<&str> = makefile
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(target, _)| target)
+        .filter(|target| target.bytes().all(|b| b.is_ascii_lowercase()))
+        .collect();
+    for document in DOCUMENTS {
+        let text = read(document);
+        // In running text as `make demo`, in a block as a line of its own.
+        let named = text.split(['`', '\n']).filter_map(|code| code.strip_prefix("make "));
+        for target in named.filter_map(|rest| rest.split_whitespace().next()) {
+            assert!(targets.contains(target), "{document}: there is no `make {target}`");
+        }
+    }
+    for target in ["demo", "test", "check", "bench"] {
+        assert!(targets.contains(target), "the Makefile lacks {target}");
+    }
+}
+
+#[test]
+fn documents_link_only_to_files_that_are_there() {
+    for document in DOCUMENTS {
+        let text = read(document);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let file = link.split('#').next().unwrap_or(link);
+            assert!(root().join(file).exists(), "{document} links to {link}");
+        }
+    }
+}
+
+/// Reads and compiles a configuration as the server would.
+fn load(text: &str, name: &str, base: &Path) {
+    let env = |name: &str| name.ends_with("_TOKEN").then(|| "set".to_owned());
+    let source = Source { text, name, base, env: &env };
+    let document = Arc::new(config::read(&source).unwrap_or_else(|error| panic!("{error}")));
+    let live = config::starting_live(&document, &Live::default());
+    if let Err(error) = config::compile(&document, &live, Revision(1), None, 1_790_000_000) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn every_example_loads() {
+    let examples = root().join("deploy/examples");
+    let mut loaded = 0;
+    for path in files().into_iter().filter(|path| path.starts_with(&examples)) {
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            load(&read(&path), &path.to_string_lossy(), path.parent().unwrap());
+            loaded += 1;
+        }
+    }
+    assert!(loaded > 0, "no example in {}", examples.display());
+    for document in DOCUMENTS {
+        let text = read(document);
+        for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            load(block, document, root());
+            loaded += 1;
+        }
+    }
+    assert!(loaded > 2, "the documents show no configuration");
+}
