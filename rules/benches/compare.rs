@@ -1,7 +1,5 @@
 //! How long does comparing two JSON answers take? Equal but for spelling, with one difference, and with many.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -35,7 +33,6 @@ fn json(criterion: &mut Criterion) {
         ignore: "/items/*/updatedAt".parse().into_iter().collect(),
         ..CompareRules::default()
     };
-    let answer = |body| Answer { status: 200, headers: &headers, body: str::as_bytes(body) };
     let mut group = criterion.benchmark_group("json");
     for kilobytes in [1, 16, 256] {
         let stable = messages(kilobytes * 1_024, |_| 7);
@@ -44,8 +41,10 @@ fn json(criterion: &mut Criterion) {
         let all = messages(kilobytes * 1_024, |_| 8);
         group.throughput(Throughput::Bytes(stable.len() as u64));
         for (name, candidate) in [("respelled", &spelled), ("one", &one), ("all", &all)] {
+            let stable = Answer { status: 200, headers: &headers, body: stable.as_bytes() };
+            let candidate = Answer { body: candidate.as_bytes(), ..stable };
             group.bench_function(BenchmarkId::new(name, format!("{kilobytes}KB")), |bencher| {
-                bencher.iter(|| compare(&rules, black_box(&answer(&stable)), &answer(candidate)));
+                bencher.iter(|| compare(&rules, black_box(&stable), black_box(&candidate)));
             });
         }
     }

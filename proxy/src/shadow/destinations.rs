@@ -26,6 +26,10 @@ const MOST_ADDRESSES: usize = 256;
 const MOST_IDLE: usize = 32;
 /// Fields of one answer; the primary takes as many.
 const MOST_HEADERS: usize = 256;
+/// What one HTTP/1 connection reads ahead, and the longest head of an answer: the ledger does not see it. (INV-7)
+const READ_AHEAD_BYTES: usize = 64 * 1_024;
+/// What one HTTP/2 stream, and one connection, may receive before it is read.
+const HTTP2_WINDOWS_BYTES: (u32, u32) = (256 * 1_024, 1_024 * 1_024);
 
 pub(super) type HttpClient = Client<Connector, Full<Bytes>>;
 
@@ -126,6 +130,9 @@ impl Destination {
             .pool_idle_timeout(upstream.timeouts.idle)
             .pool_max_idle_per_host(MOST_IDLE)
             .http1_max_headers(MOST_HEADERS)
+            .http1_max_buf_size(READ_AHEAD_BYTES)
+            .http2_initial_stream_window_size(HTTP2_WINDOWS_BYTES.0)
+            .http2_initial_connection_window_size(HTTP2_WINDOWS_BYTES.1)
             .http2_only(upstream.http2)
             .build(connector))
     }

@@ -11,6 +11,8 @@ use super::{DifferenceKind, Relation, ValueClass, number};
 
 /// Members by which the elements of a list are told apart where all have one, and no two the same.
 const NATURAL_KEYS: [&str; 3] = ["id", "uuid", "key"];
+/// Cells of an alignment's table that are filled in the time of one step.
+const CELLS_PER_STEP: usize = 16;
 const ARRAYS: (ValueClass, ValueClass) = (ValueClass::Array, ValueClass::Array);
 
 type Elements<'j> = &'j [Json<'j>];
@@ -36,7 +38,7 @@ impl<'j> Walk<'j, '_> {
             return self.reordered(Some(Relation::SortedEqual));
         }
         let pairs = if left.len().max(right.len()) <= MOST_ALIGNED {
-            self.steps.spend(left.len() * right.len() / 4)?;
+            self.steps.spend(left.len() * right.len() / CELLS_PER_STEP)?;
             align::by_sequence(&left_prints, &right_prints)
         } else {
             align::by_position(left.len(), right.len())

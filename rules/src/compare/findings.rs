@@ -4,9 +4,9 @@ use super::Difference;
 
 /// Differences kept of one exchange; each signature is kept once.
 const MOST_DIFFERENCES: usize = 100;
-/// Steps that comparing two bodies may take. One is a node looked at, about 5 ns; together they stand for 20 ms, as a
-/// pure function has no clock.
-const MOST_STEPS: u32 = 4_000_000;
+/// Steps that comparing two bodies may take, as a pure function has no clock: one is a node looked at, about 20 ns, so
+/// that together they stand for 20 ms.
+const MOST_STEPS: u32 = 1_000_000;
 
 /// The differences of one exchange.
 #[derive(Debug, Default)]

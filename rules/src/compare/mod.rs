@@ -2,13 +2,13 @@
 //!
 //! Read in this order:
 //!
-//! - [`answer`]: what is compared, and in which order; [`difference`]: what is told of it, never a value (INV-12);
-//! - [`rules`]: what a route says may differ; [`place`]: where in a body a rule applies;
-//! - [`headers`], [`fields`], [`cookies`]: which header is compared how; [`body`]: how a body is read, by its media type;
-//! - [`json`], [`number`]: JSON as text says it; [`walk`]: two trees side by side; [`arrays`], [`align`]: which elements
+//! - `answer`: what is compared, and in which order; `difference`: what is told of it, never a value (INV-12);
+//! - `rules`: what a route says may differ; `place`: where in a body a rule applies;
+//! - `headers`, `fields`, `cookies`: which header is compared how; `body`: how a body is read, by its media type;
+//! - `json`, `number`: JSON as text says it; `walk`: two trees side by side; `arrays`, `align`: which elements
 //!   belong together;
-//! - [`relation`], [`moment`]: hints and classes; [`template`]: paths without anybody's ids;
-//! - [`findings`]: the bounds, on what is kept and on the work done.
+//! - `relation`, `moment`: hints and classes; `template`: paths without anybody's ids;
+//! - `findings`: the bounds, on what is kept and on the work done.
 
 mod align;
 mod answer;
