@@ -1,6 +1,7 @@
 //! What does the server say? The parts of the control API's answers that people are shown.
 //!
-//! What an older or newer server leaves out is empty here, so that a table can always be drawn.
+//! What an older or newer server leaves out is empty here, so that a table can always be drawn. Only what answers without
+//! a revision is no such server.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +17,25 @@ use super::exit::Failure;
 /// When it is of another shape.
 pub(crate) fn read<T: DeserializeOwned>(answer: &Value) -> Result<T, Failure> {
     T::deserialize(answer).map_err(|error| {
-        Failure::of("cannot read the server's answer (is it of another version?)", error)
+        Failure::Failed(format!(
+            "cannot read the server's answer: {error}\n  is that a Turnout of this version, and its control address?"
+        ))
     })
 }
 
 /// The server and its routes.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(crate) struct StatusAnswer {
     pub(crate) revision: u64,
+    #[serde(default)]
     pub(crate) phase: String,
+    #[serde(default)]
     pub(crate) store_up: Option<bool>,
+    #[serde(default)]
     pub(crate) config: ConfigAnswer,
+    #[serde(default)]
     pub(crate) routes: Vec<RouteAnswer>,
+    #[serde(default)]
     pub(crate) upstreams: Vec<UpstreamAnswer>,
 }
 
@@ -87,6 +94,32 @@ pub(crate) struct ShiftAnswer {
     pub(crate) reverse_shadow: String,
 }
 
+impl ShiftAnswer {
+    /// Where traffic stands, in the words of summaries: `canary 25%`; and what is copied beside that.
+    pub(crate) fn in_words(&self) -> [String; 2] {
+        let some = |share: &str| !matches!(share, "" | "0%");
+        let mut copies = Vec::new();
+        let stands = match &*self.stage {
+            "canary" => format!("canary {}", self.share),
+            "shadow" => format!("shadow {}", self.shadow),
+            stage => stage.to_owned(),
+        };
+        if some(&self.shadow) && matches!(&*self.stage, "canary" | "live") {
+            copies.push(format!("shadow {}", self.shadow));
+        }
+        if some(&self.reverse_shadow) {
+            copies.push(format!("reverse {}", self.reverse_shadow));
+        }
+        [stands, copies.join(", ")]
+    }
+
+    /// The same in one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        let [stands, copies] = self.in_words();
+        if copies.is_empty() { stands } else { format!("{stands}, {copies}") }
+    }
+}
+
 /// Where a cohort's or a tenant's traffic stands.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -132,7 +165,6 @@ pub(crate) struct ArmAnswer {
     pub(crate) fallbacks: u64,
     pub(crate) overridden: u64,
     pub(crate) window_requests: u64,
-    pub(crate) rate_per_s: Option<f64>,
     pub(crate) error_ratio: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
@@ -153,7 +185,6 @@ pub(crate) struct ParityAnswer {
 pub(crate) struct UpstreamAnswer {
     pub(crate) name: String,
     pub(crate) targets: Vec<TargetAnswer>,
-    pub(crate) overridden: bool,
 }
 
 /// One target of an upstream.
@@ -161,7 +192,6 @@ pub(crate) struct UpstreamAnswer {
 #[serde(default)]
 pub(crate) struct TargetAnswer {
     pub(crate) address: String,
-    pub(crate) weight: u64,
     pub(crate) healthy: bool,
 }
 
@@ -189,23 +219,29 @@ pub(crate) struct TenantRoute {
 
 /// What came of a command.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(crate) struct ChangeAnswer {
     pub(crate) revision: u64,
+    #[serde(default)]
     pub(crate) changed: bool,
+    #[serde(default)]
     pub(crate) summary: String,
+    #[serde(default)]
     pub(crate) diff: String,
+    #[serde(default)]
     pub(crate) warnings: Vec<Value>,
 }
 
 /// One revision of the desired state.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(crate) struct RevisionAnswer {
     pub(crate) revision: u64,
+    #[serde(default)]
     pub(crate) at: Value,
+    #[serde(default)]
     pub(crate) actor: String,
+    #[serde(default)]
     pub(crate) why: String,
+    #[serde(default)]
     pub(crate) summary: String,
 }
 
@@ -222,4 +258,28 @@ pub(crate) struct SignatureAnswer {
     pub(crate) count: u64,
     pub(crate) last_seen: Value,
     pub(crate) examples: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shifts_are_told_in_the_words_of_summaries() {
+        let shift = |stage: &str, share: &str, shadow: &str, reverse: &str| {
+            let [stage, share, shadow, reverse_shadow] =
+                [stage, share, shadow, reverse].map(ToOwned::to_owned);
+            ShiftAnswer { stage, share, shadow, reverse_shadow }.in_one_line()
+        };
+        assert_eq!(shift("off", "0%", "0%", "0%"), "off");
+        assert_eq!(shift("shadow", "0%", "10%", "0%"), "shadow 10%");
+        assert_eq!(shift("canary", "25%", "100%", "0%"), "canary 25%, shadow 100%");
+        assert_eq!(shift("live", "100%", "0%", "5%"), "live, reverse 5%");
+    }
+
+    #[test]
+    fn an_answer_without_a_revision_is_of_another_server() {
+        let failure = read::<StatusAnswer>(&serde_json::json!({"path": "/"})).unwrap_err();
+        assert!(failure.to_string().contains("missing field `revision`"), "{failure}");
+    }
 }

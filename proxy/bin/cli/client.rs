@@ -19,6 +19,8 @@ use super::problem::Problem;
 
 /// Long enough for a large configuration on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+const WRONG_PORT: &str = "is it the control address, and not the traffic or status port?";
+
 /// A server's control API.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
@@ -65,7 +67,7 @@ impl Client {
     pub(crate) fn send(&self, ask: &Ask) -> Result<Value, Failure> {
         let (status, body) = self.ask(ask)?;
         if !status.is_success() {
-            return Err(Failure::Refused(Box::new(Problem::read(status, &body))));
+            return Err(self.refused(status, &body));
         }
         if body.is_empty() {
             return Ok(Value::Null);
@@ -80,7 +82,7 @@ impl Client {
     pub(crate) fn text(&self, path: &str) -> Result<String, Failure> {
         let (status, body) = self.ask(&Ask::get(path))?;
         if !status.is_success() {
-            return Err(Failure::Refused(Box::new(Problem::read(status, &body))));
+            return Err(self.refused(status, &body));
         }
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
@@ -122,8 +124,7 @@ impl Client {
             let mut body = answer.into_body();
             if !status.is_success() {
                 let body = body.collect().await.map_err(|error| self.unreachable(&error))?;
-                let problem = Problem::read(status, &body.to_bytes());
-                return Err(Failure::Refused(Box::new(problem)));
+                return Err(self.refused(status, &body.to_bytes()));
             }
             while let Some(frame) = body.frame().await {
                 let Ok(frame) = frame else { break };
@@ -152,9 +153,18 @@ impl Client {
         Failure::Unreachable { server: self.server.clone(), cause: root_cause(error) }
     }
 
+    fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
+        let mut problem = Problem::read(status, body);
+        // What the status and the traffic port say to a path of the control API.
+        if matches!(&*problem.code, "not_found" | "no_route") {
+            problem.hint = Some(format!("{}: {WRONG_PORT}", self.server));
+        }
+        Failure::Refused(Box::new(problem))
+    }
+
     fn not_turnout(&self, error: &serde_json::Error) -> Failure {
         Failure::Failed(format!(
-            "{} does not answer as Turnout's control API does ({error})\n  is it the control address, and not the traffic or status port?",
+            "{} does not answer as Turnout's control API does ({error})\n  {WRONG_PORT}",
             self.server
         ))
     }

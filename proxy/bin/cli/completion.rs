@@ -79,7 +79,7 @@ pub(crate) fn route_names() -> Vec<CompletionCandidate> {
             answer::read::<Vec<RouteAnswer>>(answer.get("routes").unwrap_or(&answer))
         });
     let candidate = |route: RouteAnswer| {
-        let shift = [route.shift.stage, route.shift.share].join(" ");
+        let shift = route.shift.in_one_line();
         CompletionCandidate::new(route.name).help(Some(shift.into()))
     };
     routes.unwrap_or_default().into_iter().map(candidate).collect()

@@ -116,9 +116,9 @@ impl Event {
             (&*self.kind, super::answer::read::<RevisionAnswer>(&self.data))
         {
             let why = &revision.why;
-            let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             return format!(
-                "{}  {}  {} by {}{why}\n",
+                "{}  {}  {}, by {}{why}\n",
                 style.paint(Tone::Faint, &time(&revision.at)),
                 style.paint(Tone::Good, &format!("r{}", revision.revision)),
                 revision.summary,
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "2026-11-21 02:15:00Z  r43  sms: canary 5% -> 25% by ann (clean)\n",
+                "2026-11-21 02:15:00Z  r43  sms: canary 5% -> 25%, by ann: clean\n",
                 "reload failed  turnout.yaml:1:1 bad\n",
             ]
         );

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde::Deserialize;
 
 use super::args::ServerArgs;
 use super::ask::Ask;
@@ -22,13 +23,32 @@ pub(crate) struct HealthcheckArgs {
     url: String,
 }
 
+/// What `/readyz` answers.
+#[derive(Debug, Deserialize)]
+struct Ready {
+    status: String,
+    revision: u64,
+    #[serde(default)]
+    degraded: Vec<String>,
+}
+
 /// Asks whether the server is ready.
 pub(crate) fn run(args: &HealthcheckArgs) -> Result<Exit, Failure> {
     let (server, path) = split(&args.url);
     let client = Client::new(&ServerArgs { server: server.to_owned() })?;
     let (status, body) = client.with_patience(Duration::from_secs(5)).ask(&Ask::get(path))?;
-    out::line(String::from_utf8_lossy(&body).trim())?;
+    out::line(&said(&body))?;
     Ok(if status.is_success() { Exit::Done } else { Exit::Failed })
+}
+
+/// What the server says of itself, in a few words: `ready, r42` or `degraded (store), r42`.
+fn said(body: &[u8]) -> String {
+    let Ok(Ready { status, revision, degraded }) = serde_json::from_slice(body) else {
+        return String::from_utf8_lossy(body).trim().to_owned();
+    };
+    let degraded =
+        if degraded.is_empty() { degraded.concat() } else { format!(" ({})", degraded.join(", ")) };
+    format!("{status}{degraded}, r{revision}")
 }
 
 fn split(url: &str) -> (&str, &str) {
@@ -43,7 +63,15 @@ fn split(url: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::{said, split};
+
+    #[test]
+    fn readiness_is_said_in_a_few_words() {
+        assert_eq!(said(br#"{"status":"ready","revision":42,"degraded":[]}"#), "ready, r42");
+        let degraded = br#"{"status":"degraded","revision":7,"degraded":["store"]}"#;
+        assert_eq!(said(degraded), "degraded (store), r7");
+        assert_eq!(said(b"ok\n"), "ok");
+    }
 
     #[test]
     fn an_address_without_a_path_asks_for_readiness() {

@@ -29,20 +29,27 @@ pub(crate) enum Tone {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
     colour: bool,
+    width: Option<u16>,
 }
 
 impl Style {
     /// Without colour, as pipes and files get it.
     #[cfg(test)]
-    pub(crate) const PLAIN: Self = Self { colour: false };
+    pub(crate) const PLAIN: Self = Self { colour: false, width: None };
 
     /// Standard output's.
     pub(crate) fn of_stdout() -> Self {
-        Self { colour: io::stdout().is_terminal() && may_colour() }
+        let width = Table::new().width();
+        Self { colour: io::stdout().is_terminal() && may_colour(), width }
     }
 
     fn of_stderr() -> Self {
-        Self { colour: io::stderr().is_terminal() && may_colour() }
+        Self { colour: io::stderr().is_terminal() && may_colour(), width: None }
+    }
+
+    /// Whether there is room for what is nice to have beside the figures.
+    pub(crate) fn is_wide(self) -> bool {
+        self.width.is_none_or(|width| width >= 100)
     }
 
     /// The text in its tone.
@@ -72,6 +79,9 @@ impl Style {
         } else {
             table.force_no_tty();
         }
+        if let Some(width) = self.width {
+            table.set_width(width);
+        }
         table.set_header(headings.iter().map(|heading| cell(Tone::Strong, heading)));
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
@@ -91,9 +101,9 @@ pub(crate) fn cell(tone: Tone, text: impl ToString) -> Cell {
     let cell = Cell::new(text);
     match tone {
         Tone::Plain => cell,
-        Tone::Good => cell.fg(Color::Green),
-        Tone::Warn => cell.fg(Color::Yellow),
-        Tone::Bad => cell.fg(Color::Red),
+        Tone::Good => cell.fg(Color::DarkGreen),
+        Tone::Warn => cell.fg(Color::DarkYellow),
+        Tone::Bad => cell.fg(Color::DarkRed),
         Tone::Faint => cell.add_attribute(Attribute::Dim),
         Tone::Strong => cell.add_attribute(Attribute::Bold),
     }
@@ -183,7 +193,7 @@ mod tests {
     #[test]
     fn colour_is_only_used_where_it_can_be_shown() {
         assert_eq!(Style::PLAIN.paint(Tone::Bad, "x"), "x");
-        assert_eq!(Style { colour: true }.paint(Tone::Bad, "x"), "\x1b[31mx\x1b[0m");
+        assert_eq!(Style { colour: true, width: None }.paint(Tone::Bad, "x"), "\x1b[31mx\x1b[0m");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::ask::{Ask, encoded};
 use super::change::change;
 use super::client::Client;
 use super::exit::{Exit, Failure};
-use super::out::{self, Style, Tone, cell, number, rendered};
+use super::out::{self, Style, Tone, cell, rendered};
 use super::status::stage_tone;
 
 /// What is done with a tenant.
@@ -134,7 +134,7 @@ fn shown(tenant: &TenantAnswer, style: Style) -> String {
     if tenant.routes.is_empty() {
         return head;
     }
-    let mut table = style.table(&["ROUTE", "STAGE", "SHARE", "SHADOW", "WHOSE SHIFT"]);
+    let mut table = style.table(&["ROUTE", "TRAFFIC", "WHOSE SHIFT"]);
     for route in &tenant.routes {
         let whose = match (&*route.by, &route.cohort) {
             ("tenant", _) => "its own".to_owned(),
@@ -143,9 +143,7 @@ fn shown(tenant: &TenantAnswer, style: Style) -> String {
         };
         table.add_row([
             cell(Tone::Plain, &route.route),
-            cell(stage_tone(&route.shift.stage), &route.shift.stage),
-            number(Tone::Plain, &route.shift.share),
-            number(Tone::Plain, &route.shift.shadow),
+            cell(stage_tone(&route.shift.stage), route.shift.in_one_line()),
             cell(Tone::Plain, whose),
         ]);
     }
@@ -169,10 +167,10 @@ mod tests {
         let expected = "\
 acme  named in the configuration, of africa, pilots, locked: read-only
 
-ROUTE  STAGE   SHARE  SHADOW  WHOSE SHIFT
-sms    live     100%      0%  its own
-fax    canary     5%    100%  cohort africa
-mail   off        0%      0%  the route's
+ROUTE  TRAFFIC                 WHOSE SHIFT
+sms    live                    its own
+fax    canary 5%, shadow 100%  cohort africa
+mail   off                     the route's
 ";
         assert_eq!(shown(&tenant.unwrap(), Style::PLAIN), expected);
     }

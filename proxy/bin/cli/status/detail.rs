@@ -89,14 +89,13 @@ fn own_shifts(route: &RouteAnswer, style: Style) -> String {
     if route.cohorts.is_empty() && route.tenants.first.is_empty() {
         return String::new();
     }
-    let mut table =
-        style.table(&["WHO", "STAGE", "SHARE", "SHADOW", "CANDIDATE", "REQ/S", "ERRORS", "P95"]);
+    let mut table = style.table(&["WHO", "TRAFFIC", "CANDIDATE", "ERRORS", "P95"]);
     for cohort in &route.cohorts {
         let mut row = shift_cells("cohort", cohort);
         let measured_for = route.sli.cohorts.iter().find(|sli| sli.name == cohort.name);
         if let Some(sli) = measured_for {
             let all = sli.stable.window_requests + sli.candidate.window_requests;
-            row.extend(measured(&sli.candidate, all));
+            row.extend(measured(&sli.candidate, all, style));
         }
         table.add_row(row);
     }
@@ -114,9 +113,7 @@ fn own_shifts(route: &RouteAnswer, style: Style) -> String {
 fn shift_cells(what: &str, named: &NamedShift) -> Vec<comfy_table::Cell> {
     vec![
         cell(Tone::Plain, format!("{what} {}", named.name)),
-        cell(stage_tone(&named.shift.stage), &named.shift.stage),
-        number(Tone::Plain, &named.shift.share),
-        number(Tone::Plain, &named.shift.shadow),
+        cell(stage_tone(&named.shift.stage), named.shift.in_one_line()),
     ]
 }
 
@@ -165,9 +162,10 @@ mod tests {
 sms  /v1/sms on api.example.org
 stable old, candidate new
 
-ROUTE  STAGE                   SHARE  SHADOW    ARM        SPLIT                     REQ/S  ERRORS          P95    MISMATCH
-sms    shadow                     0%      100%  stable     ██████████ 100% of 1,000  100.0  0.50% of 1,000  20 ms  0% of 1,990
-       +1 cohort +120 tenants         10% back  candidate  ░░░░░░░░░░ 0% of 1,000    -      -               -
+ROUTE  TRAFFIC                 ARM        SPLIT                     ERRORS          P95    MISMATCH
+sms    shadow 100%             stable     ██████████ 100% of 1,000  0.50% of 1,000  20 ms  0% of 1,990
+       reverse 10%             candidate  ░░░░░░░░░░ 0% of 1,000    -               -
+       +1 cohort +120 tenants
 
 since start
 stable    2,000 requests, 0.50% failed; p99 of the last 10 s 40 ms
@@ -175,9 +173,9 @@ copies    answered 1,990, shed 10
 parity    0% of 1,990 compared differ: turnout signatures sms
           not comparable: shed 10
 
-WHO            STAGE   SHARE  SHADOW  CANDIDATE              REQ/S  ERRORS    P95
-cohort africa  live     100%      0%  ██████████ 100% of 60    6.0  0% of 60  9.0 ms
-tenant acme    canary     5%    100%
+WHO            TRAFFIC                 CANDIDATE              ERRORS    P95
+cohort africa  live                    ██████████ 100% of 60  0% of 60  9.0 ms
+tenant acme    canary 5%, shadow 100%
 and 119 more tenants
 
 ALIAS          SUNSET      REQUESTS  LAST SEEN

@@ -43,47 +43,37 @@ fn head(status: &StatusAnswer, style: Style) -> String {
 
 /// Two lines per route that has two arms: what stable serves, and what the candidate serves.
 pub(super) fn table<'r>(routes: impl Iterator<Item = &'r RouteAnswer>, style: Style) -> String {
-    let mut table = style.table(&[
-        "ROUTE", "STAGE", "SHARE", "SHADOW", "ARM", "SPLIT", "REQ/S", "ERRORS", "P95", "MISMATCH",
-    ]);
-    routes.for_each(|route| add_route(&mut table, route));
+    let mut table = style.table(&["ROUTE", "TRAFFIC", "ARM", "SPLIT", "ERRORS", "P95", "MISMATCH"]);
+    routes.for_each(|route| add_route(&mut table, route, style));
     rendered(&table)
 }
 
-fn add_route(table: &mut Table, route: &RouteAnswer) {
+fn add_route(table: &mut Table, route: &RouteAnswer, style: Style) {
     let (stable, candidate) = (&route.sli.stable, &route.sli.candidate);
     let all = stable.window_requests + candidate.window_requests;
+    let name = cell(Tone::Strong, &route.name);
     if route.candidate.is_none() {
-        let mut row = vec![cell(Tone::Strong, &route.name), faint(), faint(), faint()];
         let arm = if route.stable.is_some() { "stable" } else { "redirect" };
-        row.push(cell(Tone::Plain, arm));
-        row.extend(measured(stable, all));
+        let mut row = vec![name, faint(), cell(Tone::Plain, arm)];
+        row.extend(measured(stable, all, style));
         row.push(faint());
         table.add_row(row);
         return;
     }
-    let mut row = vec![
-        cell(Tone::Strong, &route.name),
-        cell(stage_tone(&route.shift.stage), &route.shift.stage),
-        number(Tone::Plain, &route.shift.share),
-        number(Tone::Plain, &route.shift.shadow),
-        cell(Tone::Plain, "stable"),
-    ];
-    row.extend(measured(stable, all));
+    let nothing = || cell(Tone::Plain, "");
+    let [stands, copies] = route.shift.in_words();
+    let mut row =
+        vec![name, cell(stage_tone(&route.shift.stage), stands), cell(Tone::Plain, "stable")];
+    row.extend(measured(stable, all, style));
     row.push(mismatch(&route.parity));
     table.add_row(row);
-    let reverse = match &*route.shift.reverse_shadow {
-        "" | "0%" => String::new(),
-        reverse => format!("{reverse} back"),
-    };
-    let mut row = vec![cell(Tone::Plain, ""), cell(Tone::Faint, own_shifts(route))];
-    row.extend([
-        cell(Tone::Plain, ""),
-        number(Tone::Plain, reverse),
-        cell(Tone::Plain, "candidate"),
-    ]);
-    row.extend(measured(candidate, all));
+    let mut row = vec![nothing(), cell(Tone::Plain, copies), cell(Tone::Plain, "candidate")];
+    row.extend(measured(candidate, all, style));
     table.add_row(row);
+    let own = own_shifts(route);
+    if !own.is_empty() {
+        table.add_row([nothing(), cell(Tone::Faint, own)]);
+    }
 }
 
 fn faint() -> Cell {
@@ -101,12 +91,12 @@ fn own_shifts(route: &RouteAnswer) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Split, rate, errors and latency of one arm. `all` is how many requests both arms served in the window.
-pub(super) fn measured(arm: &ArmAnswer, all: u64) -> [Cell; 4] {
+/// Split, errors and latency of one arm. `all` is how many requests both arms served in the window.
+pub(super) fn measured(arm: &ArmAnswer, all: u64, style: Style) -> [Cell; 3] {
     let (own, all) = (whole(arm.window_requests), whole(all));
     if arm.window_requests == 0 {
-        let split = if all < 1.0 { "no requests".to_owned() } else { split(0.0, all) };
-        return [cell(Tone::Faint, split), faint(), faint(), faint()];
+        let split = if all < 1.0 { "no requests".to_owned() } else { split(0.0, all, style) };
+        return [cell(Tone::Faint, split), faint(), faint()];
     }
     let ratio = arm.error_ratio.unwrap_or(0.0);
     let error_tone = match ratio {
@@ -116,15 +106,19 @@ pub(super) fn measured(arm: &ArmAnswer, all: u64) -> [Cell; 4] {
         _ => Tone::Good,
     };
     [
-        cell(Tone::Plain, split(own, all)),
-        number(Tone::Plain, format!("{:.1}", arm.rate_per_s.unwrap_or(0.0))),
+        cell(Tone::Plain, split(own, all, style)),
         cell(error_tone, format!("{} of {}", percent(ratio), count(own))),
         number(enough_tone(own), arm.p95_ms.map_or_else(|| "-".to_owned(), milliseconds)),
     ]
 }
 
-fn split(own: f64, all: f64) -> String {
+fn split(own: f64, all: f64, style: Style) -> String {
     let ratio = if all > 0.0 { own / all } else { 0.0 };
+    let figure = format!("{} of {}", percent(ratio), count(all));
+    if style.is_wide() { format!("{} {figure}", bar(ratio)) } else { figure }
+}
+
+fn bar(ratio: f64) -> String {
     // A bar of ten: what is there at all shows at least one, what is not everything shows at most nine.
     let full = (1..=BAR).filter(|tenth| ratio * 10.0 + 0.5 >= bar_place(*tenth)).count();
     let full = match ratio {
@@ -132,8 +126,7 @@ fn split(own: f64, all: f64) -> String {
         ratio if ratio >= 1.0 => BAR,
         _ => full.clamp(1, BAR - 1),
     };
-    let bar = "█".repeat(full) + &"░".repeat(BAR - full);
-    format!("{bar} {} of {}", percent(ratio), count(all))
+    "█".repeat(full) + &"░".repeat(BAR - full)
 }
 
 fn bar_place(tenth: usize) -> f64 {
@@ -218,10 +211,11 @@ mod tests {
         let expected = "\
 r42  serving  turnout.yaml
 
-ROUTE  STAGE       SHARE  SHADOW  ARM        SPLIT                      REQ/S  ERRORS        P95    MISMATCH
-sms    canary        25%    100%  stable     ████████░░ 75.0% of 1,204   90.3  0% of 903     12 ms  0.32% of 5,321
-       +3 tenants                 candidate  ███░░░░░░░ 25.0% of 1,204   30.1  0.66% of 301  14 ms
-fax    -           -      -       stable     no requests                -      -             -      -
+ROUTE  TRAFFIC      ARM        SPLIT                      ERRORS        P95    MISMATCH
+sms    canary 25%   stable     ████████░░ 75.0% of 1,204  0% of 903     12 ms  0.32% of 5,321
+       shadow 100%  candidate  ███░░░░░░░ 25.0% of 1,204  0.66% of 301  14 ms
+       +3 tenants
+fax    -            stable     no requests                -             -      -
 
 upstream new: 1 of 2 targets down: 10.0.0.1:80
 ";
@@ -239,8 +233,8 @@ upstream new: 1 of 2 targets down: 10.0.0.1:80
 
     #[test]
     fn a_bar_shows_what_is_there_at_all() {
-        assert!(split(1.0, 1_000.0).starts_with("█░"));
-        assert!(split(999.0, 1_000.0).contains("█░ "));
-        assert!(split(0.0, 1_000.0).starts_with("░"));
+        assert!(bar(0.001).starts_with("█░"));
+        assert!(bar(0.999).ends_with("█░"));
+        assert!(bar(0.0).starts_with("░") && bar(1.0).ends_with("█"));
     }
 }
