@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use clap_complete::CompletionCandidate;
+use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::env::Shells;
+use clap_complete::{CompleteEnv, CompletionCandidate};
 
 use super::answer::{self, RouteAnswer};
-use super::args::{DEFAULT_SERVER, ServerArgs};
+use super::args::{Cli, DEFAULT_SERVER, ServerArgs};
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::out;
 
 /// The variable by which the script asks this program what could come next.
-pub(crate) const VARIABLE: &str = "TURNOUT_COMPLETE";
+const VARIABLE: &str = "TURNOUT_COMPLETE";
 
 /// Print the completion script for a shell.
 #[derive(Debug, Args)]
@@ -68,6 +68,17 @@ fn script(shell: Shell) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
+/// Tells a shell's script what could come next, where it asks that. Says whether it did.
+///
+/// # Errors
+/// When what the shell asks cannot be understood.
+pub(crate) fn answer_the_shell() -> clap::error::Result<bool> {
+    let folder = std::env::current_dir().ok();
+    CompleteEnv::with_factory(Cli::command)
+        .var(VARIABLE)
+        .try_complete(std::env::args_os(), folder.as_deref())
+}
+
 /// The names of the server's routes; none where it cannot be asked, for completing must not get in the way.
 pub(crate) fn route_names() -> Vec<CompletionCandidate> {
     let server = std::env::var("TURNOUT_SERVER").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
@@ -88,6 +99,14 @@ pub(crate) fn route_names() -> Vec<CompletionCandidate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_are_completed() {
+        let typed = ["turnout", "rollb"].map(Into::into).to_vec();
+        let found = clap_complete::engine::complete(&mut Cli::command(), typed, 1, None).unwrap();
+        let found: Vec<_> = found.iter().map(CompletionCandidate::get_value).collect();
+        assert_eq!(found, ["rollback"]);
+    }
 
     #[test]
     fn every_shell_has_a_script_that_asks_this_program() {

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser};
 
 use super::args::{Cli, Command};
 use super::exit::{Exit, Failure};
@@ -15,8 +15,11 @@ use crate::{demo, serve};
 
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
-    // Answers and ends the process where a shell asks for completions.
-    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    match completion::answer_the_shell() {
+        Ok(true) => return Exit::Done.into(),
+        Ok(false) => {}
+        Err(error) => return refused(&error).into(),
+    }
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(error) => return refused(&error).into(),
