@@ -5,7 +5,7 @@
 //! - [`args`]: the tree of commands; [`dispatch`]: parses and does what is asked;
 //! - [`exit`]: the exit codes, and what can go wrong; [`out`]: the one place that prints; [`confirm`]: the one that asks;
 //! - [`ask`], [`client`] and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
-//! - without a server: [`check`] and [`explain`] (both read a [`file`]), [`completion`], [`healthcheck`];
+//! - without a server: [`check`] and [`explain`] (both read a [`mod@file`]), [`completion`], [`healthcheck`];
 //! - with one: [`status`], [`shift`], [`swap`], [`tenant`], [`document`], [`revisions`], [`events`], [`signatures`].
 
 mod answer;
