@@ -1,6 +1,6 @@
 # Everything that is done with this repository. `make help` lists it; CI runs nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check fmt bench packages
+.PHONY: help demo build test check fmt generated bench packages
 
 CARGO ?= cargo
 # The C parts of two dependencies (compression, SQLite) are compiled from their sources.
@@ -33,8 +33,12 @@ check: packages $(DENY) ## Formatting, lints, documentation, dependency rules
 fmt: ## Format every file
 	$(CARGO) fmt --all
 
+generated: packages ## Write anew what is generated and checked in: turnout.schema.json, openapi.json
+	TURNOUT_GENERATE=1 $(CARGO) test --package turnout --test structure --locked --quiet generated
+
 bench: packages ## Benchmarks: what a decision costs, and swaps under load
 	$(CARGO) bench --package rules --bench decide --locked
+	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- load:: state::
 
 $(DENY):
 	CARGO_TARGET_DIR=target/tools/build $(CARGO) install cargo-deny@0.20.2 --locked --quiet --root target/tools
