@@ -137,7 +137,6 @@ fn signature((difference, seen): (&Difference, &Seen)) -> Signature {
 
 #[cfg(test)]
 mod tests {
-    use rules::Share;
     use rules::compare::{DifferenceKind, Location, ValueClass};
     use rules::exchange::Outcome;
 
@@ -159,7 +158,6 @@ mod tests {
             exchange_id: exchange.into(),
             outcome: Outcome::Mismatch,
             differences: paths.iter().map(|path| difference(path)).collect(),
-            shadow_share: Share::ALL,
             at_unix_ms,
         }
     }

@@ -21,7 +21,13 @@ const LOGGED: &str = "info,pingora=error,pingora_core=error,pingora_proxy=error"
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
     /// The configuration file; changes of it are applied while serving.
-    #[arg(short, long, env = "TURNOUT_CONFIG", default_value = "turnout.yaml", value_name = "FILE")]
+    #[arg(
+        short,
+        long,
+        env = "TURNOUT_CONFIG",
+        default_value = "turnout.yaml",
+        value_name = "FILE"
+    )]
     config: PathBuf,
     /// The state file, instead of the configuration's `store.path`.
     #[arg(long, env = "TURNOUT_STORE", value_name = "FILE")]

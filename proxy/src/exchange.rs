@@ -11,7 +11,7 @@ use rules::sli::{ErrorClass, Scheme, SeriesKey};
 use rules::upstream::Target;
 use rules::{Arm, Decision, Route, Snapshot, Upstream};
 
-use crate::shadow::Capture;
+use crate::shadow::{Capture, PrimaryEnd};
 
 /// One request and what became of it: Pingora's per-request context. Kept small, since it is part of a large future.
 pub(crate) struct Exchange {
@@ -132,6 +132,10 @@ impl Exchange {
         self.end_attempt(status, Some(class));
         self.fell_back = Some(class);
         self.tried = None;
+        // A copy went to stable, which now serves the client too: there is nothing to compare.
+        if let Some(capture) = self.capture.take() {
+            capture.finish(PrimaryEnd::Connect);
+        }
     }
 
     /// Whether stable may still serve what the candidate fails to: nothing has reached the client, and doing it twice

@@ -85,6 +85,11 @@ impl ProxyCollector {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         for (name, help, value) in [
             (
+                "turnout_shadow_dropped_reports",
+                "Comparison results that the control plane was too slow for",
+                gauges.reports_dropped,
+            ),
+            (
                 "turnout_unrouted_requests",
                 "Requests that no route matches",
                 load(&self.counters.unrouted),

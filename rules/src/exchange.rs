@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::compare::Difference;
-use crate::{RouteName, Share};
+use crate::RouteName;
 
 /// Why the two answers of an exchange could not be compared. A 5xx is an answer; a transport failure is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,8 +127,6 @@ pub struct ExchangeReport {
     pub outcome: Outcome,
     /// Where the answers differ, stable on the left.
     pub differences: Vec<Difference>,
-    /// The share of requests that were copied, when this one was.
-    pub shadow_share: Share,
     /// When it was compared, in milliseconds since 1970.
     pub at_unix_ms: i64,
 }

@@ -147,6 +147,12 @@ fn roots(
     let pem = document.origin.secrets.get(ca)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.reveal()).collect();
     match certificates {
+        Ok(found) if found.iter().any(|der| !is_x509(der)) => {
+            let message = format!("{ca} holds a certificate that cannot be read");
+            let hint = "an X.509 certificate is expected; try `openssl x509 -in FILE -noout -text`";
+            findings.error_with_hint(at, "bad_certificate", message, hint.to_owned());
+            None
+        }
         Ok(found) if !found.is_empty() => Some(found.iter().map(|der| der.to_vec()).collect()),
         _ => {
             let message = format!("{ca} holds no certificate in PEM");
@@ -156,6 +162,11 @@ fn roots(
             None
         }
     }
+}
+
+/// Whether Pingora will be able to read it: it panics where it cannot, so the same parser is asked before.
+fn is_x509(der: &[u8]) -> bool {
+    x509_parser::parse_x509_certificate(der).is_ok_and(|(rest, _)| rest.is_empty())
 }
 
 fn health(spec: &HealthSpec, at: &Pointer, findings: &mut Findings<'_>) -> HealthCheck {

@@ -70,7 +70,6 @@ fn capture(
     let original = Original {
         route: Arc::clone(route),
         upstream: Arc::clone(upstream),
-        shadow_share: shadow_share(exchange, serving),
         serving,
         method: request.method.clone(),
         path_and_query: path_on(exchange, route, arm, client).unwrap_or_else(|| own.to_owned()),
@@ -78,19 +77,6 @@ fn capture(
         exchange_id: exchange.facts.as_ref().map_or("-".into(), |known| known.request_id.clone()),
     };
     exchange.capture = shadow.begin(original).ok();
-}
-
-fn shadow_share(exchange: &Exchange, serving: Arm) -> rules::Share {
-    let default = exchange.decision().and_then(|decision| {
-        let shifts = exchange.snapshot.shifts_of(decision.route)?;
-        let tenant = decision.tenant.as_ref().map(rules::TenantId::as_str);
-        Some(shifts.of(tenant, decision.cohort.as_slice()).1)
-    });
-    let shift = default.unwrap_or_default();
-    match serving {
-        Arm::Stable => shift.shadow,
-        Arm::Candidate => shift.reverse_shadow,
-    }
 }
 
 /// Hands a piece of the request's body to the shadow; the body itself goes through untouched.

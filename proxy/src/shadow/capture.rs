@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode};
+use rules::Upstream;
 use rules::exchange::{NotComparable, Outcome};
 use rules::route::{Arm, Route};
 use rules::sli::ShadowResult;
-use rules::{Share, Upstream};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -27,8 +27,6 @@ pub struct Original {
     pub route: Arc<Route>,
     /// The upstream of the arm that gets the copy.
     pub upstream: Arc<Upstream>,
-    /// The share of requests that are copied.
-    pub shadow_share: Share,
     /// The arm that answers the client.
     pub serving: Arm,
     /// The method.

@@ -78,14 +78,12 @@ impl ShadowSender {
         let now = Instant::now();
         let destination = self.destinations.of(&original.upstream, now);
         let permit = destination.breaker.permit(now).ok_or(ShadowResult::BreakerOpen)?;
-        let Original { route, upstream, shadow_share, serving, method, path_and_query, .. } =
-            original;
+        let Original { route, upstream, serving, method, path_and_query, .. } = original;
         let headers = copied(original.headers, &route);
         let body = KeptBody::new(&self.ledger, route.shadow.max_body_bytes);
         let ticket = Ticket {
             route,
             exchange_id: original.exchange_id,
-            shadow_share,
             ledger: Arc::clone(&self.ledger),
             reports: self.reports.clone(),
             slot: Some(slot),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rules::Route;
 use rules::compare::Difference;
 use rules::exchange::{ExchangeReport, NotComparable, Outcome};
-use rules::{Route, Share};
 use tokio::sync::mpsc;
 
 use super::ledger::{Ledger, Slot};
@@ -15,7 +15,6 @@ use super::ledger::{Ledger, Slot};
 pub(super) struct Ticket {
     pub(super) route: Arc<Route>,
     pub(super) exchange_id: Box<str>,
-    pub(super) shadow_share: Share,
     pub(super) ledger: Arc<Ledger>,
     pub(super) reports: mpsc::Sender<ExchangeReport>,
     /// None once settled.
@@ -37,7 +36,6 @@ impl Ticket {
             exchange_id: std::mem::take(&mut self.exchange_id),
             outcome,
             differences,
-            shadow_share: self.shadow_share,
             at_unix_ms: unix_ms(SystemTime::now()),
         };
         if self.reports.try_send(report).is_err() {

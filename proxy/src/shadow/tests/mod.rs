@@ -16,7 +16,7 @@ use rules::exchange::{ExchangeReport, Outcome};
 use rules::route::{AfterSunset, Arm, RouteTimeouts, ShadowCredentials, ShadowPolicy};
 use rules::sli::ShadowResult;
 use rules::upstream::{Target, TargetState, UpstreamDefinition, UpstreamTimeouts};
-use rules::{Route, Share, Upstream};
+use rules::{Route, Upstream};
 use tokio::sync::mpsc;
 
 use super::breaker::Breaking;
@@ -80,7 +80,6 @@ impl Bench {
         Original {
             route: Arc::clone(&self.route),
             upstream: Arc::clone(&self.upstream),
-            shadow_share: Share::ALL,
             serving: Arm::Stable,
             method: Method::GET,
             path_and_query: "/v1/sms?page=2".to_owned(),
