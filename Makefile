@@ -25,7 +25,8 @@ test: packages ## All tests: units, tables of cases, properties, structure, end 
 check: packages $(DENY) ## Formatting, lints, documentation, dependency rules
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
+		$(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
 	$(CARGO) test --package turnout --test structure --locked --quiet
 	$(DENY) --locked check --hide-inclusion-graph bans licenses sources
 	@echo "make check: ok"

@@ -6,7 +6,7 @@ use crate::CohortName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CohortId(pub u32);
 
-/// A named set of tenants. Who belongs to it is known from [`crate::Tenant::cohorts`].
+/// A named set of tenants. Who belongs to it is known from [`crate::tenant::Tenant::cohorts`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cohort {
     /// Its name.
