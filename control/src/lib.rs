@@ -4,7 +4,7 @@
 //!
 //! - [`command`]: what can be asked for; [`desired`]: what a command makes of the desired state, and how it is stored;
 //! - [`store`]: where every revision is kept; [`ledger`]: a command's way through apply, compile, store and publish;
-//! - [`file`]: where the configuration comes from; [`parity`] and [`window`]: what is known of the arms;
+//! - [`mod@file`]: where the configuration comes from; [`parity`] and [`window`]: what is known of the arms;
 //! - [`desk`]: all of that while it runs; [`events`], [`meters`] and [`phase`]: what is told of it;
 //! - [`api`]: how it is asked over HTTP; [`node`]: how it begins, runs and ends.
 

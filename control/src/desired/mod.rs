@@ -1,6 +1,6 @@
 //! What is wanted, and what do commands make of it?
 //!
-//! [`apply`] makes the next state from a state and a command; `traffic` are the commands that move traffic, `summary`
+//! [`apply()`] makes the next state from a state and a command; `traffic` are the commands that move traffic, `summary`
 //! tells a change to people, and [`keys`] is how a state is stored.
 
 pub mod keys;
