@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use super::problem::{Problem, ProblemView};
 use super::request::{Caller, Parameters, optional_why};
 use super::site::{Site, etag};
-use super::view::{Accepted, PreviewView};
+use super::view::{AppliedView, PreviewView};
 use crate::command::{Command, Configuration};
 
 /// How a configuration is applied.
@@ -57,7 +56,7 @@ pub(super) async fn show(State(site): State<Arc<Site>>) -> Response {
     ),
     request_body(content = String, content_type = "application/yaml"),
     responses(
-        (status = 200, body = Accepted, description = "With `dry_run`: what would change, with a diff"),
+        (status = 200, body = AppliedView, description = "With `dry_run`: what would change, with a diff"),
         (status = 412, body = ProblemView, description = "Another command came first"),
         (status = 413, body = ProblemView),
         (status = 422, body = ProblemView, description = "The configuration is not valid; with everything that is wrong"),
@@ -69,18 +68,17 @@ pub(super) async fn apply(
     Parameters(asked): Parameters<ApplyQuery>,
     caller: Caller,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
+) -> Result<AppliedView, Problem> {
     let why = optional_why(asked.why.as_deref())?;
     let text = text(body)?;
     let read = move |site: &Site| site.desk().ledger().configuration(text, Timestamp::now());
     let configuration =
         site.blocking(read).await?.map_err(|problems| Problem::invalid(&problems))?;
     if asked.dry_run {
-        return Ok(preview(&site, configuration).await?.into_response());
+        return preview(&site, configuration).await.map(AppliedView::Preview);
     }
     let order = caller.order(Command::Apply(configuration), why);
-    let accepted = Accepted::from(site.desk().command(order).await?);
-    Ok(accepted.into_response())
+    Ok(AppliedView::Accepted(site.desk().command(order).await?.into()))
 }
 
 fn text(body: Result<Bytes, BytesRejection>) -> Result<Arc<str>, Problem> {
@@ -94,21 +92,18 @@ fn text(body: Result<Bytes, BytesRejection>) -> Result<Arc<str>, Problem> {
     }
 }
 
-async fn preview(
-    site: &Arc<Site>,
-    configuration: Configuration,
-) -> Result<Json<PreviewView>, Problem> {
+async fn preview(site: &Arc<Site>, configuration: Configuration) -> Result<PreviewView, Problem> {
     site.blocking(|site| {
         let before = Arc::clone(&site.present().desired.configuration.text);
         let after = Arc::clone(&configuration.text);
         let preview = site.desk().ledger().preview(&Command::Apply(configuration))?;
-        Ok(Json(PreviewView {
+        Ok(PreviewView {
             revision: preview.revision.0,
             changed: preview.changed,
             summary: preview.summary,
             diff: config::diff(&before, &after),
             warnings: preview.warnings,
-        }))
+        })
     })
     .await?
 }

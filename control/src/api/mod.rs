@@ -1,7 +1,7 @@
 //! What can be asked over HTTP? The control API under `/v1`, and the status listener.
 //!
-//! [`router`] says what is where. A request passes the [`guard`], is read by [`request`], and is answered by one of the
-//! handlers, one file per resource; what goes wrong becomes a [`problem`].
+//! `router` says what is where. A request passes the `guard`, is read by `request`, and is answered by one of the
+//! handlers, one file per resource; what goes wrong becomes a `problem`.
 
 mod configuration;
 mod events;

@@ -14,7 +14,7 @@ use crate::desired::{self, Applied, Desired, Next, keys};
 use crate::events::{Event, Events};
 use crate::file::ConfigFile;
 use crate::meters::Meters;
-use crate::store::{Change, CommitError, Entry, Store, StoreError, Stored};
+use crate::store::{Change, CommitError, Entry, Store, Stored};
 
 /// How often a command without an expected revision is tried again when another process was faster.
 const ATTEMPTS: usize = 3;

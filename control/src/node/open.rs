@@ -71,9 +71,7 @@ impl Node {
             }
             (None, Err(_)) => file.store_of_invalid(""),
         };
-        if opening.store.is_none() && written.is_err() && !path.exists() {
-            return Err(written.err().unwrap_or(StartError::File(String::new())));
-        }
+        let written = if path.exists() { written } else { Ok(valid(written?)?) };
         let store = Sqlite::open(&path)?;
         tracing::info!(path = %path.display(), "the store is open");
         Self::begin(Box::new(store), file, content, written, now)
@@ -123,6 +121,13 @@ fn read(file: &ConfigFile, content: &Content, now: Timestamp) -> Result<Configur
     let text = content.clone().map_err(StartError::File)?;
     let document = Arc::new(file.read(&text).map_err(StartError::Config)?);
     Ok(Configuration { text, document, accepted_unix: now.as_second() })
+}
+
+/// The configuration, if it compiles: a first start that cannot succeed leaves nothing behind.
+fn valid(written: Configuration) -> Result<Configuration, StartError> {
+    let desired = Desired::first(written);
+    compiled(&desired, Revision(1), None).map_err(StartError::Config)?;
+    Ok(desired.configuration)
 }
 
 /// The state that is stored, and whether the file is still to be taken.

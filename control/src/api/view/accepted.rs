@@ -51,3 +51,24 @@ pub(crate) struct PreviewView {
     /// What whoever asks should know beside.
     pub(crate) warnings: Vec<String>,
 }
+
+/// What came of a configuration: carried out, or only tried.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum AppliedView {
+    /// It serves.
+    Accepted(Accepted),
+    /// It was a dry run.
+    Preview(PreviewView),
+}
+
+impl IntoResponse for AppliedView {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Accepted(accepted) => accepted.into_response(),
+            Self::Preview(preview) => {
+                ([(header::ETAG, etag(Revision(preview.revision)))], Json(preview)).into_response()
+            }
+        }
+    }
+}

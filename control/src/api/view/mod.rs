@@ -6,7 +6,7 @@ mod entry;
 mod route;
 mod upstream;
 
-pub(super) use accepted::{Accepted, PreviewView};
+pub(super) use accepted::{Accepted, AppliedView, PreviewView};
 pub(super) use arm::ArmView;
 pub(super) use entry::{EntryView, RevisionView};
 pub(super) use route::{RouteView, ShiftView, Showing};

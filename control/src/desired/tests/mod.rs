@@ -1,0 +1,5 @@
+//! What commands make of a state: cases as tables, and what holds for every sequence of them.
+
+mod cases;
+mod kit;
+mod properties;
