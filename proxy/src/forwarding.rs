@@ -88,7 +88,8 @@ pub(crate) fn prepare_request(
     request.remove_header(&ARM_HEADER);
     request.remove_header("turnout-debug");
     forward(request, known)?;
-    if !request.headers.contains_key(&REQUEST_ID) {
+    let own_id = request.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok());
+    if !own_id.is_some_and(is_request_id) {
         request.insert_header(REQUEST_ID, &*known.request_id)?;
     }
     edit_request(request, &route.request_headers)?;

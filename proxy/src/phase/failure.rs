@@ -92,6 +92,8 @@ pub(crate) async fn answer(
     let Some(problem) = unsent else {
         return FailToProxy { error_code: 0, can_reuse_downstream: false };
     };
+    // What is left of the request or of the answer may still be on the wire, so the connection is not used again.
+    session.set_keepalive(None);
     problem::send(session, exchange, &problem).await;
     FailToProxy { error_code: problem.status(), can_reuse_downstream: false }
 }

@@ -23,7 +23,10 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bounds what the client may take, for every request of a connection: Pingora drops the time-outs after the first.
 pub(crate) fn bound(session: &mut Session) {
-    session.set_keepalive(Some(IDLE_SECONDS));
+    // What the client's version and Connection ask for stays: an HTTP/1.0 client waits for the end of the connection.
+    if session.as_downstream().as_http1().is_some_and(|session| session.will_keepalive()) {
+        session.set_keepalive(Some(IDLE_SECONDS));
+    }
     session.set_read_timeout(Some(READ_TIMEOUT));
     session.set_write_timeout(Some(WRITE_TIMEOUT));
     session.as_downstream_mut().set_pipelining_enabled(true);
