@@ -255,30 +255,6 @@ async fn figures_of_each_arm_are_counted() {
 }
 
 #[tokio::test]
-async fn unhealthy_targets_are_left_out_until_they_are_well() {
-    let (good, sick) = (origin("good").await, origin("sick").await);
-    let upstream = format!(
-        "{{targets: [{{address: \"{}\"}}, {{address: \"{}\"}}], health: {{path: /health, interval: 50ms, timeout: 1s, healthy_after: 1, unhealthy_after: 2}}}}",
-        good.address(),
-        sick.address()
-    );
-    let routes = "routes:\n  a: {canonical: /a, stable: {upstream: api}}\n";
-    let turnout = Setup::new(routes).upstream_as("api", &upstream).start().await;
-    let healthy = async || {
-        let upstreams = turnout.view("/v1/status").await["upstreams"][0]["targets"].clone();
-        upstreams.as_array().unwrap().iter().filter(|target| target["healthy"] == true).count()
-    };
-    sick.behave(|_| crate::kit::status(500));
-    eventually("the sick one is seen", async || healthy().await == 1).await;
-    for _ in 0..20 {
-        assert_eq!(turnout.get("/a").await.expect(200).origin(), "good");
-    }
-    sick.behave(|_| crate::kit::status(200));
-    eventually("it is well again", async || healthy().await == 2).await;
-    eventually("and asked again", async || turnout.get("/a").await.origin() == "sick").await;
-}
-
-#[tokio::test]
 async fn a_client_that_says_nothing_holds_up_nobody() {
     let (turnout, _old, _new) = sms().await;
     let mut silent = Vec::new();

@@ -61,6 +61,9 @@ async fn what_is_in_flight_is_finished_and_nothing_new_is_taken() {
     let answered = Instant::now();
     assert_eq!(turnout.ended().await.code(), Some(0));
     assert!(answered.elapsed() < Duration::from_secs(3), "{:?}", answered.elapsed());
+    turnout.output().complete().await;
+    let id = answer.header("x-request-id").unwrap();
+    assert!(turnout.output().contains(id), "the last request is not in the access log");
 }
 
 #[tokio::test]
@@ -73,6 +76,24 @@ async fn the_drain_has_an_end() {
     assert_eq!(turnout.ended().await.code(), Some(0));
     assert!(asked.elapsed() >= Duration::from_millis(900), "{:?}", asked.elapsed());
     assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    assert!(held.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn who_asks_twice_does_not_want_to_wait() {
+    let (mut turnout, api) = serving("30s").await;
+    let gate = Gate::closed();
+    let held = in_flight(&turnout, &api, &gate).await;
+    turnout.signal("INT");
+    eventually("it is no longer ready", async || {
+        let answer = turnout.client.send(turnout.status(), get("/readyz")).await;
+        answer.is_ok_and(|answer| answer.status == 503)
+    })
+    .await;
+    let asked = Instant::now();
+    turnout.signal("INT");
+    turnout.ended().await;
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
     assert!(held.await.unwrap().is_err());
 }
 

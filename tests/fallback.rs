@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::kit::{
-    Fault, Origin, Reply, Setup, Turnout, ask, dead_address, eventually_some, get, origin, post,
+    Fault, Origin, Reply, Setup, Turnout, ask, dead_address, eventually_some, origin, post,
     scripted, status,
 };
 
@@ -108,22 +108,4 @@ async fn a_stable_that_fails_too_is_an_error() {
     assert_eq!(turnout.get("/a").await.expect(500).origin(), "old");
     old.behave(|_| Reply::fault(Fault::Close));
     turnout.get("/a").await.expect(502);
-}
-
-#[tokio::test]
-async fn one_dead_target_of_two_is_not_seen_by_clients() {
-    let alive = origin("alive").await;
-    let yaml = "routes:\n  a: {canonical: /a, stable: {upstream: old}}\n";
-    let targets = format!(
-        "{{targets: [{{address: \"{}\"}}, {{address: \"{}\"}}]}}",
-        dead_address(),
-        alive.address()
-    );
-    let turnout = Setup::new(yaml).upstream_as("old", &targets).start().await;
-    for n in 0..40 {
-        // Nothing was sent to the dead one, so even a POST may try the other.
-        let ask = if n % 2 == 0 { get("/a") } else { post("/a", "x") };
-        turnout.send(ask).await.expect(200);
-    }
-    assert_eq!(alive.count(), 40);
 }

@@ -292,20 +292,3 @@ async fn a_swap_is_served_by_the_next_request_on_every_connection() {
         }
     }
 }
-
-#[tokio::test]
-async fn targets_are_asked_by_their_weights() {
-    let Fleet { turnout, origins, addresses } = fleet().await;
-    let body = json!({
-        "targets": [{"address": addresses["old-1"], "weight": 3}, {"address": addresses["old-2"], "weight": 1}],
-        "why": "test"
-    });
-    turnout.command("PUT", "/v1/upstreams/old/targets", body).await;
-    for _ in 0..200 {
-        turnout.get("/v1/sms").await.expect(200);
-    }
-    let (heavy, light) = (origins[0].count(), origins[1].count());
-    assert_eq!(heavy + light, 200);
-    // 50 expected on the light one, whatever the pick; a fair random one has a standard deviation of 6.
-    assert!(light.abs_diff(50) <= 25, "{heavy} to {light}");
-}

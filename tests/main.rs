@@ -23,4 +23,6 @@ mod routing;
 mod shadow;
 mod shift;
 mod state;
+mod streams;
 mod tenants;
+mod upstreams;

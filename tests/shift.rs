@@ -85,6 +85,32 @@ async fn every_tenant_is_served_by_the_arm_that_the_frozen_hash_says() {
     assert_eq!(on_candidate, 1_000);
 }
 
+/// Buckets as another implementation of the frozen function computed them: they are the same for ever.
+const FROZEN: [(&str, u16); 10] = [
+    ("acme", 9_021),
+    ("berg", 2_633),
+    ("clinic-7", 8_821),
+    ("a", 177),
+    ("tenant-0005", 3_992),
+    ("T.9_x@y:z-1", 5_055),
+    ("b2", 4_879),
+    ("zeta", 1_698),
+    ("house", 6_365),
+    ("pilot", 2_839),
+];
+
+#[tokio::test]
+async fn a_tenant_moves_at_its_own_bucket_and_no_sooner() {
+    let pair = pair(SMS).await;
+    for (tenant, bucket) in FROZEN {
+        for (share, origin) in [(bucket, "old"), (bucket + 1, "new")] {
+            let share = rules::Share::from_basis_points(share).unwrap().to_string();
+            pair.turnout.shift("sms", &share).await;
+            assert_eq!(pair.serves(of_tenant(tenant)).await, origin, "{tenant} at {share}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_seed_decides_who_goes_first() {
     let seeded = SMS.replace("tenant: {header", "seed: spring\n    tenant: {header");

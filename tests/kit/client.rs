@@ -166,7 +166,11 @@ pub(crate) struct RawConnection {
 
 impl RawConnection {
     pub(crate) async fn open(to: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(to).await.unwrap(), ahead: Vec::new() }
+        Self::of(TcpStream::connect(to).await.unwrap())
+    }
+
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        Self { stream, ahead: Vec::new() }
     }
 
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -196,10 +200,14 @@ impl RawConnection {
         let head = self.read_until("\r\n\r\n").await.to_lowercase();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let length = length.unwrap_or_else(|| panic!("no length: {head}")).parse().unwrap();
-        while self.ahead.len() < length {
-            assert!(self.read_more().await, "closed within a body");
+        (head, self.read_exactly(length).await)
+    }
+
+    pub(crate) async fn read_exactly(&mut self, count: usize) -> String {
+        while self.ahead.len() < count {
+            assert!(self.read_more().await, "closed after {} bytes", self.ahead.len());
         }
-        (head, self.take(length))
+        self.take(count)
     }
 
     fn take(&mut self, count: usize) -> String {

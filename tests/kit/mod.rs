@@ -6,6 +6,7 @@ mod metrics;
 mod node;
 mod origin;
 mod ports;
+mod raw_origin;
 mod wait;
 
 pub(crate) use api::turnout;
@@ -15,4 +16,5 @@ pub(crate) use metrics::sample;
 pub(crate) use node::{Setup, Turnout};
 pub(crate) use origin::{Memory, With, all, dead_address, faulty, origin, scripted, status};
 pub(crate) use ports::free_address;
+pub(crate) use raw_origin::{RawOrigin, http2_origin};
 pub(crate) use wait::{each_of, eventually, eventually_some, within};
