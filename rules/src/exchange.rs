@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::compare::Difference;
 use crate::RouteName;
+use crate::compare::Difference;
 
 /// Why the two answers of an exchange could not be compared. A 5xx is an answer; a transport failure is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
