@@ -182,6 +182,15 @@ async fn status_shows_where_traffic_stands() {
 }
 
 #[tokio::test]
+async fn status_can_be_watched_for_a_while() {
+    let (turnout, _old, _new) = sms().await;
+    let ran = turnout.cli(&["status", "-w", "--timeout", "1s"]).await.expect(124);
+    assert!(ran.stdout.contains("sms"), "{ran:?}");
+    let ran = turnout.cli(&["status", "sms", "-w", "--timeout", "1s"]).await.expect(124);
+    assert!(ran.stdout.contains("/v1/messaging/sms"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn shift_shadow_and_rollback_move_traffic() {
     let (turnout, _old, _new) = sms().await;
     let ran = turnout.cli(&["shadow", "sms", "100%", "--why", "compare"]).await.expect(0);

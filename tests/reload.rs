@@ -99,12 +99,22 @@ async fn a_swapped_link_is_seen_too() {
     eventually("the new route is served", async || turnout.serves("/b").await).await;
 }
 
+/// The text stays the same, so that only the signal can be the reason.
 #[tokio::test]
-async fn a_hangup_reads_the_file_again() {
-    let (turnout, _api) = serving_a().await;
-    turnout.setup().rewritten(AB).write();
+async fn a_hangup_reads_the_file_and_what_it_refers_to_again() {
+    let api = origin("api").await;
+    let yaml = "routes:\n  a: {canonical: /a, stable: {upstream: api}, response_headers: {set: {X-File: {file: v.txt}}}}\n";
+    let setup = Setup::new(yaml).upstream("api", api.address());
+    let version = |text: &str| std::fs::write(setup.folder().join("v.txt"), text).unwrap();
+    version("one");
+    let turnout = setup.clone().start().await;
+    assert_eq!(turnout.get("/a").await.header("x-file"), Some("one"));
+    version("two");
     turnout.signal("HUP");
-    eventually("the new route is served", async || turnout.serves("/b").await).await;
+    eventually("the new value is served", async || {
+        turnout.get("/a").await.header("x-file") == Some("two")
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::files::root;
 
 fn assert_current(name: &str, generated: &str) {
     let path = root().join(name);
-    if std::env::var_os("TURNOUT_GENERATE").is_some() {
+    if std::env::var_os("BLESS").is_some() {
         fs::write(&path, generated).unwrap();
     }
     let checked_in = fs::read_to_string(&path).unwrap_or_default();
