@@ -35,7 +35,7 @@ fmt: ## Format every file
 	$(CARGO) fmt --all
 
 generated: packages ## Write anew what is generated and checked in: turnout.schema.json, openapi.json
-	TURNOUT_GENERATE=1 $(CARGO) test --package turnout --test structure --locked --quiet generated
+	BLESS=1 $(CARGO) test --package turnout --test structure --locked --quiet generated
 
 bench: packages ## Benchmarks: what a decision costs, and swaps under load
 	$(CARGO) bench --package rules --bench decide --locked
