@@ -254,7 +254,9 @@ impl Upstream {
         };
         let not_excepted =
             |target: &&Target| except.is_none_or(|other| !Arc::ptr_eq(&other.state, &target.state));
-        let resolved = |target| Some((target, address_in_turn(target, turn)?));
+        // Addresses change from round to round: at each turn, a target would see the same few of its addresses only.
+        let round = turn / self.turns.order.len().max(1);
+        let resolved = |target| Some((target, address_in_turn(target, round)?));
         in_turn()
             .filter(not_excepted)
             .filter(|target| target.state.is_healthy())
@@ -365,6 +367,15 @@ mod tests {
         assert_eq!(picks(&upstream, 2).len(), 2, "where all are sick, each gets its turn");
         let first = upstream.targets[0].clone();
         assert_eq!(upstream.pick(Some(&first)).unwrap().1.port(), 2);
+    }
+
+    #[test]
+    fn every_address_of_every_target_gets_its_turn() {
+        let upstream = upstream(&[("a.internal:80", 1), ("b.internal:80", 1)]);
+        for (target, ports) in upstream.targets.iter().zip([[1, 2], [3, 4]]) {
+            target.state.resolved(ports.map(|port| ([127, 0, 0, 1], port).into()).into());
+        }
+        assert_eq!(picks(&upstream, 5), [1, 3, 2, 4, 1]);
     }
 
     #[test]
