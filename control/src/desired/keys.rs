@@ -9,6 +9,7 @@
 //! | `targets/<upstream>` | targets that stand in for the configuration's |
 //! | `lock/<tenant>` | a tenant's lock |
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -70,30 +71,22 @@ fn configuration_changes(
 
 fn route_changes(before: &Live, after: &Live, changes: &mut Vec<Change>) {
     let nothing = RouteLive::default();
-    for (name, live) in &after.routes {
-        let known = before.routes.get(name);
-        if known.is_some_and(|known| Arc::ptr_eq(known, live)) {
-            continue;
+    both(&before.routes, &after.routes, |name, before, after| {
+        if before.zip(after).is_some_and(|(before, after)| Arc::ptr_eq(before, after)) {
+            return;
         }
-        if known.is_none_or(|known| known.default != live.default) {
-            changes.push((format!("shift/{name}"), Some(json(&live.default))));
+        let default = |live: &Arc<RouteLive>| live.default;
+        if before.map(default) != after.map(default) {
+            let value = after.map(|after| json(&after.default));
+            changes.push((format!("shift/{name}"), value));
         }
-        inner_changes(name, known.map_or(&nothing, |known| known), live, changes);
-    }
-    for (name, live) in before.routes.iter().filter(|(name, _)| !after.routes.contains_key(*name)) {
-        changes.push((format!("shift/{name}"), None));
-        inner_changes(name, live, &nothing, changes);
-    }
-}
-
-fn inner_changes(
-    name: &RouteName,
-    before: &RouteLive,
-    after: &RouteLive,
-    changes: &mut Vec<Change>,
-) {
-    map_changes(&format!("shift/{name}/cohort/"), &before.cohorts, &after.cohorts, changes);
-    map_changes(&format!("shift/{name}/tenant/"), &before.tenants, &after.tenants, changes);
+        let before = before.map_or(&nothing, |before| before);
+        let after = after.map_or(&nothing, |after| after);
+        let prefix = format!("shift/{name}/cohort/");
+        map_changes(&prefix, &before.cohorts, &after.cohorts, changes);
+        let prefix = format!("shift/{name}/tenant/");
+        map_changes(&prefix, &before.tenants, &after.tenants, changes);
+    });
 }
 
 fn map_changes<K: Ord + Display, V: PartialEq + Serialize>(
@@ -102,13 +95,36 @@ fn map_changes<K: Ord + Display, V: PartialEq + Serialize>(
     after: &BTreeMap<K, V>,
     changes: &mut Vec<Change>,
 ) {
-    let changed = after.iter().filter(|(key, value)| before.get(*key) != Some(*value));
-    changes.extend(changed.map(|(key, value)| (format!("{prefix}{key}"), Some(json(value)))));
-    let removed = before.keys().filter(|key| !after.contains_key(*key));
-    changes.extend(removed.map(|key| (format!("{prefix}{key}"), None)));
+    both(before, after, |key, before, after| {
+        if before != after {
+            changes.push((format!("{prefix}{key}"), after.map(json)));
+        }
+    });
 }
 
-fn json(value: &impl Serialize) -> String {
+/// Goes through two maps side by side. Among 100,000 tenants that is several times faster than to look each up.
+fn both<'m, K: Ord, V>(
+    before: &'m BTreeMap<K, V>,
+    after: &'m BTreeMap<K, V>,
+    mut visit: impl FnMut(&'m K, Option<&'m V>, Option<&'m V>),
+) {
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (None, None) => return,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((old, _)), Some((new, _))) => old.cmp(new),
+        };
+        let old = if order.is_le() { before.next() } else { None };
+        let new = if order.is_ge() { after.next() } else { None };
+        if let Some((key, _)) = old.or(new) {
+            visit(key, old.map(|(_, value)| value), new.map(|(_, value)| value));
+        }
+    }
+}
+
+fn json<V: Serialize>(value: &V) -> String {
     // Maps with text keys, texts and numbers: nothing that JSON could not write.
     serde_json::to_string(value).unwrap_or_default()
 }
