@@ -185,3 +185,60 @@ enum Rejected {
     Invalid(Problems),
     Declined(Declined),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use rules::Revision;
+
+    use super::*;
+    use crate::ledger::fragile::{Setup, order, rollback, setup, shift};
+
+    /// Waits until a revision is published.
+    async fn published(desk: &Desk, revision: u64) {
+        let mut events = desk.ledger().events().listen();
+        while desk.ledger().present().revision() < Revision(revision) {
+            let limit = std::time::Duration::from_secs(10);
+            tokio::time::timeout(limit, events.recv()).await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rollback_overtakes_commands_that_wait() {
+        let Setup { ledger, _folder, .. } = setup();
+        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        desk.command(order(shift("5%"), None)).await.unwrap();
+        let turn = desk.turn().await;
+        let waiting = tokio::spawn({
+            let desk = Arc::clone(&desk);
+            async move { desk.command(order(shift("50%"), None)).await }
+        });
+        let done = desk.command(order(rollback(), None)).await.unwrap();
+        assert_eq!(done.revision, Revision(3));
+        assert!(!waiting.is_finished());
+        drop(turn);
+        assert_eq!(waiting.await.unwrap().unwrap().summary, "sms: off -> canary 50%");
+    }
+
+    #[tokio::test]
+    async fn a_command_goes_on_when_the_asker_goes_away() {
+        let Setup { ledger, store, _folder } = setup();
+        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        let (go_on, gate) = mpsc::channel();
+        *store.gate.lock().unwrap() = Some(gate);
+        let asked = tokio::spawn({
+            let desk = Arc::clone(&desk);
+            async move { desk.command(order(shift("5%"), None)).await }
+        });
+        while store.gate.lock().unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        assert_eq!(desk.ledger().present().revision(), Revision(1));
+        go_on.send(()).unwrap();
+        published(&desk, 2).await;
+        assert_eq!(desk.ledger().cell().load().revision, Revision(2));
+    }
+}

@@ -162,42 +162,28 @@ fn look_at_pair(pair: &mut Pair, counters: [&ArmCounters; 2], now: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use http::{Method, Version};
-    use rules::cohort::CohortId;
-    use rules::compare::CompareRules;
-    use rules::matching::{Conditions, PathMatch};
-    use rules::route::{
-        Family, FamilyId, HeaderEdits, RouteTimeouts, ShadowCredentials, ShadowPolicy,
-    };
-    use rules::sli::{ErrorClass, Observation, RouteCounters, Scheme, SeriesKey};
+    use std::path::Path;
 
-    fn route(name: &str, cohorts: &[CohortName]) -> Arc<Route> {
-        let path = PathMatch::Prefix("/v1".parse().unwrap());
-        Arc::new(Route {
-            name: name.parse().unwrap(),
-            conditions: Conditions::default(),
-            families: Box::new([Family::new(path.clone(), &path, None, None, None)]),
-            after_sunset: rules::route::AfterSunset::Serve,
-            fallback_to_stable: false,
-            tenant: rules::tenant::TenantRule::default(),
-            sticky: None,
-            seed: "".into(),
-            shadow_seed: "".into(),
-            request_headers: HeaderEdits::default(),
-            response_headers: HeaderEdits::default(),
-            host_rewrite: None,
-            redirect: None,
-            timeouts: RouteTimeouts { total: WINDOW, read: None },
-            shadow: ShadowPolicy {
-                methods: Box::default(),
-                max_body_bytes: 0,
-                timeout: WINDOW,
-                credentials: ShadowCredentials::Keep,
-            },
-            compare: Arc::new(CompareRules::default()),
-            counters: Arc::new(RouteCounters::new(None, cohorts, &[])),
-        })
+    use axum::http::{Method, Version};
+    use rules::Revision;
+    use rules::cohort::CohortId;
+    use rules::route::FamilyId;
+    use rules::sli::{ErrorClass, Observation, Scheme, SeriesKey};
+
+    use super::*;
+
+    /// So many routes, the first of them `r0`, with a cohort if one is named. Their counters begin anew.
+    fn routes(count: usize, cohort: Option<&str>) -> Vec<Arc<Route>> {
+        let cohort = cohort.map(|name| format!("cohorts: {{{name}: {{tenants: [acme]}}}}\n"));
+        let upstreams = "upstreams: {old: {targets: [{address: '127.0.0.1:1'}]}}\n";
+        let route = |n| format!("  r{n}: {{canonical: /v1/r{n}, stable: {{upstream: old}}}}\n");
+        let all: String = (0..count).map(route).collect();
+        let text = format!("{}{upstreams}routes:\n{all}", cohort.unwrap_or_default());
+        let source = config::Source { text: &text, name: "", base: Path::new("/"), env: &|_| None };
+        let document = Arc::new(config::read(&source).unwrap());
+        let live = config::Live::default();
+        let compiled = config::compile(&document, &live, Revision(1), None, 0).unwrap();
+        compiled.snapshot.table.routes().to_vec()
     }
 
     fn record(route: &Route, arm: Arm, error: Option<ErrorClass>, ms: u64) {
@@ -219,7 +205,7 @@ mod tests {
 
     #[test]
     fn looks_back_ten_seconds_and_no_further() {
-        let (windows, routes) = (Windows::default(), [route("sms", &[])]);
+        let (windows, routes) = (Windows::default(), routes(1, None));
         for n in 1..=20 {
             for _ in 0..if n <= 5 { 100 } else { 8 } {
                 record(&routes[0], Arm::Stable, None, 10);
@@ -228,7 +214,7 @@ mod tests {
             record(&routes[0], Arm::Stable, Some(ErrorClass::ClientAbort), 10);
             windows.look(&routes, second(n));
         }
-        let [stable, candidate] = windows.rates("sms", None);
+        let [stable, candidate] = windows.rates("r0", None);
         assert_eq!(stable.requests, 100);
         assert!((stable.rate_per_s - 10.0).abs() < 1e-9);
         assert_eq!(stable.error_ratio, Some(0.1));
@@ -238,35 +224,34 @@ mod tests {
 
     #[test]
     fn an_idle_arm_fades_out() {
-        let (windows, routes) = (Windows::default(), [route("sms", &[])]);
+        let (windows, routes) = (Windows::default(), routes(1, None));
         record(&routes[0], Arm::Candidate, None, 5);
         windows.look(&routes, second(1));
-        assert_eq!(windows.rates("sms", None)[1].requests, 1);
+        assert_eq!(windows.rates("r0", None)[1].requests, 1);
         windows.look(&routes, second(12));
-        assert_eq!(windows.rates("sms", None)[1], Rates { window_s: 10.0, ..Rates::default() });
+        assert_eq!(windows.rates("r0", None)[1], Rates { window_s: 10.0, ..Rates::default() });
     }
 
     #[test]
     fn keeps_cohorts_apart_and_forgets_what_is_gone() {
-        let africa: CohortName = "africa".parse().unwrap();
-        let (windows, routes) = (Windows::default(), [route("sms", std::slice::from_ref(&africa))]);
-        record(&routes[0], Arm::Candidate, None, 5);
-        windows.look(&routes, second(1));
-        assert_eq!(windows.rates("sms", Some("africa"))[1].requests, 1);
-        assert_eq!(windows.rates("sms", Some("asia"))[1].requests, 0);
+        let (windows, cohort) = (Windows::default(), routes(1, Some("africa")));
+        record(&cohort[0], Arm::Candidate, None, 5);
+        windows.look(&cohort, second(1));
+        assert_eq!(windows.rates("r0", Some("africa"))[1].requests, 1);
+        assert_eq!(windows.rates("r0", Some("asia"))[1].requests, 0);
         windows.look(&[], second(2));
-        assert_eq!(windows.rates("sms", None)[1].requests, 0);
+        assert_eq!(windows.rates("r0", None)[1].requests, 0);
         // It comes back with counters that begin anew.
-        let again = [route("sms", &[])];
+        let again = routes(1, None);
         record(&again[0], Arm::Stable, None, 5);
         windows.look(&again, second(3));
-        assert_eq!(windows.rates("sms", None)[0].requests, 1);
+        assert_eq!(windows.rates("r0", None)[0].requests, 1);
     }
 
     #[test]
-    fn ten_thousand_idle_routes_are_cheap() {
+    fn nothing_is_kept_of_idle_routes() {
         let windows = Windows::default();
-        let routes: Vec<_> = (0..10_000).map(|n| route(&format!("r{n}"), &[])).collect();
+        let routes = routes(1_000, None);
         record(&routes[7], Arm::Stable, None, 5);
         windows.look(&routes, second(1));
         assert_eq!(windows.0.lock().unwrap().routes.len(), 1);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use axum::http::{Method, Version};
 use control::Phase;
-use http::{Method, Version};
 use rules::Arm;
 use rules::compare::{Difference, DifferenceKind, Location, ValueClass};
 use rules::exchange::{ExchangeReport, NotComparable, Outcome};

@@ -158,7 +158,7 @@ impl Problem {
 
     /// 422: a configuration is not valid; with all that is wrong.
     pub(super) fn invalid(problems: &Problems) -> Self {
-        let detail = "the configuration is not valid; nothing has changed";
+        let detail = "what this leads to is not valid; nothing has changed";
         let errors = problems.iter().map(|problem| Fault {
             pointer: problem.pointer.clone(),
             detail: problem.message.clone(),

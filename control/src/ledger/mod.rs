@@ -7,6 +7,8 @@ mod execute;
 mod order;
 
 #[cfg(test)]
+pub(crate) mod fragile;
+#[cfg(test)]
 mod tests;
 
 pub use execute::Ledger;

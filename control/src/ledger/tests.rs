@@ -1,103 +1,15 @@
 //! A command is carried out whole, or nothing of it: with stores that fail, lie and are faster.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use rules::{Revision, Share};
+use rules::Revision;
 
-use super::{Declined, Done, Ledger, Order, Present, compiled};
-use crate::command::{Command, Scope};
-use crate::desired::{Desired, keys};
-use crate::file::ConfigFile;
-use crate::store::{Change, CommitError, Entry, Sqlite, Store, StoreError, Stored, contract};
-
-const YAML: &str = r#"
-upstreams:
-  old: {targets: [{address: "127.0.0.1:3001"}]}
-  new: {targets: [{address: "127.0.0.1:3002"}]}
-routes:
-  sms: {canonical: /v1/sms, stable: {upstream: old}, candidate: {upstream: new}}
-"#;
-
-/// A store whose commits can be made to fail, before or after they are written.
-#[derive(Debug)]
-struct Fragile {
-    inner: Sqlite,
-    broken: AtomicBool,
-    loses_answers: AtomicBool,
-}
-
-impl Store for Arc<Fragile> {
-    fn load(&self) -> Result<Option<Stored>, StoreError> {
-        self.inner.load()
-    }
-
-    fn load_at(&self, revision: Revision) -> Result<Option<Stored>, StoreError> {
-        self.inner.load_at(revision)
-    }
-
-    fn commit(
-        &self,
-        expected: Revision,
-        entry: &Entry,
-        changes: &[Change],
-    ) -> Result<(), CommitError> {
-        let failed = || StoreError::Failed("the disk is full".into());
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(failed().into());
-        }
-        self.inner.commit(expected, entry, changes)?;
-        if self.loses_answers.swap(false, Ordering::Relaxed) {
-            return Err(failed().into());
-        }
-        Ok(())
-    }
-
-    fn revisions(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError> {
-        self.inner.revisions(first, last)
-    }
-}
-
-struct Setup {
-    ledger: Ledger,
-    store: Arc<Fragile>,
-    _folder: tempfile::TempDir,
-}
-
-fn setup() -> Setup {
-    let folder = tempfile::tempdir().unwrap();
-    let inner = Sqlite::open(&folder.path().join("turnout.db")).unwrap();
-    let store = Arc::new(Fragile {
-        inner,
-        broken: AtomicBool::new(false),
-        loses_answers: AtomicBool::new(false),
-    });
-    let file = ConfigFile::new(&folder.path().join("turnout.yaml"));
-    let document = Arc::new(file.read(YAML).unwrap());
-    let configuration =
-        crate::command::Configuration { text: YAML.into(), document, accepted_unix: 0 };
-    let desired = Desired::first(configuration);
-    let compiled = compiled(&desired, Revision(1), None).unwrap();
-    let entry = contract::entry(1, "first");
-    store.commit(Revision(0), &entry, &keys::changes(None, &desired)).unwrap();
-    let present = Present { entry, desired, compiled };
-    let ledger = Ledger::new(Box::new(Arc::clone(&store)), file, present);
-    Setup { ledger, store, _folder: folder }
-}
-
-fn shift(percent: &str) -> Command {
-    let share: Share = percent.parse().unwrap();
-    Command::Shift { route: "sms".parse().unwrap(), scope: Scope::Route, share: Some(share) }
-}
-
-fn rollback() -> Command {
-    Command::Rollback { route: "sms".parse().unwrap(), scope: Scope::Route, keep_shadow: false }
-}
-
-fn order(command: Command, expected: Option<u64>) -> Order {
-    Order { command, actor: "ann".into(), why: "a test".into(), expected: expected.map(Revision) }
-}
+use super::fragile::{Setup, YAML, order, rollback, setup, shift};
+use super::{Declined, Done, Ledger, compiled};
+use crate::command::Command;
+use crate::store::{Store, contract};
 
 fn execute(ledger: &Ledger, command: Command, expected: Option<u64>) -> Result<Done, Declined> {
     ledger.execute(&order(command, expected), Timestamp::UNIX_EPOCH)

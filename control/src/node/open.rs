@@ -91,6 +91,7 @@ impl Node {
             }
             Some(stored) => restore(&*store, &file, &stored, written, now)?,
         };
+        tracing::info!(revision = present.revision().0, "the state is there");
         let desk = Desk::new(Ledger::new(store, file, present), now);
         if written.is_some() {
             desk.reload(content.clone(), "start");

@@ -1,0 +1,105 @@
+//! A ledger for tests, on a store that can be made to fail, to lose an answer and to wait.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+use rules::{Revision, Share};
+
+use super::{Ledger, Order, Present, compiled};
+use crate::command::{Command, Configuration, Scope};
+use crate::desired::{Desired, keys};
+use crate::file::ConfigFile;
+use crate::store::{Change, CommitError, Entry, Sqlite, Store, StoreError, Stored, contract};
+
+pub(crate) const YAML: &str = r#"
+upstreams:
+  old: {targets: [{address: "127.0.0.1:3001"}]}
+  new: {targets: [{address: "127.0.0.1:3002"}]}
+routes:
+  sms: {canonical: /v1/sms, stable: {upstream: old}, candidate: {upstream: new}}
+"#;
+
+/// A store whose commits can be made to fail, before or after they are written.
+#[derive(Debug)]
+pub(crate) struct Fragile {
+    inner: Sqlite,
+    pub(crate) broken: AtomicBool,
+    pub(crate) loses_answers: AtomicBool,
+    /// A commit waits until this tells it to go on, or is dropped.
+    pub(crate) gate: Mutex<Option<mpsc::Receiver<()>>>,
+}
+
+impl Store for Arc<Fragile> {
+    fn load(&self) -> Result<Option<Stored>, StoreError> {
+        self.inner.load()
+    }
+
+    fn load_at(&self, revision: Revision) -> Result<Option<Stored>, StoreError> {
+        self.inner.load_at(revision)
+    }
+
+    fn commit(
+        &self,
+        expected: Revision,
+        entry: &Entry,
+        changes: &[Change],
+    ) -> Result<(), CommitError> {
+        let gate = self.gate.lock().unwrap().take();
+        if let Some(gate) = gate {
+            gate.recv().ok();
+        }
+        let failed = || StoreError::Failed("the disk is full".into());
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(failed().into());
+        }
+        self.inner.commit(expected, entry, changes)?;
+        if self.loses_answers.swap(false, Ordering::Relaxed) {
+            return Err(failed().into());
+        }
+        Ok(())
+    }
+
+    fn revisions(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError> {
+        self.inner.revisions(first, last)
+    }
+}
+
+pub(crate) struct Setup {
+    pub(crate) ledger: Ledger,
+    pub(crate) store: Arc<Fragile>,
+    pub(crate) _folder: tempfile::TempDir,
+}
+
+pub(crate) fn setup() -> Setup {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = Sqlite::open(&folder.path().join("turnout.db")).unwrap();
+    let store = Arc::new(Fragile {
+        inner,
+        broken: AtomicBool::new(false),
+        loses_answers: AtomicBool::new(false),
+        gate: Mutex::default(),
+    });
+    let file = ConfigFile::new(&folder.path().join("turnout.yaml"));
+    let document = Arc::new(file.read(YAML).unwrap());
+    let configuration = Configuration { text: YAML.into(), document, accepted_unix: 0 };
+    let desired = Desired::first(configuration);
+    let compiled = compiled(&desired, Revision(1), None).unwrap();
+    let entry = contract::entry(1, "first");
+    store.commit(Revision(0), &entry, &keys::changes(None, &desired)).unwrap();
+    let present = Present { entry, desired, compiled };
+    let ledger = Ledger::new(Box::new(Arc::clone(&store)), file, present);
+    Setup { ledger, store, _folder: folder }
+}
+
+pub(crate) fn shift(percent: &str) -> Command {
+    let share: Share = percent.parse().unwrap();
+    Command::Shift { route: "sms".parse().unwrap(), scope: Scope::Route, share: Some(share) }
+}
+
+pub(crate) fn rollback() -> Command {
+    Command::Rollback { route: "sms".parse().unwrap(), scope: Scope::Route, keep_shadow: false }
+}
+
+pub(crate) fn order(command: Command, expected: Option<u64>) -> Order {
+    Order { command, actor: "ann".into(), why: "a test".into(), expected: expected.map(Revision) }
+}
