@@ -1,53 +1,198 @@
 //! What do the targets' names stand for? Looked up in the background, never on a request's path.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rules::SnapshotCell;
-use rules::upstream::Target;
+use rules::upstream::{Address, Target, TargetState};
+use rules::{Snapshot, SnapshotCell};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-/// The pause between two rounds of look-ups.
+/// How often a new snapshot is looked for: for so long at most, nobody asks what a new name stands for.
+const TICK: Duration = Duration::from_millis(20);
+/// The pause between two look-ups of a name.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// The pause while some name has never been resolved.
-const INTERVAL_UNRESOLVED: Duration = Duration::from_millis(250);
+/// The pause after the first look-up that failed for a name never resolved; it doubles up to [`INTERVAL`].
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// After so many look-ups in vain the pause is [`INTERVAL`] anyway.
+const MOST_DOUBLED: u32 = 8;
 /// How long one look-up may take.
 const LOOKUP: Duration = Duration::from_secs(5);
+/// How many look-ups run at the same time: each takes a thread. (INV-7)
+const AT_ONCE: usize = 32;
 
 /// Looks up every target's name, again and again. The last good answer is kept when a look-up fails.
 pub(crate) async fn keep_resolving(cell: Arc<SnapshotCell>) {
+    let mut names = Names::default();
+    let mut lookups: JoinSet<(Address, Vec<SocketAddr>)> = JoinSet::new();
     loop {
-        let snapshot = cell.load();
-        let named: Vec<Target> = snapshot
-            .upstreams
-            .iter()
-            .flat_map(|upstream| &upstream.targets)
-            .filter(|target| target.address.literal().is_none())
-            .cloned()
-            .collect();
-        drop(snapshot);
-        let mut lookups: JoinSet<()> = named.iter().cloned().map(resolve).collect();
-        while lookups.join_next().await.is_some() {}
-        let unresolved = named.iter().any(|target| target.state.addresses().is_empty());
-        // A snapshot that came meanwhile may hold new names, so the pause is short whenever something is missing.
-        sleep(if unresolved { INTERVAL_UNRESOLVED } else { INTERVAL }).await;
+        names.follow(&cell.load());
+        let room = AT_ONCE.saturating_sub(lookups.len());
+        for address in names.due(Instant::now(), room) {
+            lookups.spawn(look_up(address));
+        }
+        tokio::select! {
+            Some(Ok((address, found))) = lookups.join_next() => {
+                names.note(&address, found, Instant::now());
+            }
+            () = sleep(TICK) => {}
+        }
     }
 }
 
-async fn resolve(target: Target) {
-    let lookup = tokio::net::lookup_host((target.address.host(), target.address.port()));
-    match timeout(LOOKUP, lookup).await {
-        Ok(Ok(addresses)) => {
-            let mut addresses: Vec<SocketAddr> = addresses.collect();
-            addresses.sort_unstable();
-            addresses.dedup();
-            target.state.resolved(addresses);
+/// The names that the targets of the present snapshot have.
+#[derive(Default)]
+struct Names {
+    of: Option<Arc<Snapshot>>,
+    known: HashMap<Address, Name>,
+}
+
+/// One name, and the targets that have it.
+#[derive(Default)]
+struct Name {
+    targets: Vec<Arc<TargetState>>,
+    /// What it stood for when it was last resolved.
+    addresses: Vec<SocketAddr>,
+    /// When it is looked up next; none while that is under way.
+    next: Option<Instant>,
+    /// How often it was looked up in vain before it was first resolved, up to [`MOST_DOUBLED`].
+    failures: u32,
+}
+
+impl Names {
+    /// Takes over the names of a snapshot, if it is another one. What is new is due at once.
+    fn follow(&mut self, snapshot: &Arc<Snapshot>) {
+        if self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, snapshot)) {
+            return;
         }
+        self.of = Some(Arc::clone(snapshot));
+        for name in self.known.values_mut() {
+            name.targets.clear();
+        }
+        let now = Instant::now();
+        for Target { address, state, .. } in snapshot.upstreams.iter().flat_map(|u| &u.targets) {
+            if address.literal().is_some() {
+                continue;
+            }
+            let name = self
+                .known
+                .entry(address.clone())
+                .or_insert_with(|| Name { next: Some(now), ..Name::default() });
+            if state.addresses().is_empty() {
+                state.resolved(name.addresses.clone());
+            }
+            name.targets.push(Arc::clone(state));
+        }
+        self.known.retain(|_, name| !name.targets.is_empty());
+    }
+
+    /// Names whose turn it is, `most` of them; they are under way from now on.
+    fn due(&mut self, now: Instant, most: usize) -> Vec<Address> {
+        let is_due = |name: &Name| name.next.is_some_and(|next| next <= now);
+        let due = self.known.iter_mut().filter(|(_, name)| is_due(name)).take(most);
+        due.map(|(address, name)| {
+            name.next = None;
+            address.clone()
+        })
+        .collect()
+    }
+
+    /// Tells all targets of a name what it stands for.
+    fn note(&mut self, address: &Address, found: Vec<SocketAddr>, now: Instant) {
+        let Some(name) = self.known.get_mut(address) else { return };
+        name.next = Some(now + INTERVAL);
+        if !found.is_empty() {
+            for target in &name.targets {
+                target.resolved(found.clone());
+            }
+            name.addresses = found;
+        } else if name.addresses.is_empty() {
+            name.next = Some(now + FIRST_RETRY.saturating_mul(1 << name.failures).min(INTERVAL));
+            name.failures = (name.failures + 1).min(MOST_DOUBLED);
+        }
+    }
+}
+
+/// Looks a name up; nothing where that fails.
+async fn look_up(address: Address) -> (Address, Vec<SocketAddr>) {
+    let lookup = tokio::net::lookup_host((address.host().to_owned(), address.port()));
+    let found = timeout(LOOKUP, lookup).await;
+    let mut found: Vec<SocketAddr> = match found {
+        Ok(Ok(found)) => found.collect(),
         Ok(Err(error)) => {
-            tracing::warn!(target = %target.address, %error, "a target's name cannot be resolved");
+            tracing::warn!(target = %address, %error, "a target's name cannot be resolved");
+            Vec::new()
         }
-        Err(_) => tracing::warn!(target = %target.address, "a target's name took too long"),
+        Err(_) => {
+            tracing::warn!(target = %address, "a target's name took too long");
+            Vec::new()
+        }
+    };
+    found.sort_unstable();
+    found.dedup();
+    (address, found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rules::Upstream;
+    use rules::upstream::{UpstreamDefinition, UpstreamTimeouts};
+
+    const TARGET: &str = "old.internal:80";
+
+    /// A snapshot with one target that nobody has resolved.
+    fn snapshot() -> Arc<Snapshot> {
+        let address: Address = TARGET.parse().unwrap();
+        let state = Arc::new(TargetState::new(&address));
+        let second = Duration::from_secs(1);
+        let upstream = Upstream::new(UpstreamDefinition {
+            name: "old".parse().unwrap(),
+            generation: 1,
+            targets: vec![Target { address, weight: 1, state }],
+            tls: None,
+            http2: false,
+            health: None,
+            timeouts: UpstreamTimeouts {
+                connect: second,
+                read: second,
+                write: second,
+                idle: second,
+            },
+        });
+        Arc::new(Snapshot { upstreams: Box::new([Arc::new(upstream)]), ..Snapshot::default() })
+    }
+
+    #[test]
+    fn a_new_name_is_due_at_once_and_then_ever_later_until_it_is_resolved() {
+        let (mut names, snapshot) = (Names::default(), snapshot());
+        let address: Address = TARGET.parse().unwrap();
+        names.follow(&snapshot);
+        let mut now = Instant::now();
+        for pause in [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000] {
+            assert_eq!(names.due(now, 9), [address.clone()]);
+            assert!(names.due(now + INTERVAL, 9).is_empty(), "it is under way");
+            names.note(&address, Vec::new(), now);
+            now += Duration::from_millis(pause);
+            assert!(names.due(now - Duration::from_millis(1), 9).is_empty(), "{pause}");
+        }
+        names.note(&address, vec![([127, 0, 0, 1], 80).into()], now);
+        names.note(&address, Vec::new(), now);
+        let [upstream] = &*snapshot.upstreams else { panic!("one upstream") };
+        assert_eq!(upstream.pick(None).unwrap().1.port(), 80, "a failure is no news");
+    }
+
+    #[test]
+    fn a_name_that_is_known_is_known_to_a_new_target_at_once() {
+        let mut names = Names::default();
+        names.follow(&snapshot());
+        names.note(&TARGET.parse().unwrap(), vec![([127, 0, 0, 1], 80).into()], Instant::now());
+        let next = snapshot();
+        names.follow(&next);
+        assert!(next.upstreams.iter().all(|upstream| upstream.pick(None).is_some()));
+        names.follow(&Arc::default());
+        assert!(names.known.is_empty(), "forgotten with its last target");
     }
 }
