@@ -7,64 +7,93 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
-use rules::SnapshotCell;
-use rules::upstream::{HealthCheck, Target};
+use rules::upstream::{Address, HealthCheck, Target};
+use rules::{SnapshotCell, UpstreamName};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How often the list of targets is looked at anew.
 const TICK: Duration = Duration::from_millis(250);
+/// How many checks run at the same time: each takes a socket. (INV-7)
+const AT_ONCE: usize = 256;
 
 /// What the last checks of a target found.
 #[derive(Default)]
 struct Streak {
+    /// When it is checked next; none while that is under way.
     next: Option<Instant>,
     good: u32,
     bad: u32,
 }
 
-/// Checks every target of every upstream that asks for it, again and again.
+/// A target of an upstream, by the names of both.
+type Key = (UpstreamName, Address);
+
+/// One check that is to be made.
+struct Check {
+    key: Key,
+    target: Target,
+    health: HealthCheck,
+    tls: bool,
+}
+
+/// Checks every target of every upstream that asks for it, again and again. A slow target holds up no other's check.
 pub(crate) async fn keep_checking(cell: Arc<SnapshotCell>) {
-    let mut streaks: HashMap<String, Streak> = HashMap::new();
+    let mut streaks: HashMap<Key, Streak> = HashMap::new();
+    let mut checks: JoinSet<(Check, bool)> = JoinSet::new();
     loop {
-        let now = Instant::now();
-        let due = due(&cell, &mut streaks, now);
-        let mut checks: JoinSet<(String, Target, HealthCheck, bool)> = due
-            .into_iter()
-            .map(|(key, target, health, tls)| async move {
-                let well = is_well(&target, &health, tls).await;
-                (key, target, health, well)
-            })
-            .collect();
-        while let Some(done) = checks.join_next().await {
-            let Ok((key, target, health, well)) = done else { continue };
-            let streak = streaks.entry(key).or_default();
-            streak.next = Some(Instant::now() + health.interval);
-            judge(streak, &target, &health, well);
+        let room = AT_ONCE.saturating_sub(checks.len());
+        for check in due(&cell, &mut streaks, Instant::now(), room) {
+            checks.spawn(async move {
+                let well = is_well(&check).await;
+                (check, well)
+            });
         }
-        sleep_until(now + TICK).await;
+        let tick = sleep(TICK);
+        tokio::pin!(tick);
+        loop {
+            tokio::select! {
+                Some(Ok((Check { key, target, health, .. }, well))) = checks.join_next() => {
+                    let Some(streak) = streaks.get_mut(&key) else { continue };
+                    streak.next = Some(Instant::now() + health.interval);
+                    judge(streak, &target, &health, well);
+                }
+                () = &mut tick => break,
+            }
+        }
     }
 }
 
-type Due = (String, Target, HealthCheck, bool);
-
-/// The targets whose next check is due; forgets those that are no longer there.
-fn due(cell: &SnapshotCell, streaks: &mut HashMap<String, Streak>, now: Instant) -> Vec<Due> {
+/// The targets whose next check is due, `most` of them; forgets those that are no longer there.
+fn due(
+    cell: &SnapshotCell,
+    streaks: &mut HashMap<Key, Streak>,
+    now: Instant,
+    most: usize,
+) -> Vec<Check> {
     let snapshot = cell.load();
-    let mut all = Vec::new();
+    let mut before = std::mem::take(streaks);
+    let mut due = Vec::new();
     for upstream in &snapshot.upstreams {
-        let Some(health) = &upstream.health else { continue };
         for target in &upstream.targets {
-            let key = format!("{} {}", upstream.name, target.address);
-            all.push((key, target.clone(), health.clone(), upstream.tls.is_some()));
+            let Some(health) = &upstream.health else {
+                // Found sick by a check that nobody makes any more, it would never be well again.
+                target.state.set_healthy(true);
+                continue;
+            };
+            let key = (upstream.name.clone(), target.address.clone());
+            let first = || Streak { next: Some(now), ..Streak::default() };
+            let mut streak = before.remove(&key).unwrap_or_else(first);
+            if due.len() < most && streak.next.is_some_and(|next| next <= now) {
+                streak.next = None;
+                let (target, health) = (target.clone(), health.clone());
+                due.push(Check { key: key.clone(), target, health, tls: upstream.tls.is_some() });
+            }
+            streaks.insert(key, streak);
         }
     }
-    streaks.retain(|known, _| all.iter().any(|(key, ..)| key == known));
-    all.retain(|(key, ..)| {
-        streaks.get(key).and_then(|streak| streak.next).is_none_or(|next| next <= now)
-    });
-    all
+    due
 }
 
 fn judge(streak: &mut Streak, target: &Target, health: &HealthCheck, well: bool) {
@@ -80,11 +109,12 @@ fn judge(streak: &mut Streak, target: &Target, health: &HealthCheck, well: bool)
 }
 
 /// One check. A target that speaks TLS is only connected to: its certificate is the proxy's concern, not the check's.
-async fn is_well(target: &Target, health: &HealthCheck, tls: bool) -> bool {
+async fn is_well(check: &Check) -> bool {
+    let Check { target, health, tls, .. } = check;
     let Some(address) = target.state.addresses().first().copied() else { return false };
     let ask = async {
         let stream = TcpStream::connect(address).await.ok()?;
-        if tls {
+        if *tls {
             return Some(());
         }
         let (mut sender, connection) =
@@ -101,4 +131,52 @@ async fn is_well(target: &Target, health: &HealthCheck, tls: bool) -> bool {
         (status.is_success() || status.is_redirection()).then_some(())
     };
     timeout(health.timeout, ask).await.ok().flatten().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rules::upstream::{TargetState, UpstreamDefinition, UpstreamTimeouts};
+    use rules::{Snapshot, Upstream};
+
+    fn cell(state: &Arc<TargetState>, health: Option<HealthCheck>) -> SnapshotCell {
+        let address = "127.0.0.1:80".parse().unwrap();
+        let second = Duration::from_secs(1);
+        let upstream = Upstream::new(UpstreamDefinition {
+            name: "old".parse().unwrap(),
+            generation: 1,
+            targets: vec![Target { address, weight: 1, state: Arc::clone(state) }],
+            tls: None,
+            http2: false,
+            health,
+            timeouts: UpstreamTimeouts {
+                connect: second,
+                read: second,
+                write: second,
+                idle: second,
+            },
+        });
+        let upstreams = Box::new([Arc::new(upstream)]);
+        SnapshotCell::new(Arc::new(Snapshot { upstreams, ..Snapshot::default() }))
+    }
+
+    #[test]
+    fn a_target_that_is_checked_no_more_is_well_again() {
+        let state = Arc::new(TargetState::new(&"127.0.0.1:80".parse().unwrap()));
+        let health = HealthCheck {
+            path: "/health".into(),
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            healthy_after: 1,
+            unhealthy_after: 1,
+        };
+        let (mut streaks, now) = (HashMap::new(), Instant::now());
+        let checked = cell(&state, Some(health.clone()));
+        let [check] = &*due(&checked, &mut streaks, now, 9) else { panic!("it is due at once") };
+        assert!(due(&checked, &mut streaks, now, 9).is_empty(), "it is under way");
+        judge(streaks.get_mut(&check.key).unwrap(), &check.target, &health, false);
+        assert!(!state.is_healthy());
+        assert!(due(&cell(&state, None), &mut streaks, now, 9).is_empty());
+        assert!(state.is_healthy() && streaks.is_empty());
+    }
 }
