@@ -179,7 +179,7 @@ impl Line<'_> {
                 .map(|family| family.path.to_string()),
             arm: exchange.serving().map(rules::Arm::as_str),
             reason: decision.map(|decision| decision.reason.describe(&exchange.snapshot)),
-            fallback: exchange.fell_back.map(ErrorClass::as_str),
+            fallback: exchange.fell_back.map(|fallback| fallback.class.as_str()),
             tenant: decision.and_then(|decision| Some(decision.tenant.as_ref()?.as_str())),
             cohort: cohort.map(|cohort| cohort.name.as_str()),
             upstream: upstream.map(|upstream| upstream.name.as_str()),

@@ -26,11 +26,19 @@ pub(crate) struct Exchange {
     /// When the attempt that is under way began.
     pub(crate) attempt: Option<Instant>,
     /// Set when stable serves what the candidate failed to.
-    pub(crate) fell_back: Option<ErrorClass>,
+    pub(crate) fell_back: Option<Fallback>,
     pub(crate) failure: Option<ErrorClass>,
     pub(crate) upgraded: bool,
     pub(crate) capture: Option<Box<Capture>>,
     _in_flight: InFlight,
+}
+
+/// How the candidate failed before stable took over.
+#[derive(Clone, Copy)]
+pub(crate) struct Fallback {
+    pub(crate) class: ErrorClass,
+    /// How long the client had waited by then.
+    pub(crate) after: Duration,
 }
 
 /// What a request was found to be about.
@@ -130,7 +138,7 @@ impl Exchange {
     /// Stable takes over what the candidate failed to serve.
     pub(crate) fn fall_back(&mut self, class: ErrorClass, status: Option<u16>) {
         self.end_attempt(status, Some(class));
-        self.fell_back = Some(class);
+        self.fell_back = Some(Fallback { class, after: self.started.elapsed() });
         self.tried = None;
         // A copy went to stable, which now serves the client too: there is nothing to compare.
         if let Some(capture) = self.capture.take() {

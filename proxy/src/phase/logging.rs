@@ -3,13 +3,12 @@
 use http::Version;
 use pingora::prelude::Error;
 use pingora::proxy::Session;
-use rules::Arm;
 use rules::sli::{ErrorClass, Observation, Scheme, SeriesKey};
 
 use crate::access_log::Line;
 use crate::cause::class_of;
 use crate::clock::now_unix;
-use crate::exchange::{Exchange, Subject};
+use crate::exchange::{Exchange, Fallback, Subject};
 use crate::handler::Handler;
 use crate::shadow::PrimaryEnd;
 
@@ -71,10 +70,7 @@ fn count(exchange: &Exchange, key: SeriesKey, class: Option<ErrorClass>) {
     let Some(route) = exchange.route() else { return };
     let duration = exchange.started.elapsed();
     let overridden = decision.reason.pick == rules::decide::Pick::Override;
-    if let Some(failed) = exchange.fell_back.filter(|_| !overridden) {
-        route.counters.arm(Arm::Candidate).record_fallback(failed, duration);
-    }
-    route.counters.record(&Observation {
+    let seen = Observation {
         arm: exchange.serving().unwrap_or(decision.arm),
         cohort: decision.cohort,
         family: decision.family,
@@ -83,7 +79,11 @@ fn count(exchange: &Exchange, key: SeriesKey, class: Option<ErrorClass>) {
         duration,
         overridden,
         now_unix: now_unix(),
-    });
+    };
+    match exchange.fell_back {
+        None => route.counters.record(&seen),
+        Some(Fallback { class, after }) => route.counters.record_fallback(&seen, class, after),
+    }
 }
 
 fn primary_end(exchange: &Exchange, failed: Option<ErrorClass>) -> PrimaryEnd {

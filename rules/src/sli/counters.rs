@@ -1,10 +1,10 @@
 //! What does a route keep of its arms, cohorts, aliases and shadows?
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{Histogram, HistogramCounts, SeriesKey, SeriesTable};
+use super::{AliasCounters, Histogram, HistogramCounts, SeriesKey, SeriesTable};
 use crate::cohort::CohortId;
 use crate::exchange::Outcome;
 use crate::route::{Arm, FamilyId};
@@ -114,26 +114,25 @@ impl ArmCounts {
 }
 
 impl ArmCounters {
-    fn record(&self, seen: &Observation<'_>) {
+    fn record(&self, seen: &Observation<'_>, latency: Duration) {
         if seen.overridden {
             self.overridden.fetch_add(1, Ordering::Relaxed);
-            return;
+        } else {
+            self.count(seen.key.error, latency);
         }
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        if let Some(counter) = seen.key.error.and_then(|class| self.errors.get(class as usize)) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-        self.latency.get_or_init(Histogram::default).record(seen.duration);
     }
 
-    /// Counts an exchange that this arm failed and stable then served: an error of this arm, though no client saw it.
-    pub fn record_fallback(&self, class: ErrorClass, duration: Duration) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    fn record_fallback(&self, failed: ErrorClass, latency: Duration) {
         self.fallbacks.fetch_add(1, Ordering::Relaxed);
-        if let Some(counter) = self.errors.get(class as usize) {
+        self.count(Some(failed), latency);
+    }
+
+    fn count(&self, error: Option<ErrorClass>, latency: Duration) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(counter) = error.and_then(|class| self.errors.get(class as usize)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
-        self.latency.get_or_init(Histogram::default).record(duration);
+        self.latency.get_or_init(Histogram::default).record(latency);
     }
 
     /// How many exchanges were counted, overridden ones included: tells cheaply whether there is anything new.
@@ -201,76 +200,6 @@ impl ShadowResult {
     }
 }
 
-/// How many tenants an alias counts by name. The rest are `other` (INV-7).
-const TENANT_SLOTS: usize = 64;
-
-/// How often an alias was used, by whom, and when last: tells when it is safe to remove.
-#[derive(Debug)]
-pub struct AliasCounters {
-    requests: AtomicU64,
-    last_seen_unix: AtomicI64,
-    tenants: Box<[OnceLock<(TenantId, AtomicU64, AtomicI64)>]>,
-}
-
-/// One tenant's use of an alias.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantUse {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// Its requests.
-    pub requests: u64,
-    /// The last one, in seconds since 1970.
-    pub last_seen_unix: i64,
-}
-
-impl Default for AliasCounters {
-    fn default() -> Self {
-        Self {
-            requests: AtomicU64::new(0),
-            last_seen_unix: AtomicI64::new(0),
-            tenants: (0..TENANT_SLOTS).map(|_| OnceLock::new()).collect(),
-        }
-    }
-}
-
-impl AliasCounters {
-    fn record(&self, tenant: Option<&TenantId>, now_unix: i64) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.last_seen_unix.fetch_max(now_unix, Ordering::Relaxed);
-        let Some(tenant) = tenant else { return };
-        for slot in &self.tenants {
-            let entry =
-                slot.get_or_init(|| (tenant.clone(), AtomicU64::new(0), AtomicI64::new(now_unix)));
-            if entry.0 == *tenant {
-                entry.1.fetch_add(1, Ordering::Relaxed);
-                entry.2.fetch_max(now_unix, Ordering::Relaxed);
-                return;
-            }
-        }
-    }
-
-    /// All requests that used the alias.
-    #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    /// When it was last used, in seconds since 1970; none before its first use.
-    #[must_use]
-    pub fn last_seen_unix(&self) -> Option<i64> {
-        Some(self.last_seen_unix.load(Ordering::Relaxed)).filter(|seconds| *seconds != 0)
-    }
-
-    /// Its use per tenant named in the configuration, up to 64 of them.
-    pub fn tenants(&self) -> impl Iterator<Item = TenantUse> + use<'_> {
-        self.tenants.iter().filter_map(OnceLock::get).map(|(tenant, requests, last)| TenantUse {
-            tenant: tenant.clone(),
-            requests: requests.load(Ordering::Relaxed),
-            last_seen_unix: last.load(Ordering::Relaxed),
-        })
-    }
-}
-
 /// Both arms' SLIs.
 type ArmPair = [Arc<ArmCounters>; 2];
 
@@ -312,20 +241,33 @@ impl RouteCounters {
 
     /// Counts one finished exchange.
     pub fn record(&self, seen: &Observation<'_>) {
-        let arm = self.arm(seen.arm);
-        arm.record(seen);
-        arm.series.get_or_init(Box::default).record(seen.key, seen.duration);
-        let cohort = seen.cohort.and_then(|id| self.cohorts.get(usize::try_from(id.0).ok()?));
-        if let Some((_, [stable, candidate])) = cohort {
-            match seen.arm {
-                Arm::Stable => stable.record(seen),
-                Arm::Candidate => candidate.record(seen),
-            }
+        self.record_with(seen, seen.duration);
+    }
+
+    /// Counts an exchange that stable served because the candidate failed it `after` so long: an error of the candidate,
+    /// too, though no client saw it. Each arm answers for the time that it took itself.
+    pub fn record_fallback(&self, seen: &Observation<'_>, failed: ErrorClass, after: Duration) {
+        if !seen.overridden {
+            self.of(Arm::Candidate, seen.cohort).for_each(|arm| arm.record_fallback(failed, after));
         }
+        self.record_with(seen, seen.duration.saturating_sub(after));
+    }
+
+    fn record_with(&self, seen: &Observation<'_>, latency: Duration) {
+        self.of(seen.arm, seen.cohort).for_each(|arm| arm.record(seen, latency));
+        let series = self.arm(seen.arm).series.get_or_init(Box::default);
+        series.record(seen.key, seen.duration);
         let alias = usize::from(seen.family.0).checked_sub(1);
         if let Some((_, alias)) = alias.and_then(|place| self.aliases.get(place)) {
             alias.record(seen.tenant, seen.now_unix);
         }
+    }
+
+    /// An arm's SLIs: of all requests, and of a cohort's.
+    fn of(&self, arm: Arm, cohort: Option<CohortId>) -> impl Iterator<Item = &ArmCounters> {
+        let cohort = cohort.and_then(|id| self.cohorts.get(usize::try_from(id.0).ok()?));
+        let of_cohort = cohort.map(|(_, pair)| of_pair(pair, arm));
+        [self.arm(arm)].into_iter().chain(of_cohort).map(|counters| &**counters)
     }
 
     /// Counts what became of a copy.
@@ -345,11 +287,7 @@ impl RouteCounters {
     /// One arm's SLIs.
     #[must_use]
     pub const fn arm(&self, arm: Arm) -> &Arc<ArmCounters> {
-        let [stable, candidate] = &self.arms;
-        match arm {
-            Arm::Stable => stable,
-            Arm::Candidate => candidate,
-        }
+        of_pair(&self.arms, arm)
     }
 
     /// Each cohort's SLIs, stable first.
@@ -381,10 +319,17 @@ impl RouteCounters {
     }
 }
 
+const fn of_pair([stable, candidate]: &ArmPair, arm: Arm) -> &Arc<ArmCounters> {
+    match arm {
+        Arm::Stable => stable,
+        Arm::Candidate => candidate,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sli::Scheme;
+    use crate::sli::{Scheme, TenantUse};
     use http::{Method, Version};
 
     fn seen(arm: Arm, status: u16, error: Option<ErrorClass>) -> Observation<'static> {
@@ -430,5 +375,27 @@ mod tests {
         let by_tenant: Vec<TenantUse> = old.tenants().collect();
         assert_eq!(by_tenant, [TenantUse { tenant: acme, requests: 1, last_seen_unix: 1_000 }]);
         assert!(second.outcomes().contains(&(Outcome::Match, 1)));
+    }
+
+    #[test]
+    fn a_fallback_is_the_candidates_error_and_each_arm_answers_for_its_own_time() {
+        let africa: CohortName = "AF".parse().unwrap();
+        let counters = RouteCounters::new(None, &[africa], &["/old".into()]);
+        let duration = Duration::from_millis(1_010);
+        let seen =
+            Observation { cohort: Some(CohortId(0)), duration, ..seen(Arm::Stable, 200, None) };
+        counters.record_fallback(&seen, ErrorClass::Timeout, Duration::from_secs(1));
+        let (_, of_cohort) = counters.cohorts().next().unwrap();
+        for [stable, candidate] in [&counters.arms, of_cohort] {
+            let (stable, candidate) = (stable.counts(), candidate.counts());
+            assert_eq!((stable.requests, stable.failed(), stable.fallbacks), (1, 0, 0));
+            assert_eq!((candidate.requests, candidate.failed(), candidate.fallbacks), (1, 1, 1));
+            assert!(stable.latency.quantile(0.5).unwrap().as_millis() < 12);
+            assert!((1_000..1_070).contains(&candidate.latency.quantile(0.5).unwrap().as_millis()));
+        }
+        let tester = Observation { overridden: true, ..seen };
+        counters.record_fallback(&tester, ErrorClass::Timeout, Duration::from_secs(1));
+        assert_eq!(counters.arm(Arm::Candidate).counts().requests, 1);
+        assert_eq!(counters.arm(Arm::Stable).counts().overridden, 1);
     }
 }
