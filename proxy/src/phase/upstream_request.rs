@@ -85,11 +85,12 @@ pub(crate) fn body(
     end_of_stream: bool,
     exchange: &mut Exchange,
 ) -> Result<()> {
-    if exchange.time_left().is_zero() {
-        return Error::e_explain(ErrorType::HTTPStatus(504), "the exchange took too long");
-    }
+    // Another protocol's connection lasts as long as its sides want: the route's time was for the answer to the upgrade.
     if exchange.upgraded {
         return Ok(());
+    }
+    if exchange.time_left().is_zero() {
+        return Error::e_explain(ErrorType::HTTPStatus(504), "the exchange took too long");
     }
     if let Some(capture) = &mut exchange.capture {
         if let Some(chunk) = chunk {
@@ -100,4 +101,51 @@ pub(crate) fn body(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Subject;
+    use config::{Live, Source};
+    use rules::{Facts, Revision, Verdict};
+    use std::sync::atomic::AtomicUsize;
+    use std::time::{Duration, Instant};
+
+    /// An exchange whose time was up an hour ago.
+    fn late() -> Exchange {
+        let text = "upstreams: {api: {targets: [{address: '127.0.0.1:1'}]}}\n\
+                    routes: {a: {canonical: /a, stable: {upstream: api}}}";
+        let base = std::path::Path::new(".");
+        let source = Source { text, name: "turnout.yaml", base, env: &|_| None };
+        let document = Arc::new(config::read(&source).unwrap());
+        let compiled = config::compile(&document, &Live::default(), Revision(1), None, 0).unwrap();
+        let facts = Facts {
+            method: &http::Method::GET,
+            host: "h",
+            path: "/a",
+            query: "",
+            headers: &http::HeaderMap::new(),
+            client: [127, 0, 0, 1].into(),
+            trusted: false,
+            request_id: "x",
+            now_unix: 0,
+        };
+        let Verdict::Forward(decision) = rules::decide(&compiled.snapshot, &facts) else {
+            panic!("it is forwarded")
+        };
+        let mut exchange = Exchange::new(compiled.snapshot, &Arc::new(AtomicUsize::new(0)));
+        exchange.subject = Subject::Forwarded(Box::new(decision));
+        exchange.started = Instant::now().checked_sub(Duration::from_secs(3_600)).unwrap();
+        exchange
+    }
+
+    #[test]
+    fn an_upgraded_connection_may_outlive_the_routes_time() {
+        let mut exchange = late();
+        let chunk = Bytes::from_static(b"a message");
+        assert!(body(Some(&chunk), false, &mut exchange).is_err());
+        exchange.upgraded = true;
+        assert!(body(Some(&chunk), false, &mut exchange).is_ok());
+    }
 }
