@@ -58,10 +58,26 @@ impl Peers {
 
     fn roots(&self, pool_key: u64, der: &[Vec<u8>]) -> Arc<CaType> {
         let mut known = self.roots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if known.len() >= ROOT_SETS {
+        if known.len() >= ROOT_SETS && !known.contains_key(&pool_key) {
             known.clear();
         }
         let parse = || der.iter().map(|raw| WrappedX509::new(raw.clone(), parse_x509)).collect();
         Arc::clone(known.entry(pool_key).or_insert_with(parse))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_parsed_is_parsed_once_even_where_all_room_is_taken() {
+        let (peers, all) = (Peers::default(), u64::try_from(ROOT_SETS).unwrap());
+        let first: Vec<Arc<CaType>> = (0..all).map(|key| peers.roots(key, &[])).collect();
+        for (key, roots) in (0..all).zip(&first) {
+            assert!(Arc::ptr_eq(roots, &peers.roots(key, &[])), "{key}");
+        }
+        peers.roots(all, &[]);
+        assert_eq!(peers.roots.lock().unwrap().len(), 1, "no more than there is room for");
     }
 }
