@@ -74,6 +74,8 @@ pub struct Configuration {
     pub document: Arc<Document>,
     /// When it was accepted, in seconds since 1970. A date in it that was in the future then stays accepted.
     pub accepted_unix: i64,
+    /// Whether it is what the configuration file says; else somebody gave it.
+    pub from_file: bool,
 }
 
 /// Whose traffic a command is about.

@@ -7,7 +7,7 @@ use config::{Problem, Problems};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::command::Command;
+use crate::command::{Command, Configuration};
 use crate::events::Event;
 use crate::file::Content;
 use crate::ledger::{Declined, Done, Ledger, Order};
@@ -135,7 +135,8 @@ impl Desk {
     fn try_reload(&self, content: Content, why: &str) -> Result<(), Rejected> {
         let now = Timestamp::now();
         let text = content.map_err(Rejected::Unreadable)?;
-        let configuration = self.ledger.configuration(text, now).map_err(Rejected::Invalid)?;
+        let given = self.ledger.configuration(text, now).map_err(Rejected::Invalid)?;
+        let configuration = Configuration { from_file: true, ..given };
         let order = Order {
             command: Command::Apply(configuration),
             actor: "turnout".to_owned(),

@@ -94,6 +94,26 @@ async fn a_file_that_changed_meanwhile_is_taken_at_the_start() {
 }
 
 #[tokio::test]
+async fn what_was_restored_outlives_a_restart_until_the_file_changes() {
+    let running = Running::start(YAML).await;
+    running.write(&other());
+    eventually("the bad idea is taken", async || running.revision().await == 2).await;
+    running.post("/v1/revisions/1/restore", r#"{"why": "it was a bad idea"}"#).await.ok();
+    let folder = running.stop().await;
+
+    let running = Running::start_in(folder).await;
+    assert_eq!(running.revision().await, 3);
+    assert_eq!(running.get("/v1/config").await.body, YAML);
+    let folder = running.stop().await;
+
+    let better = YAML.replace("/v1/billing", "/v1/bills");
+    std::fs::write(folder.path().join("turnout.yaml"), &better).unwrap();
+    let running = Running::start_in(folder).await;
+    assert_eq!(running.get("/v1/config").await.body, better);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_bad_file_at_a_restart_leaves_the_stored_state_serving() {
     for bad in ["routes: {sms: 7}", "no: [yaml", &YAML.replace("upstream: new", "upstream: nwe")] {
         let running = Running::start(YAML).await;

@@ -16,6 +16,9 @@ pub struct Desired {
     pub configuration: Configuration,
     /// Shifts, locks and targets.
     pub live: Live,
+    /// The configuration file's text, where somebody put another configuration in its place: it is not taken again until
+    /// it changes, so that a restart does not undo what was restored in an emergency.
+    pub passed_over: Option<Arc<str>>,
 }
 
 /// What came of a command that was not refused.
@@ -73,7 +76,20 @@ impl Desired {
     #[must_use]
     pub fn under(configuration: Configuration, earlier: &Live) -> Self {
         let live = starting_live(&configuration.document, earlier);
-        Self { configuration, live }
+        Self { configuration, live, passed_over: None }
+    }
+
+    /// The text that the configuration file had when it was last taken or passed over.
+    #[must_use]
+    pub fn file_text(&self) -> &Arc<str> {
+        self.passed_over.as_ref().unwrap_or(&self.configuration.text)
+    }
+
+    /// This state in the place of an earlier one, with the file as it was known there.
+    fn in_place_of(self, earlier: &Self) -> Self {
+        let file = earlier.file_text();
+        let passed_over = (self.configuration.text != *file).then(|| Arc::clone(file));
+        Self { passed_over, ..self }
     }
 }
 
@@ -97,7 +113,8 @@ pub fn apply(desired: &Desired, command: &Command) -> Result<Applied, Refusal> {
             if says_the_same(desired, older) {
                 return Ok(Applied::Unchanged(format!("everything is as it was at {revision}")));
             }
-            Ok(changed(Desired::clone(older), format!("restored {revision}")))
+            let restored = Desired::clone(older).in_place_of(desired);
+            Ok(changed(restored, format!("restored {revision}")))
         }
     }
 }
@@ -134,8 +151,9 @@ fn apply_configuration(desired: &Desired, configuration: &Configuration) -> Appl
     let notes = dropped.iter().map(|name| {
         format!("upstream {name}: the configuration's targets changed, so those set by a command no longer stand in for them")
     });
+    let next = Desired::under(configuration.clone(), &live);
     Applied::Changed(Next {
-        desired: Desired::under(configuration.clone(), &live),
+        desired: if configuration.from_file { next } else { next.in_place_of(desired) },
         summary: summary::of_configuration(&present.document, &configuration.document),
         notes: notes.collect(),
     })

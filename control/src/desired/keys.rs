@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `document` | the configuration's text |
 //! | `document/accepted` | when it was accepted, in seconds since 1970 |
+//! | `document/passed-over` | the configuration file's text, where somebody put another configuration in its place |
 //! | `shift/<route>` | the route's default shift |
 //! | `shift/<route>/cohort/<name>`, `shift/<route>/tenant/<id>` | the shift of one cohort or tenant |
 //! | `targets/<upstream>` | targets that stand in for the configuration's |
@@ -26,6 +27,7 @@ use crate::store::{Change, StoreError};
 
 const DOCUMENT: &str = "document";
 const ACCEPTED: &str = "document/accepted";
+const PASSED_OVER: &str = "document/passed-over";
 
 /// A stored state whose configuration has not been read yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +38,8 @@ pub struct Unread {
     pub accepted_unix: i64,
     /// Shifts, locks and targets.
     pub live: Live,
+    /// See [`Desired::passed_over`].
+    pub passed_over: Option<Arc<str>>,
 }
 
 /// The keys that differ between two states; all of them where there is no state before.
@@ -44,6 +48,10 @@ pub fn changes(before: Option<&Desired>, after: &Desired) -> Vec<Change> {
     let mut changes = Vec::new();
     let known = before.map(|before| &before.configuration);
     configuration_changes(known, &after.configuration, &mut changes);
+    let passed_over = before.and_then(|before| before.passed_over.as_ref());
+    if passed_over != after.passed_over.as_ref() {
+        changes.push((PASSED_OVER.to_owned(), after.passed_over.as_deref().map(str::to_owned)));
+    }
     let nothing = Live::default();
     let live = before.map_or(&nothing, |before| &before.live);
     route_changes(live, &after.live, &mut changes);
@@ -142,7 +150,7 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     for (key, value) in values {
         let parts: Vec<&str> = key.split('/').collect();
         match parts.as_slice() {
-            ["document"] | ["document", "accepted"] => {}
+            ["document"] | ["document", "accepted" | "passed-over"] => {}
             ["shift", route] => {
                 routes.entry(name(key, route)?).or_default().default = read(key, value)?;
             }
@@ -165,7 +173,8 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     }
     let routes = routes.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
     let live = Live { routes, locks: Arc::new(locks), targets: Arc::new(targets) };
-    Ok(Unread { text, accepted_unix, live })
+    let passed_over = values.get(PASSED_OVER).map(|text| Arc::from(text.as_str()));
+    Ok(Unread { text, accepted_unix, live, passed_over })
 }
 
 fn name<N: FromStr<Err: Display>>(key: &str, text: &str) -> Result<N, StoreError> {

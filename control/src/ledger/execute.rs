@@ -231,7 +231,7 @@ impl Ledger {
     /// When it is not a configuration.
     pub fn configuration(&self, text: Arc<str>, now: Timestamp) -> Result<Configuration, Problems> {
         let document = Arc::new(self.file.read(&text)?);
-        Ok(Configuration { text, document, accepted_unix: now.as_second() })
+        Ok(Configuration { text, document, accepted_unix: now.as_second(), from_file: false })
     }
 
     /// The state of a revision; none where there is no such revision.
@@ -255,13 +255,15 @@ pub(crate) fn read_stored(
     unread: keys::Unread,
     known: Option<&Desired>,
 ) -> Result<Desired, Problems> {
-    let keys::Unread { text, accepted_unix, live } = unread;
+    let keys::Unread { text, accepted_unix, live, passed_over } = unread;
     let known = known.map(|known| &known.configuration).filter(|known| known.text == text);
     let document = match known {
         Some(known) => Arc::clone(&known.document),
         None => Arc::new(file.read(&text)?),
     };
-    Ok(Desired { configuration: Configuration { text, document, accepted_unix }, live })
+    let from_file = passed_over.is_none();
+    let configuration = Configuration { text, document, accepted_unix, from_file };
+    Ok(Desired { configuration, live, passed_over })
 }
 
 /// Compiles a desired state. The clock is that of the configuration's acceptance: a sunset that has passed since then

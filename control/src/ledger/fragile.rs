@@ -81,7 +81,8 @@ pub(crate) fn setup() -> Setup {
     });
     let file = ConfigFile::new(&folder.path().join("turnout.yaml"));
     let document = Arc::new(file.read(YAML).unwrap());
-    let configuration = Configuration { text: YAML.into(), document, accepted_unix: 0 };
+    let configuration =
+        Configuration { text: YAML.into(), document, accepted_unix: 0, from_file: true };
     let desired = Desired::first(configuration);
     let compiled = compiled(&desired, Revision(1), None).unwrap();
     let entry = contract::entry(1, "first");

@@ -92,8 +92,11 @@ impl Node {
             Some(stored) => restore(&*store, &file, &stored, written, now)?,
         };
         tracing::info!(revision = present.revision().0, "the state is there");
+        // The same text may say something else now, by a variable; one that was passed over stays so.
+        let passed_over = present.desired.passed_over.clone();
+        let news = content.as_ref().ok() != passed_over.as_ref();
         let desk = Desk::new(Ledger::new(store, file, present), now);
-        if written.is_some() {
+        if written.is_some() && news {
             desk.reload(content.clone(), "start");
         }
         Ok(Self { desk: Arc::new(desk), content })
@@ -121,7 +124,7 @@ impl Node {
 fn read(file: &ConfigFile, content: &Content, now: Timestamp) -> Result<Configuration, StartError> {
     let text = content.clone().map_err(StartError::File)?;
     let document = Arc::new(file.read(&text).map_err(StartError::Config)?);
-    Ok(Configuration { text, document, accepted_unix: now.as_second() })
+    Ok(Configuration { text, document, accepted_unix: now.as_second(), from_file: true })
 }
 
 /// The configuration, if it compiles: a first start that cannot succeed leaves nothing behind.

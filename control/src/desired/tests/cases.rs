@@ -8,7 +8,7 @@ use super::kit::{
     YAML, cohort, configuration, first, inherit, lock, percent, rollback, route, shadow, shift,
     targets, tenant, told,
 };
-use crate::command::{Command, Scope};
+use crate::command::{Command, Configuration, Scope};
 use crate::desired::{Refusal, apply};
 
 #[test]
@@ -209,6 +209,19 @@ fn the_same_file_changes_nothing_whenever_it_is_applied() {
     assert_eq!(told(first(), &[again]).1, ["= configuration: no change"]);
     let comment = Command::Apply(configuration(&format!("# new\n{YAML}"), 99));
     assert_eq!(told(first(), &[comment]).1, ["configuration: comments and layout changed"]);
+}
+
+#[test]
+fn a_file_that_was_passed_over_is_remembered_until_it_is_taken_again() {
+    let other = format!("# other\n{YAML}");
+    let given = Configuration { from_file: false, ..configuration(&other, 1) };
+    let (given, _) = told(first(), &[Command::Apply(given)]);
+    assert_eq!((given.passed_over.as_deref(), &**given.file_text()), (Some(YAML), YAML));
+    let (taken, _) = told(given, &[Command::Apply(configuration(&format!("# new\n{YAML}"), 2))]);
+    assert_eq!(taken.passed_over, None);
+    let restore = Command::Restore { revision: rules::Revision(1), desired: Box::new(first()) };
+    let (restored, _) = told(taken.clone(), &[restore]);
+    assert_eq!(restored.passed_over, Some(taken.configuration.text));
 }
 
 #[test]

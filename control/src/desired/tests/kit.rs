@@ -24,7 +24,7 @@ routes:
 pub(super) fn configuration(text: &str, accepted_unix: i64) -> Configuration {
     let source = Source { text, name: "turnout.yaml", base: Path::new("/"), env: &|_| None };
     let document = Arc::new(config::read(&source).unwrap());
-    Configuration { text: text.into(), document, accepted_unix }
+    Configuration { text: text.into(), document, accepted_unix, from_file: true }
 }
 
 pub(super) fn first() -> Desired {
