@@ -23,6 +23,8 @@ pub(crate) struct Exchange {
     /// The targets tried on the serving arm: none, the first, or the first and another.
     pub(crate) tried: Option<Target>,
     pub(crate) attempts: u8,
+    /// Whether another target of the serving arm was tried already.
+    pub(crate) retried: bool,
     /// When the attempt that is under way began.
     pub(crate) attempt: Option<Instant>,
     /// Set when stable serves what the candidate failed to.
@@ -74,6 +76,7 @@ impl Exchange {
             subject: Subject::Undecided,
             tried: None,
             attempts: 0,
+            retried: false,
             attempt: None,
             fell_back: None,
             failure: None,
@@ -140,6 +143,7 @@ impl Exchange {
         self.end_attempt(status, Some(class));
         self.fell_back = Some(Fallback { class, after: self.started.elapsed() });
         self.tried = None;
+        self.retried = false;
         // A copy went to stable, which now serves the client too: there is nothing to compare.
         if let Some(capture) = self.capture.take() {
             capture.finish(PrimaryEnd::Connect);

@@ -22,8 +22,9 @@ pub(crate) fn connecting(exchange: &mut Exchange, mut error: Box<Error>) -> Box<
         exchange.serving().and_then(|arm| exchange.upstream(arm)).is_some_and(|upstream| {
             upstream.targets.iter().filter(|target| target.weight > 0).count() > 1
         });
-    if another && exchange.attempts <= 1 && !exchange.time_left().is_zero() {
+    if another && !exchange.retried && !exchange.time_left().is_zero() {
         exchange.end_attempt(None, Some(class));
+        exchange.retried = true;
         error.set_retry(true);
     } else if may_fall_back(exchange) {
         exchange.fall_back(class, None);
@@ -60,6 +61,9 @@ pub(crate) fn proxying(
         error.set_retry(false);
     } else {
         error.retry.decide_reuse(client_reused);
+        if error.retry() {
+            exchange.end_attempt(None, Some(class_of(&error)));
+        }
     }
     error
 }
