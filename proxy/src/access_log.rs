@@ -126,21 +126,19 @@ impl AccessLog {
     }
 }
 
-/// Writes what waits; flushes whenever nothing more does. A reader that is gone is written to no more.
+/// Writes what waits; flushes whenever nothing more does. Once the reader is gone, lines are only taken.
 fn write_all(waiting: &Receiver<Vec<u8>>, to: impl Write, unwritten: &AtomicUsize) {
-    let mut to = BufWriter::new(to);
+    let (mut to, mut is_read) = (BufWriter::new(to), true);
     while let Ok(first) = waiting.recv() {
         let mut taken = 0;
         let written = std::iter::once(first)
             .chain(waiting.try_iter())
             .inspect(|_| taken += 1)
+            .filter(|_| is_read)
             .try_for_each(|line| to.write_all(&line))
-            .and_then(|()| to.flush());
+            .and_then(|()| if is_read { to.flush() } else { Ok(()) });
+        is_read &= written.is_ok();
         unwritten.fetch_sub(taken, Ordering::Relaxed);
-        if written.is_err() {
-            unwritten.store(0, Ordering::Relaxed);
-            return;
-        }
     }
 }
 
@@ -202,6 +200,33 @@ fn trace(parent: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_line_is_left_waiting_for_a_reader_that_is_gone() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (lines, waiting) = sync_channel(4);
+        let unwritten = Arc::new(AtomicUsize::new(3));
+        for _ in 0..3 {
+            lines.send(vec![b'x'; 10_000]).unwrap();
+        }
+        let writer = thread::spawn({
+            let unwritten = Arc::clone(&unwritten);
+            move || write_all(&waiting, Gone, &unwritten)
+        });
+        unwritten.fetch_add(1, Ordering::Relaxed);
+        lines.send(b"later\n".to_vec()).unwrap();
+        drop(lines);
+        writer.join().unwrap();
+        assert_eq!(unwritten.load(Ordering::Relaxed), 0);
+    }
 
     #[test]
     fn lines_are_written_whole_and_in_order() {
