@@ -1,6 +1,6 @@
 //! What can an operator see, and what can nobody? The access log, the metrics, and what is left out of both.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kit::{
     Client, Origin, Setup, Turnout, eventually, eventually_some, get, origin, post, sample, status,
@@ -98,6 +98,26 @@ async fn strangers_and_their_data_are_in_no_log_and_no_metric() {
             assert!(!text.contains(secret), "{secret} is in the {place}: {text}");
         }
     }
+}
+
+/// A command may know a tenant that the configuration does not name: requests still do not tell of it.
+#[tokio::test]
+async fn a_tenant_that_only_commands_know_stays_a_stranger() {
+    let (turnout, _old, _new) = sms().await;
+    let lock = json!({"mode": "read_only", "why": "w"});
+    turnout.command("PUT", "/v1/tenants/clinic-xyz/lock", lock).await;
+    turnout.shift_tenant("sms", "clinic-xyz", "100%").await;
+    let read = get("/v1/messaging/sms").tenant("clinic-xyz").header("x-request-id", "req-log-3");
+    turnout.send(read).await.expect(200);
+    let write = post("/v1/sms", "x").tenant("clinic-xyz").header("x-request-id", "req-log-4");
+    Client::new().send(turnout.proxy(), write).await.unwrap().expect(503);
+    for id in ["req-log-3", "req-log-4"] {
+        let (line, _fields) = logged(&turnout, id).await;
+        assert!(!line.contains("clinic-xyz"), "{line}");
+    }
+    assert!(!turnout.metrics().await.contains("clinic-xyz"));
+    let aliases = turnout.route("sms").await["aliases"].to_string();
+    assert!(!aliases.contains("clinic-xyz"), "{aliases}");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::kit::{
-    Answer, Origin, Setup, Turnout, ask, eventually, eventually_some, get, origin, turnout,
+    Answer, Origin, Setup, Turnout, ask, eventually, eventually_some, free_address, get, origin,
+    turnout,
 };
 
 const A: &str = "routes:\n  a: {canonical: /a, stable: {upstream: api}}\n";
@@ -252,6 +253,17 @@ async fn a_swap_of_targets_and_the_file_do_not_fight() {
     let list = upstreams.as_array().or_else(|| upstreams["upstreams"].as_array()).unwrap();
     assert_eq!(list[0]["overridden"], true, "{upstreams}");
     assert_eq!(list[0]["targets"][0]["address"], two.address().to_string(), "{upstreams}");
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_said() {
+    let (turnout, _api) = serving_a().await;
+    let listener = format!("\"{}\"", turnout.proxy());
+    let text = turnout.setup().text().replacen(&listener, &format!("\"{}\"", free_address()), 1);
+    let applied = turnout.apply(&text, "why=w").await.expect(200).json();
+    let warnings = applied["warnings"].to_string();
+    assert!(warnings.contains("listeners changed"), "{applied}");
+    assert!(turnout.serves("/a").await, "it serves on where it did");
 }
 
 #[tokio::test]

@@ -126,15 +126,26 @@ async fn kill_9_under_a_stream_of_commands_loses_none_that_was_acknowledged() {
 async fn a_second_process_on_one_state_file_refuses() {
     let (turnout, _old, _new) = sms().await;
     turnout.shift("sms", "100%").await;
-    let mut second = turnout.setup().spawn();
-    let status = second.ended().await;
+    let state = turnout.setup().folder().join("turnout.db").display().to_string();
+    // Its own folder, its own ports: they share nothing but the state.
+    let nobody = ([127, 0, 0, 1], 1).into();
+    let other = Setup::new(&format!("store: {{path: {state}}}\n{SMS}"))
+        .upstream("old", nobody)
+        .upstream("new", nobody);
+    other.write();
+    let mut second = other.spawn();
+    assert_eq!(second.ended().await.code(), Some(1));
     second.output().complete().await;
-    assert_eq!(status.code(), Some(1));
     let said = second.output().text();
-    assert!(said.contains("turnout.db"), "{said}");
-    assert!(said.contains("another process") || said.contains("in use"), "{said}");
+    assert!(said.contains(&state) && said.contains("another process"), "{said}");
+
     assert_eq!(serves(&turnout, "zeta").await, "new", "the first serves on");
     turnout.shift("sms", "5%").await;
+    // Whoever leaves, even like this, leaves it to the next.
+    let _first = turnout.kill();
+    let mut second = other.spawn();
+    second.ready().await;
+    assert_eq!(second.route("sms").await["share"], "5%");
 }
 
 /// An empty database as SQLite's file format has it, with our mark and a schema of the year 9999.
