@@ -28,6 +28,15 @@ impl Problem {
     pub(crate) const NO_ROUTE: Self = Self::new(404, "no_route", "No route matches this request");
     pub(crate) const BAD_HOST: Self =
         Self::new(400, "bad_host", "The request needs exactly one Host");
+    pub(crate) const BAD_PATH: Self =
+        Self::new(400, "bad_path", "The request's path can be read in more than one way");
+    pub(crate) const BAD_CONNECTION: Self = Self::new(
+        400,
+        "bad_connection",
+        "The Connection field names a field that is not the connection's",
+    );
+    pub(crate) const LOOP_DETECTED: Self =
+        Self::new(508, "loop_detected", "The request has come through here too often");
     pub(crate) const METHOD_NOT_SERVED: Self =
         Self::new(501, "method_not_served", "This method is not served");
 
@@ -54,6 +63,7 @@ impl Problem {
             RefusalCause::TenantBlocked => {
                 Self::new(503, "tenant_blocked", "The tenant is locked for now").later()
             }
+            RefusalCause::EncodedSlash => Self::BAD_PATH,
             RefusalCause::AliasGone => Self {
                 successor,
                 ..Self::new(410, "alias_gone", "This path is gone; its successor is named")

@@ -9,8 +9,9 @@ use http::{HeaderName, Method};
 use crate::bucket::Bucket;
 use crate::cohort::CohortId;
 use crate::facts::{Facts, Occurrence};
+use crate::normal::holds_encoded_slash;
 use crate::route::{
-    AfterSunset, Arm, Family, FamilyId, Redirect, Route, RouteId, Sticky, UpstreamId,
+    AfterSunset, Arm, EncodedSlash, Family, FamilyId, Redirect, Route, RouteId, Sticky, UpstreamId,
 };
 use crate::shift::{Scope, Shift, Stage};
 use crate::snapshot::Snapshot;
@@ -60,6 +61,8 @@ pub enum RefusalCause {
     TenantBlocked,
     /// The alias is past its sunset: 410.
     AliasGone,
+    /// The path holds a slash as data, which the route does not take: 400.
+    EncodedSlash,
 }
 
 /// Where a request is redirected to.
@@ -195,6 +198,9 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
     let Some(family) = route.family(family_id) else { return Verdict::NoRoute };
     let refuse = |cause| Verdict::Refuse(Refusal { route: id, family: family_id, cause });
 
+    if route.encoded_slash == EncodedSlash::Refuse && holds_encoded_slash(facts.path) {
+        return refuse(RefusalCause::EncodedSlash);
+    }
     let redirected = match after_sunset(route, family, facts) {
         Some(AfterSunset::Gone) => return refuse(RefusalCause::AliasGone),
         Some(AfterSunset::Redirect) => {

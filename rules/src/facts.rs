@@ -13,7 +13,7 @@ pub struct Facts<'r> {
     pub method: &'r Method,
     /// The authority as the client wrote it, perhaps with a port.
     pub host: &'r str,
-    /// The path, without the query.
+    /// The path in normal form ([`crate::normal`]), without the query.
     pub path: &'r str,
     /// The query without its question mark; empty where there is none.
     pub query: &'r str,

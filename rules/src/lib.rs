@@ -3,7 +3,8 @@
 //! Nothing here waits, reads a clock, draws a random number, opens a file or a socket, or logs (INV-1). Read in this
 //! order:
 //!
-//! - [`facts`]: what is known of a request; [`matching`]: which route it belongs to; [`route`]: what a route is;
+//! - [`facts`]: what is known of a request; [`normal`]: the one spelling of its path; [`lookalike`]: header names that read
+//!   the same; [`matching`]: which route it belongs to; [`route`]: what a route is;
 //! - [`tenant`], [`cohort`], [`shift`], [`bucket`]: who it is for and where their traffic stands;
 //! - [`mod@decide`]: one decision per request, with its reason;
 //! - [`snapshot`] and [`cell`]: a revision compiled for serving, swapped in as one pointer;
@@ -17,7 +18,9 @@ pub mod compare;
 pub mod decide;
 pub mod exchange;
 pub mod facts;
+pub mod lookalike;
 pub mod matching;
+pub mod normal;
 pub mod path;
 pub mod route;
 pub mod shift;

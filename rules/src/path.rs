@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::normal::{Unclear, normal};
+
 /// Why a text is not a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
@@ -14,14 +16,25 @@ pub enum PathError {
     /// Only the path belongs here.
     #[error("{0:?} holds a query or fragment: only the path belongs here")]
     NotOnlyPath(String),
-    /// Empty, `.` and `..` segments, spaces, controls and non-ASCII never arrive in a request.
-    #[error(
-        "{0:?} can never match: no empty, `.` or `..` segments, blanks, controls or raw non-ASCII"
-    )]
-    NeverMatches(String),
+    /// Requests with such a path are refused.
+    #[error("{path:?} can never match: {cause}")]
+    NeverMatches {
+        /// The text.
+        path: String,
+        /// Why requests with it are refused.
+        cause: Unclear,
+    },
+    /// Requests have their paths put into normal form before they are matched.
+    #[error("{path:?} is not how requests arrive: write `{normal}`")]
+    NotNormal {
+        /// The text.
+        path: String,
+        /// The same in normal form.
+        normal: String,
+    },
 }
 
-/// A path as written in the configuration: visible ASCII, begins with `/`, no query.
+/// A path as written in the configuration, in normal form ([`crate::normal`]) and without a query.
 ///
 /// As a prefix it covers whole segments; a trailing slash is ignored.
 ///
@@ -60,18 +73,17 @@ impl FromStr for Path {
     type Err = PathError;
 
     fn from_str(text: &str) -> Result<Self, PathError> {
-        let Some(inner) = text.strip_prefix('/') else {
+        if !text.starts_with('/') {
             return Err(PathError::NoSlash(text.to_owned()));
-        };
+        }
         if text.contains(['?', '#']) {
             return Err(PathError::NotOnlyPath(text.to_owned()));
         }
-        let inner = inner.strip_suffix('/').unwrap_or(inner);
-        let bad_segment = |segment: &str| matches!(segment, "" | "." | "..");
-        if !text.bytes().all(|b| b.is_ascii_graphic())
-            || (text != "/" && inner.split('/').any(bad_segment))
-        {
-            return Err(PathError::NeverMatches(text.to_owned()));
+        let path = || text.to_owned();
+        let normal =
+            normal(text).map_err(|cause| PathError::NeverMatches { path: path(), cause })?;
+        if normal != text {
+            return Err(PathError::NotNormal { path: path(), normal: normal.into_owned() });
         }
         Ok(Self(Arc::from(text)))
     }
@@ -175,8 +187,12 @@ mod tests {
         for bad in ["", "v1", "/a?x", "/a#x", "/a b", "//", "/a//b", "/./a", "/a/..", "/é"] {
             assert!(bad.parse::<Path>().is_err(), "{bad:?}");
         }
-        for good in ["/", "/v1", "/v1/", "/v1/sms", "/%41/a;b=c"] {
+        for good in ["/", "/v1", "/v1/", "/v1/sms", "/%20/a;b=c"] {
             assert!(good.parse::<Path>().is_ok(), "{good:?}");
+        }
+        for (written, form) in [("/%41", "/A"), ("/a%2fb", "/a%2Fb"), ("/a/../b", "/b")] {
+            let error = PathError::NotNormal { path: written.to_owned(), normal: form.to_owned() };
+            assert_eq!(written.parse::<Path>(), Err(error));
         }
     }
 

@@ -193,6 +193,16 @@ pub struct RouteTimeouts {
     pub read: Option<Duration>,
 }
 
+/// What becomes of a request whose path holds a slash as data, `%2F`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EncodedSlash {
+    /// It is refused with 400: services differ in whether it parts segments.
+    #[default]
+    Refuse,
+    /// It is data for all services behind the route, and stays as it is.
+    Keep,
+}
+
 /// Whether a copy may carry the client's credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ShadowCredentials {
@@ -227,6 +237,8 @@ pub struct Route {
     pub families: Box<[Family]>,
     /// What happens to aliases after their sunset.
     pub after_sunset: AfterSunset,
+    /// What becomes of paths that hold a slash as data.
+    pub encoded_slash: EncodedSlash,
     /// Whether stable serves what the candidate fails to (safe and idempotent methods only).
     pub fallback_to_stable: bool,
     /// How the tenant is found.

@@ -73,6 +73,17 @@ impl TenantRule {
             MissingTenant::Reject | MissingTenant::Stable => Ok(None),
         }
     }
+
+    /// The headers among the sources.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.sources.iter().filter_map(|source| match source {
+            TenantSource::Header(name) => Some(name),
+            TenantSource::PathSegment(_)
+            | TenantSource::HostLabel(_)
+            | TenantSource::Query(_)
+            | TenantSource::Cookie(_) => None,
+        })
+    }
 }
 
 impl TenantSource {

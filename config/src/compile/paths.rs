@@ -7,14 +7,15 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use rules::Path;
 use rules::matching::PathMatch;
-use rules::route::{AfterSunset, Alias, ArmDefinition, Family, UpstreamId};
+use rules::normal::holds_encoded_slash;
+use rules::route::{AfterSunset, Alias, ArmDefinition, EncodedSlash, Family, UpstreamId};
 
 use super::conditions::regex;
 use super::findings::{Findings, Pointer};
 use crate::closest::did_you_mean;
 use crate::document::RouteSpec;
 use crate::document::forms::PathSpec;
-use crate::document::route::{AfterSunsetSpec, AliasSpec, ArmSpec};
+use crate::document::route::{AfterSunsetSpec, AliasSpec, ArmSpec, EncodedSlashSpec};
 
 /// More aliases than this nobody can keep apart.
 const MOST_ALIASES: usize = 1_000;
@@ -35,6 +36,10 @@ pub(super) fn families(
     findings: &mut Findings<'_>,
 ) -> Option<Vec<Family>> {
     let canonical = path_match(&spec.canonical, &at.key("canonical"), findings);
+    let takes = |path: &Option<PathMatch>, at: &Pointer, findings: &mut Findings<'_>| {
+        takes_its_path(spec, path.as_ref(), at, findings);
+    };
+    takes(&canonical, &at.key("canonical"), findings);
     let stable = arm(spec.stable.as_ref(), canonical.as_ref(), &at.key("stable"), around, findings);
     let candidate =
         arm(spec.candidate.as_ref(), canonical.as_ref(), &at.key("candidate"), around, findings);
@@ -58,6 +63,7 @@ pub(super) fn families(
         .map(|(i, alias)| {
             let at = at.key("aliases").item(i);
             let path = path_match(&alias.path, &at.key("path"), findings);
+            takes(&path, &at.key("path"), findings);
             let path =
                 path.filter(|path| fits(path, canonical.as_ref(), &at.key("path"), findings));
             let own =
@@ -105,6 +111,23 @@ fn path_match(spec: &PathSpec, at: &Pointer, findings: &mut Findings<'_>) -> Opt
             None
         }
         PathSpec::Regex(pattern) => regex(at, PathMatch::regex(pattern), findings),
+    }
+}
+
+/// A public path that the route itself would refuse.
+fn takes_its_path(
+    spec: &RouteSpec,
+    path: Option<&PathMatch>,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) {
+    let Some(PathMatch::Prefix(path) | PathMatch::Exact(path)) = path else { return };
+    if encoded_slash(spec.encoded_slash) == EncodedSlash::Refuse
+        && holds_encoded_slash(path.as_str())
+    {
+        let message = format!("requests for `{path}` are refused, since it holds a slash as data");
+        let hint = "write `encoded_slash: keep` on the route".to_owned();
+        findings.error_with_hint(at, "encoded_slash", message, hint);
     }
 }
 
@@ -231,5 +254,12 @@ pub(super) const fn after_sunset(spec: Option<AfterSunsetSpec>) -> AfterSunset {
         None | Some(AfterSunsetSpec::Serve) => AfterSunset::Serve,
         Some(AfterSunsetSpec::Redirect) => AfterSunset::Redirect,
         Some(AfterSunsetSpec::Gone) => AfterSunset::Gone,
+    }
+}
+
+pub(super) const fn encoded_slash(spec: Option<EncodedSlashSpec>) -> EncodedSlash {
+    match spec {
+        None | Some(EncodedSlashSpec::Refuse) => EncodedSlash::Refuse,
+        Some(EncodedSlashSpec::Keep) => EncodedSlash::Keep,
     }
 }

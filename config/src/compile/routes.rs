@@ -12,7 +12,7 @@ use super::clashes::{Placed, clashes};
 use super::conditions::conditions;
 use super::filters::{authority, edits};
 use super::findings::{Findings, Pointer};
-use super::paths::{Around, after_sunset, families};
+use super::paths::{Around, after_sunset, encoded_slash, families};
 use super::policies::{compare, shadow, start, timeouts};
 use super::redirects::redirect;
 use super::tenancy::{Asking, sticky, tenant_rule};
@@ -103,6 +103,7 @@ fn route(
         conditions,
         families: families.into(),
         after_sunset: after_sunset(spec.after_sunset),
+        encoded_slash: encoded_slash(spec.encoded_slash),
         fallback_to_stable: spec.fallback.is_some(),
         tenant,
         sticky,

@@ -25,6 +25,9 @@ pub struct RouteSpec {
     /// What happens to aliases after their sunset: served, where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_sunset: Option<AfterSunsetSpec>,
+    /// What becomes of requests whose path holds a slash as data, `%2F`: refused, where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoded_slash: Option<EncodedSlashSpec>,
     /// One of these methods. Any method where none are given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
@@ -108,6 +111,16 @@ pub enum AfterSunsetSpec {
     Redirect,
     /// 410, naming the successor.
     Gone,
+}
+
+/// What becomes of requests whose path holds a slash as data, `%2F`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EncodedSlashSpec {
+    /// They are refused with 400.
+    Refuse,
+    /// It is data for all services behind the route, and stays as it is.
+    Keep,
 }
 
 /// One side of a route.

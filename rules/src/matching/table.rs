@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::paths::{Entry, PathIndex};
 use super::{HostMatch, PathMatch, Precedence};
 use crate::facts::Facts;
+use crate::lookalike::Names;
 use crate::route::{FamilyId, Route, RouteId};
 
 /// All routes, indexed by host and path. Immutable.
@@ -15,6 +18,7 @@ pub struct RouteTable {
     exact: HashMap<Box<str>, HostIndex>,
     below: HashMap<Box<str>, HostIndex>,
     any: HostIndex,
+    tenant_headers: Names,
 }
 
 /// The paths of one host pattern, by falling priority. Nearly always one.
@@ -52,7 +56,16 @@ impl RouteTable {
                 None => any = index,
             }
         }
-        Self { routes: routes.into(), exact, below, any }
+        let tenant_headers = routes.iter().flat_map(|route| route.tenant.headers());
+        let tenant_headers = tenant_headers.map(HeaderName::as_str).collect();
+        Self { routes: routes.into(), exact, below, any, tenant_headers }
+    }
+
+    /// The headers by which any of the routes is told its tenant: who is not believed on one route must not say it on
+    /// another, since both may lead to the same service.
+    #[must_use]
+    pub const fn tenant_headers(&self) -> &Names {
+        &self.tenant_headers
     }
 
     /// The routes, by [`RouteId`].

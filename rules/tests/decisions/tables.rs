@@ -33,6 +33,7 @@ fn verdict_text(world: &World, request: &Request) -> String {
             RefusalCause::TenantReadOnly => "refused: tenant read-only",
             RefusalCause::TenantBlocked => "refused: tenant blocked",
             RefusalCause::AliasGone => "refused: alias gone",
+            RefusalCause::EncodedSlash => "refused: encoded slash",
         }
         .to_owned(),
         Verdict::Redirect(to) => format!("{} {}", to.status, to.location),

@@ -10,7 +10,7 @@ use rules::compare::CompareRules;
 use rules::matching::{Conditions, NamedMatch, PathMatch, RouteTable, ValueMatch};
 use rules::path::Rewrite;
 use rules::route::{
-    AfterSunset, Alias, ArmDefinition, Family, HeaderEdits, Redirect, RouteTimeouts,
+    AfterSunset, Alias, ArmDefinition, EncodedSlash, Family, HeaderEdits, Redirect, RouteTimeouts,
     ShadowCredentials, ShadowPolicy, Sticky, UpstreamId,
 };
 use rules::shift::Shifts;
@@ -66,6 +66,7 @@ pub(crate) struct RouteCase {
     pub(crate) path: String,
     pub(crate) aliases: Vec<AliasCase>,
     pub(crate) after_sunset: String,
+    pub(crate) encoded_slash: String,
     pub(crate) methods: Vec<String>,
     /// `value`, `~regex` or `*` for whatever is there.
     pub(crate) headers: BTreeMap<String, String>,
@@ -243,6 +244,11 @@ impl RouteCase {
                 "" | "serve" => AfterSunset::Serve,
                 "redirect" => AfterSunset::Redirect,
                 "gone" => AfterSunset::Gone,
+                other => panic!("{other}"),
+            },
+            encoded_slash: match &*self.encoded_slash {
+                "" | "refuse" => EncodedSlash::Refuse,
+                "keep" => EncodedSlash::Keep,
                 other => panic!("{other}"),
             },
             fallback_to_stable: false,

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Method};
 use rules::compare::CompareRules;
 use rules::matching::{Conditions, PathMatch, RouteTable};
 use rules::route::{
-    Alias, ArmDefinition, Family, HeaderEdits, RouteTimeouts, ShadowCredentials, ShadowPolicy,
-    UpstreamId,
+    Alias, ArmDefinition, EncodedSlash, Family, HeaderEdits, RouteTimeouts, ShadowCredentials,
+    ShadowPolicy, UpstreamId,
 };
 use rules::shift::Shifts;
 use rules::sli::RouteCounters;
@@ -93,6 +93,7 @@ fn route(n: u32) -> Route {
         },
         families: families.into(),
         after_sunset: rules::route::AfterSunset::Serve,
+        encoded_slash: EncodedSlash::Refuse,
         fallback_to_stable: false,
         tenant: TenantRule {
             sources: [TenantSource::Header("x-tenant-id".parse().unwrap())].into(),

@@ -162,6 +162,7 @@ fn route() -> Route {
         conditions: Default::default(),
         families: Box::default(),
         after_sunset: AfterSunset::Serve,
+        encoded_slash: rules::route::EncodedSlash::default(),
         fallback_to_stable: false,
         tenant: Default::default(),
         sticky: None,
