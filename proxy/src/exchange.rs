@@ -31,6 +31,8 @@ pub(crate) struct Exchange {
     pub(crate) fell_back: Option<Fallback>,
     pub(crate) failure: Option<ErrorClass>,
     pub(crate) upgraded: bool,
+    /// How many interim answers the arm has sent.
+    pub(crate) interim: u8,
     pub(crate) capture: Option<Box<Capture>>,
     _in_flight: InFlight,
 }
@@ -65,6 +67,10 @@ pub(crate) struct Known {
     pub(crate) method: Method,
     /// The authority as the client wrote it.
     pub(crate) host: Box<str>,
+    /// The path in normal form, where the client wrote it in another one.
+    pub(crate) normal_path: Option<Box<str>>,
+    /// What the client itself calls the request, where that is not its id.
+    pub(crate) correlation_id: Option<Box<str>>,
 }
 
 impl Exchange {
@@ -81,6 +87,7 @@ impl Exchange {
             fell_back: None,
             failure: None,
             upgraded: false,
+            interim: 0,
             capture: None,
             _in_flight: InFlight::enter(in_flight),
         }
@@ -105,6 +112,11 @@ impl Exchange {
 
     pub(crate) fn route(&self) -> Option<&Arc<Route>> {
         self.place().map(|(route, _)| route)
+    }
+
+    /// The request's path, as it is matched and forwarded: in normal form. `written` is how the client wrote it.
+    pub(crate) fn path<'p>(&'p self, written: &'p str) -> &'p str {
+        self.facts.as_ref().and_then(|known| known.normal_path.as_deref()).unwrap_or(written)
     }
 
     /// The arm that serves the request now: the decision's, or stable after a fallback.

@@ -1,51 +1,51 @@
-//! What do the two sides learn about each other? Forwarding headers, identity, and the request's id.
+//! What do the two sides learn about each other? Forwarding headers, the request's ids, and the route's edits.
 
 use std::net::IpAddr;
 
+use http::Version;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{OrErr, Result};
 use rules::decide::ARM_HEADER;
 use rules::route::HeaderEdits;
-use rules::tenant::TenantSource;
 use rules::{Route, Snapshot};
 use uuid::Uuid;
 
 use crate::exchange::{Exchange, Known};
+use crate::hops;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// Where a request's id may already stand: Kong's own, its correlation plugin's, and the two common ones.
 const ID_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("x-kong-request-id"),
     HeaderName::from_static("kong-request-id"),
     REQUEST_ID,
-    HeaderName::from_static("x-correlation-id"),
+    CORRELATION_ID,
 ];
 
-/// What only a trusted peer may say, by how the name begins.
-const IDENTITY_PREFIXES: [&str; 7] = [
-    "x-forwarded-",
-    "x-consumer-",
-    "x-credential-",
-    "x-authenticated-",
-    "x-turnout-",
-    "x-anonymous-consumer",
-    "x-original-url",
-];
-/// What only a trusted peer may say, by name.
-const IDENTITY_NAMES: [&str; 3] = ["forwarded", "x-real-ip", "x-rewrite-url"];
-
-/// The request's id: the one it came with when that is well-formed, else a fresh one.
+/// The request's id: the first well-formed one that it came with, else a fresh one.
 pub(crate) fn request_id(headers: &HeaderMap) -> Box<str> {
-    let known = ID_HEADERS.iter().find_map(|name| headers.get(name)?.to_str().ok());
-    known
-        .filter(|id| is_request_id(id))
-        .map_or_else(|| Uuid::now_v7().simple().to_string().into(), Into::into)
+    let known = ID_HEADERS.iter().find_map(|name| id(headers, name));
+    known.map_or_else(|| Uuid::now_v7().simple().to_string().into(), Into::into)
+}
+
+/// What the client itself calls the request, where that is not what it is known by.
+pub(crate) fn correlation_id(headers: &HeaderMap) -> Option<&str> {
+    let own = id(headers, &CORRELATION_ID)?;
+    ID_HEADERS.iter().find_map(|name| id(headers, name)).filter(|id| *id != own).and(Some(own))
+}
+
+/// The well-formed id in a header, if there is exactly one.
+fn id<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut fields = headers.get_all(name).iter();
+    let (Some(field), None) = (fields.next(), fields.next()) else { return None };
+    field.to_str().ok().filter(|id| is_request_id(id))
 }
 
 fn is_request_id(text: &str) -> bool {
@@ -75,23 +75,26 @@ pub(crate) fn client_address(snapshot: &Snapshot, peer: IpAddr, headers: &Header
     client.to_canonical()
 }
 
-/// Makes a request's head fit for an arm: no identity that nobody vouches for, our forwarding headers, the route's edits.
+/// Makes a request's head fit for an arm: our forwarding headers and the request's ids, then the route's edits. What the
+/// peer is not believed was removed when the request came in. `received` is the version that it came in.
 pub(crate) fn prepare_request(
     request: &mut RequestHeader,
+    received: Version,
     route: &Route,
     exchange: &Exchange,
 ) -> Result<()> {
     let Some(known) = &exchange.facts else { return Ok(()) };
-    if !known.trusted {
-        remove_identity(request, route);
-    }
     request.remove_header(&ARM_HEADER);
     request.remove_header("turnout-debug");
     forward(request, known)?;
-    let own_id = request.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok());
-    if !own_id.is_some_and(is_request_id) {
-        request.insert_header(REQUEST_ID, &*known.request_id)?;
+    hops::sign_request(request, received)?;
+    for name in &ID_HEADERS {
+        if request.headers.contains_key(name) && id(&request.headers, name).is_none() {
+            request.remove_header(name);
+        }
     }
+    insert_if_absent(request, REQUEST_ID, &known.request_id)?;
+    insert_if_absent(request, CORRELATION_ID, &known.request_id)?;
     edit_request(request, &route.request_headers)?;
     if let Some(host) = &route.host_rewrite {
         request.insert_header(http::header::HOST, host.clone())?;
@@ -99,24 +102,6 @@ pub(crate) fn prepare_request(
         request.insert_header(http::header::HOST, &*known.host)?;
     }
     Ok(())
-}
-
-fn remove_identity(request: &mut RequestHeader, route: &Route) {
-    let claims_identity = |name: &HeaderName| {
-        let name = name.as_str();
-        IDENTITY_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-            || IDENTITY_NAMES.contains(&name)
-    };
-    let claims: Vec<HeaderName> =
-        request.headers.keys().filter(|name| claims_identity(name)).cloned().collect();
-    for name in &claims {
-        request.remove_header(name);
-    }
-    for source in &route.tenant.sources {
-        if let TenantSource::Header(name) = source {
-            request.remove_header(name);
-        }
-    }
 }
 
 /// Appends the peer to `X-Forwarded-For`; says what the client asked for where no trusted peer has.
@@ -179,10 +164,12 @@ pub(crate) fn edit_response(response: &mut ResponseHeader, edits: &HeaderEdits) 
     Ok(())
 }
 
-/// Marks every answer, the proxy's own included: the request's id, and what an alias's user should know.
+/// Marks every answer, the proxy's own included, with the request's ids; with the decision where a trusted peer asks.
 pub(crate) fn mark_answer(response: &mut ResponseHeader, exchange: &Exchange) -> Result<()> {
     let Some(known) = &exchange.facts else { return Ok(()) };
     response.insert_header(REQUEST_ID, &*known.request_id)?;
+    let correlation_id = known.correlation_id.as_ref().unwrap_or(&known.request_id);
+    response.insert_header(CORRELATION_ID, &**correlation_id)?;
     if known.debug {
         explain(response, exchange)?;
     }
@@ -224,6 +211,14 @@ mod tests {
     fn a_well_formed_id_is_kept_and_anything_else_replaced() {
         let kept = request_id(&headers(&[("x-request-id", "abc-1"), ("x-kong-request-id", "k7")]));
         assert_eq!(&*kept, "k7");
+        let second = headers(&[("x-kong-request-id", "not one"), ("x-correlation-id", "c-1")]);
+        assert_eq!(&*request_id(&second), "c-1");
+        assert_eq!(correlation_id(&second), None);
+        let both = headers(&[("x-kong-request-id", "k7"), ("x-correlation-id", "c-1")]);
+        assert_eq!((&*request_id(&both), correlation_id(&both)), ("k7", Some("c-1")));
+        let mut twice = headers(&[("x-request-id", "a")]);
+        twice.append("x-request-id", HeaderValue::from_static("b"));
+        assert_eq!(request_id(&twice).len(), 32);
         for bad in ["", "a b", "<script>"] {
             let fresh = request_id(&headers(&[("x-request-id", bad)]));
             assert_eq!(fresh.len(), 32, "{bad:?}");

@@ -2,8 +2,9 @@
 //!
 //! Read [`server`] for what runs side by side, `handler` for which phase is called when, `phase/` for the life of a
 //! request, one file per phase, and [`shadow`] for copies and their comparison. `exchange` is what is remembered of one
-//! request; `forwarding`, `location` and `problem` are what the two sides learn of each other; `peers`, `resolver` and
-//! `health` are about targets; `metrics` and `access_log` are what is seen from outside.
+//! request; `protected` lists the fields that nobody may smuggle in; `identity`, `hops`, `trace`, `forwarding`, `location`
+//! and `problem` are what the two sides learn of each other; `peers`, `resolver` and `health` are about targets; `metrics`
+//! and `access_log` are what is seen from outside.
 
 mod access_log;
 mod cause;
@@ -12,14 +13,18 @@ mod exchange;
 mod forwarding;
 mod handler;
 mod health;
+mod hops;
+mod identity;
 mod location;
 mod metrics;
 mod peers;
 mod phase;
 mod problem;
+mod protected;
 mod resolver;
 pub mod server;
 pub mod shadow;
 mod signals;
+mod trace;
 
 pub use server::{Listener, Parts, Phase, Proxy, StartError};

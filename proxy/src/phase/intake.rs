@@ -1,18 +1,21 @@
 //! What is this request, and what happens to it? Collects the facts once and decides once. (INV-3)
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{Method, Version};
-use pingora::prelude::Result;
+use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use rules::decide::{Redirection, Refusal};
+use rules::lookalike::Names;
+use rules::normal::normal;
 use rules::{Facts, Verdict};
 
 use crate::clock::now_unix;
 use crate::exchange::{Exchange, Known, Subject};
-use crate::forwarding;
 use crate::handler::Handler;
 use crate::problem::{self, Problem};
+use crate::{forwarding, hops, identity, trace};
 
 /// How long a connection may stay open without a request, in seconds.
 const IDLE_SECONDS: u64 = 60;
@@ -37,13 +40,14 @@ pub(crate) async fn decide(
     handler: &Handler,
     session: &mut Session,
     exchange: &mut Exchange,
-) -> Result<bool> {
-    let known = know(session, exchange);
-    let verdict = match refuse_by_protocol(session, &known) {
-        Some(problem) => Err(problem),
-        None => Ok(verdict(session, exchange, &known)),
-    };
+) -> pingora::Result<bool> {
+    let mut known = know(session, exchange);
+    let tenants = exchange.snapshot.table.tenant_headers();
+    let admitted = admit(session, &mut known, tenants);
+    identity::remove_claims(session.as_downstream_mut().req_header_mut(), known.trusted, tenants);
+    let verdict = admitted.map(|()| verdict(session, exchange, &known));
     exchange.facts = Some(Box::new(known));
+    trace::begin(session.as_downstream_mut().req_header_mut())?;
     match verdict {
         Ok(Verdict::Forward(decision)) => {
             exchange.subject = Subject::Forwarded(Box::new(decision));
@@ -79,6 +83,8 @@ fn know(session: &Session, exchange: &Exchange) -> Known {
         https: session.digest().is_some_and(|digest| digest.ssl_digest.is_some()),
         method: head.method.clone(),
         host: authority(session).into(),
+        normal_path: None,
+        correlation_id: forwarding::correlation_id(&head.headers).map(Into::into),
     }
 }
 
@@ -89,14 +95,45 @@ fn authority(session: &Session) -> &str {
     head.uri.authority().map(http::uri::Authority::as_str).or_else(host).unwrap_or("")
 }
 
-fn refuse_by_protocol(session: &Session, known: &Known) -> Option<Problem> {
+/// Lets a request in that everybody reads alike, and learns the one spelling of its path. (INV-11)
+fn admit(session: &Session, known: &mut Known, tenants: &Names) -> Result<(), Problem> {
     let head = session.req_header();
     let nameless = head.version == Version::HTTP_11 && known.host.is_empty();
     if nameless || head.headers.get_all(http::header::HOST).iter().count() > 1 {
-        return Some(Problem::BAD_HOST);
+        return Err(Problem::BAD_HOST);
     }
-    let refused = head.method == Method::TRACE || head.method == Method::CONNECT;
-    refused.then_some(Problem::METHOD_NOT_SERVED)
+    if head.method == Method::TRACE || head.method == Method::CONNECT {
+        return Err(Problem::METHOD_NOT_SERVED);
+    }
+    if hops::connection_names_protected(&head.headers, tenants) {
+        return Err(Problem::BAD_CONNECTION);
+    }
+    if hops::is_loop(&head.headers) {
+        return Err(Problem::LOOP_DETECTED);
+    }
+    if let Cow::Owned(path) = normal_path(head)? {
+        known.normal_path = Some(path.into());
+    }
+    Ok(())
+}
+
+/// The path of a request in normal form. A target in absolute form counts by its path: its authority is the Host, which
+/// Pingora makes sure of. `*` is the whole server (RFC 9112 section 3.2.4).
+fn normal_path(head: &RequestHeader) -> Result<Cow<'_, str>, Problem> {
+    let target = head.raw_path();
+    let is_absolute = |scheme: &[u8]| {
+        target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    match target {
+        b"*" if head.method == Method::OPTIONS => return Ok(Cow::Borrowed("*")),
+        [b'/', ..] => {}
+        _ if is_absolute(b"http://") || is_absolute(b"https://") => {}
+        _ => return Err(Problem::BAD_PATH),
+    }
+    if !head.raw_path_is_utf8() {
+        return Err(Problem::BAD_PATH);
+    }
+    normal(head.uri.path()).map_err(|_unclear| Problem::BAD_PATH)
 }
 
 fn verdict(session: &Session, exchange: &Exchange, known: &Known) -> Verdict {
@@ -104,7 +141,7 @@ fn verdict(session: &Session, exchange: &Exchange, known: &Known) -> Verdict {
     let facts = Facts {
         method: &head.method,
         host: &known.host,
-        path: head.uri.path(),
+        path: known.normal_path.as_deref().unwrap_or(head.uri.path()),
         query: head.uri.query().unwrap_or(""),
         headers: &head.headers,
         client: known.client.unwrap_or([0, 0, 0, 0].into()),
@@ -119,13 +156,17 @@ async fn refuse(session: &mut Session, exchange: &mut Exchange, refusal: &Refusa
     exchange.subject = Subject::Answered(Some((refusal.route, refusal.family)));
     let successor = exchange.place().and_then(|(route, family)| {
         let to_canonical = &route.family(family)?.to_canonical;
-        Some(to_canonical.apply(session.req_header().uri.path()).into_owned())
+        Some(to_canonical.apply(exchange.path(session.req_header().uri.path())).into_owned())
     });
     let problem = Problem::of(refusal.cause, successor);
     problem::send(session, exchange, &problem).await;
 }
 
-async fn redirect(session: &mut Session, exchange: &mut Exchange, to: &Redirection) -> Result<()> {
+async fn redirect(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    to: &Redirection,
+) -> pingora::Result<()> {
     exchange.subject = Subject::Answered(Some((to.route, to.family)));
     let mut response = pingora::http::ResponseHeader::build(to.status, Some(4))?;
     response.insert_header(http::header::LOCATION, &*to.location)?;

@@ -11,6 +11,7 @@ use crate::clock::now_unix;
 use crate::exchange::{Exchange, Fallback, Subject};
 use crate::handler::Handler;
 use crate::shadow::PrimaryEnd;
+use crate::trace::TRACEPARENT;
 
 /// Status of a request whose client went away before there was an answer, as nginx logs it.
 const CLIENT_CLOSED: u16 = 499;
@@ -43,7 +44,7 @@ pub(crate) fn finish(
             traceparent: session
                 .req_header()
                 .headers
-                .get("traceparent")
+                .get(TRACEPARENT)
                 .and_then(|v| v.to_str().ok()),
             response_bytes: session.body_bytes_sent(),
             request_bytes: session.body_bytes_read(),

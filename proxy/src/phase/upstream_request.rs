@@ -20,17 +20,18 @@ pub(crate) fn head(
     request: &mut RequestHeader,
     exchange: &mut Exchange,
 ) -> Result<()> {
-    let client = &session.req_header().uri;
+    let received = session.req_header();
+    let client = &received.uri;
     let (Some(route), Some(arm)) = (exchange.route().cloned(), exchange.serving()) else {
         return Error::e_explain(ErrorType::InternalError, "forwarded without a decision");
     };
     let path = path_on(exchange, &route, arm, client);
     if let Some(path) = path {
         request.set_uri(uri(&path)?);
-    } else if client.authority().is_some() {
+    } else if client.authority().is_some() || !request.raw_path().starts_with(b"/") {
         request.set_uri(uri(client.path_and_query().map_or("/", PathAndQuery::as_str))?);
     }
-    forwarding::prepare_request(request, &route, exchange)?;
+    forwarding::prepare_request(request, received.version, &route, exchange)?;
     match &mut exchange.capture {
         Some(capture) => capture.request_restart(),
         None if exchange.attempts <= 1 && exchange.fell_back.is_none() => {
@@ -43,8 +44,8 @@ pub(crate) fn head(
 
 /// The path and query for an arm, where it is not the client's own.
 fn path_on(exchange: &Exchange, route: &Route, arm: Arm, client: &Uri) -> Option<String> {
-    let path = exchange.decision()?.path_on(arm, route, client.path());
-    if matches!(path, std::borrow::Cow::Borrowed(same) if same == client.path()) {
+    let path = exchange.decision()?.path_on(arm, route, exchange.path(client.path()));
+    if path == client.path() {
         return None;
     }
     Some(client.query().map_or_else(|| path.to_string(), |query| format!("{path}?{query}")))

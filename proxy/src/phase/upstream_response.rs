@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue, LINK};
+use http::header::{HeaderValue, LINK};
 use jiff::Timestamp;
 use pingora::http::ResponseHeader;
 use pingora::prelude::{Error, ErrorType, Result};
@@ -14,15 +14,11 @@ use rules::route::{Alias, FamilyId};
 use rules::sli::ErrorClass;
 
 use crate::exchange::Exchange;
-use crate::forwarding;
 use crate::location::{Sides, map_back};
+use crate::{forwarding, hops};
 
-/// Fields that are between the arm and the proxy only (RFC 9110 section 7.6.1); Pingora sets its own framing.
-const HOP_BY_HOP: [HeaderName; 3] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy-authenticate"),
-];
+/// How many interim answers an arm may send before its answer: early hints and the like are few.
+const MOST_INTERIM: u8 = 8;
 
 /// The head as the arm sent it: decides whether stable steps in, and shows it to the shadow.
 pub(crate) fn head(
@@ -33,8 +29,15 @@ pub(crate) fn head(
     if exchange.time_left().is_zero() {
         return Error::e_explain(ErrorType::HTTPStatus(504), "the exchange took too long");
     }
-    if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+    if is_interim(response.status) {
+        exchange.interim = exchange.interim.saturating_add(1);
+        if exchange.interim > MOST_INTERIM {
+            return broken("too many interim answers");
+        }
         return Ok(());
+    }
+    if response.status == StatusCode::SWITCHING_PROTOCOLS && !session.is_upgrade_req() {
+        return broken("the arm switches protocols, and nobody asked for it");
     }
     let gave_up = matches!(response.status.as_u16(), 502..=504);
     if gave_up && exchange.may_fall_back() && !session.as_ref().retry_buffer_truncated() {
@@ -48,6 +51,16 @@ pub(crate) fn head(
         capture.response_head(response.status, &response.headers);
     }
     Ok(())
+}
+
+/// Whether another answer comes after the one with this status.
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// An answer that cannot be passed on; its connection is not used again.
+fn broken(why: &'static str) -> Result<()> {
+    Error::e_explain(ErrorType::HTTPStatus(502), why).map_err(|error: Box<Error>| error.into_up())
 }
 
 /// A piece of the answer's body, as the arm sent it.
@@ -70,9 +83,11 @@ pub(crate) fn to_client(
     response: &mut ResponseHeader,
     exchange: &Exchange,
 ) -> Result<()> {
-    for name in &HOP_BY_HOP {
-        response.remove_header(name);
+    hops::remove_hop_by_hop(response);
+    if is_interim(response.status) {
+        return Ok(());
     }
+    hops::sign_answer(response, response.version)?;
     let (Some((route, family)), Some(arm)) = (exchange.place(), exchange.serving()) else {
         return Ok(());
     };
@@ -82,7 +97,7 @@ pub(crate) fn to_client(
         let sides = Sides { client, rewritten: route.host_rewrite.as_ref(), upstream };
         map_back(response, &target.rewrite, &sides)?;
     }
-    announce_alias(response, route, family, session.req_header().uri.path())?;
+    announce_alias(response, route, family, exchange.path(session.req_header().uri.path()))?;
     forwarding::edit_response(response, &route.response_headers)?;
     forwarding::mark_answer(response, exchange)
 }

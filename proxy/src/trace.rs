@@ -1,0 +1,111 @@
+//! Which trace does a request belong to? The context that it came with, or one that begins here (W3C Trace Context).
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use pingora::http::RequestHeader;
+use pingora::prelude::Result;
+use uuid::Uuid;
+
+/// The field that holds the context.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Begins a trace, not sampled, where the request does not belong to one already.
+///
+/// # Errors
+/// When the head has no room for the field.
+pub(crate) fn begin(head: &mut RequestHeader) -> Result<()> {
+    if context(&head.headers).is_some() {
+        return Ok(());
+    }
+    // Section 3.3.1.1: without a context that can be read, its state says nothing.
+    head.remove_header(&TRACESTATE);
+    head.insert_header(TRACEPARENT, fresh(Uuid::now_v7()))
+}
+
+/// The context of a request, where there is one and it is well-formed.
+fn context(headers: &HeaderMap) -> Option<&str> {
+    let mut fields = headers.get_all(TRACEPARENT).iter();
+    let (Some(field), None) = (fields.next(), fields.next()) else { return None };
+    field.to_str().ok().filter(|text| ids(text).is_some())
+}
+
+/// The ids of the trace and of the span that a context names: `00-<trace>-<span>-<flags>`.
+pub(crate) fn ids(context: &str) -> Option<(&str, &str)> {
+    let mut parts = context.splitn(5, '-');
+    let (version, trace, span, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))
+    };
+    let is_zero = |text: &str| text.bytes().all(|b| b == b'0');
+    let later = version != "00" || parts.next().is_none();
+    let well_formed = is_hex(version, 2)
+        && version != "ff"
+        && later
+        && is_hex(trace, 32)
+        && is_hex(span, 16)
+        && is_hex(flags, 2)
+        && !is_zero(trace)
+        && !is_zero(span);
+    well_formed.then_some((trace, span))
+}
+
+/// A context of a trace that begins here: nobody has decided to sample it.
+fn fresh(seed: Uuid) -> HeaderValue {
+    let (_, low) = seed.as_u64_pair();
+    // The span's id is the trace's random half, mixed (splitmix64); zero is no id.
+    let mixed = (low ^ (low >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let span = (mixed ^ (mixed >> 31)) | 1;
+    let text = format!("00-{}-{span:016x}-00", seed.simple());
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn only_well_formed_trace_contexts_are_believed() {
+        assert_eq!(ids(GOOD), Some(("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")));
+        assert!(ids("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more").is_some());
+        for bad in [
+            "",
+            "00-x-y-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473\"-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(ids(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_context_begins_a_trace() {
+        let begun = |fields: &[(&'static str, &'static str)]| {
+            let mut head = RequestHeader::build("GET", b"/", None).unwrap();
+            for (name, value) in fields {
+                head.append_header(*name, *value).unwrap();
+            }
+            begin(&mut head).unwrap();
+            let text = context(&head.headers).unwrap().to_owned();
+            (text, head.headers.contains_key(TRACESTATE))
+        };
+        assert_eq!(begun(&[("traceparent", GOOD), ("tracestate", "a=1")]), (GOOD.to_owned(), true));
+        for fields in [
+            &[][..],
+            &[("traceparent", "nonsense"), ("tracestate", "a=1")],
+            &[("traceparent", GOOD), ("traceparent", GOOD), ("tracestate", "a=1")],
+        ] {
+            let (text, has_state) = begun(fields);
+            assert!(text.ends_with("-00") && text != GOOD && !has_state, "{text}");
+            assert_ne!(begun(fields).0, text);
+        }
+    }
+}
