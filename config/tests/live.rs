@@ -253,3 +253,36 @@ fn a_shift_among_10_000_routes_and_100_000_tenant_shifts_touches_one_route() {
         (0..).zip(pairs).filter(|(_, (old, new))| !Arc::ptr_eq(old, new)).map(|(i, _)| i).collect();
     assert_eq!(changed, [5000]);
 }
+
+#[test]
+fn a_command_cannot_set_so_many_targets_that_it_holds_up_others() {
+    let before = compiled(TEXT);
+    let with = |count: u16| {
+        let address = |n: u16| format!("10.1.{}.{}:80", n / 256, n % 256);
+        let target = |n| TargetSpec { address: address(n), weight: 1 };
+        let targets = [("api".parse().unwrap(), (0..count).map(target).collect())];
+        let live = Live { targets: Arc::new(targets.into()), ..before.live.clone() };
+        compile(&before.document, &live, Revision(2), Some(&before), NOW)
+    };
+    assert!(with(1_000).is_ok());
+    let problems = with(1_001).unwrap_err();
+    let problem = problems.iter().next().unwrap();
+    assert_eq!((problem.code, &*problem.pointer), ("too_many", "/upstreams/api/targets"));
+}
+
+#[test]
+fn many_tenants_are_not_compared_with_one_another() {
+    let (declared, listed) = (60_000, 3_000);
+    let mut tenants = String::from("tenants:\n  acme: {residency: AF}\n");
+    for n in 0..declared {
+        writeln!(tenants, "  clinic-{n}: {{}}").unwrap();
+    }
+    let listed: Vec<String> = (0..listed).map(|n| format!("hospital-{n}")).collect();
+    let text = TEXT
+        .replace("tenants: {acme: {residency: AF}}\n", &tenants)
+        .replace("[b2]", &format!("[{}]", listed.join(", ")));
+    let begun = std::time::Instant::now();
+    assert_eq!(compiled(&text).snapshot.tenants.len(), declared + listed.len() + 1);
+    // Each with each took minutes.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+}

@@ -120,6 +120,7 @@ fn listed(
     if tenants.is_empty() && !findings.lost_below(at) {
         findings.warning(at, "empty_cohort", "the cohort has no tenants", None);
     }
+    let are_few = tenants.len() <= MOST_COMPARED;
     let mut members = HashSet::new();
     for (i, id) in tenants.iter().enumerate() {
         let at = at.item(i);
@@ -129,10 +130,16 @@ fn listed(
         if !members.insert(tenant) {
             findings.error(&at, "duplicate_tenant", format!("tenant `{id}` is listed twice"));
         }
-        likely_slip(document, id, &at, findings);
+        if are_few {
+            likely_slip(document, id, &at, findings);
+        }
     }
     members.into_iter().collect()
 }
+
+/// Where more tenants than this are declared, or listed, none is taken for another one misspelled: comparing each with
+/// each would hold up every command.
+const MOST_COMPARED: usize = 500;
 
 /// Tenants need not be declared, but one that is nearly spelled like a declared one was meant to be that.
 pub(super) fn likely_slip(
@@ -144,7 +151,8 @@ pub(super) fn likely_slip(
     let without_digits =
         |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
     let declared = document.tenants.keys().map(String::as_str);
-    if document.tenants.contains_key(id) || id.len() < 4 {
+    let are_many = document.tenants.len() > MOST_COMPARED;
+    if are_many || document.tenants.contains_key(id) || id.len() < 4 {
         return;
     }
     // `clinic-17` and `clinic-18` are two tenants, not one misspelled.

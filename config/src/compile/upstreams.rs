@@ -17,6 +17,9 @@ use crate::document::upstream::{HealthSpec, TlsSpec, UpstreamSpec, UpstreamTimeo
 use crate::live::TargetSpec;
 use crate::units::Time;
 
+/// More targets than this share their upstream's turns in a time that would hold up a rollback.
+const MOST_TARGETS: usize = 1_000;
+
 /// One pool, checked, before it is known which of its targets have been seen before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pool {
@@ -86,6 +89,10 @@ pub(super) fn targets(
             );
         }
         targets.push((address, spec.weight));
+    }
+    if specs.len() > MOST_TARGETS {
+        let message = format!("{} targets are more than {MOST_TARGETS}", specs.len());
+        findings.error(at, "too_many", message);
     }
     if findings.lost_below(at) || targets.len() < specs.len() {
         return targets;
