@@ -1,6 +1,6 @@
 //! Bytes: everything that touches Pingora, and the shadow sender.
 //!
-//! Read [`server`] for what runs side by side, `handler` for which phase is called when, `phase/` for the life of a
+//! Read [`server`] for what runs side by side, [`gate`] for what clients may send, `handler` for which phase is called when, `phase/` for the life of a
 //! request, one file per phase, and [`shadow`] for copies and their comparison. `exchange` is what is remembered of one
 //! request; `protected` lists the fields that nobody may smuggle in; `identity`, `hops`, `trace`, `forwarding`, `location`
 //! and `problem` are what the two sides learn of each other; `peers`, `resolver` and `health` are about targets; `metrics`
@@ -11,6 +11,7 @@ mod cause;
 mod clock;
 mod exchange;
 mod forwarding;
+pub mod gate;
 mod handler;
 mod health;
 mod hops;

@@ -10,6 +10,7 @@ use prometheus_client::metrics::MetricType;
 use rules::sli::{BUCKETS_SECONDS, ErrorClass, Series, SeriesKey};
 use rules::{Arm, Route, Snapshot, SnapshotCell};
 
+use crate::gate::Refusal;
 use crate::shadow::ShadowSender;
 
 /// What is counted of no route in particular.
@@ -17,11 +18,18 @@ use crate::shadow::ShadowSender;
 pub(crate) struct ProxyCounters {
     unrouted: AtomicU64,
     dropped_lines: AtomicU64,
+    refused: [AtomicU64; Refusal::ALL.len()],
 }
 
 impl ProxyCounters {
     pub(crate) fn count_unrouted(&self) {
         self.unrouted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_refused(&self, refusal: Refusal) {
+        if let Some(counter) = self.refused.get(refusal.index()) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn count_dropped_line(&self) {
@@ -56,6 +64,7 @@ impl Collector for ProxyCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let snapshot = self.cell.load();
         self.encode_process(&mut encoder)?;
+        encode_refusals(&mut encoder, &self.counters)?;
         encode_durations(&mut encoder, &snapshot)?;
         encode_attempts(&mut encoder, &snapshot)?;
         encode_aliases(&mut encoder, &snapshot)?;
@@ -105,6 +114,18 @@ impl ProxyCollector {
         }
         Ok(())
     }
+}
+
+fn encode_refusals(encoder: &mut DescriptorEncoder<'_>, counters: &ProxyCounters) -> fmt::Result {
+    let help = "Requests that could be read in two ways, or came too slowly, by reason";
+    let mut metric =
+        encoder.encode_descriptor("turnout_refused_requests", help, None, MetricType::Counter)?;
+    for (refusal, count) in Refusal::ALL.into_iter().zip(&counters.refused) {
+        let labels = Labels([("reason", refusal.code())]);
+        let count = count.load(Ordering::Relaxed);
+        metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+    }
+    Ok(())
 }
 
 fn encode_durations(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {

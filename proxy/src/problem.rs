@@ -9,6 +9,7 @@ use rules::sli::ErrorClass;
 
 use crate::exchange::Exchange;
 use crate::forwarding;
+use crate::gate::Refusal;
 
 /// How long a client should wait before it tries again, in seconds.
 const RETRY_AFTER_SECONDS: &str = "5";
@@ -91,6 +92,32 @@ impl Problem {
         Some(problem)
     }
 
+    /// The problem of bytes that the gate did not let through.
+    pub(crate) const fn refused(refusal: Refusal) -> Self {
+        let (status, title) = match refusal {
+            Refusal::RequestLine => (400, "The request line cannot be read"),
+            Refusal::Version => (505, "This version of HTTP is not served"),
+            Refusal::Method => return Self::METHOD_NOT_SERVED,
+            Refusal::Target => (400, "The request's target cannot be read"),
+            Refusal::TargetTooLong => (414, "The request's target is too long"),
+            Refusal::Field => (400, "A field of the request cannot be read"),
+            Refusal::LookAlike => (400, "A field's name could be taken for another"),
+            Refusal::FieldsTooLarge => (431, "The request has too many or too large fields"),
+            Refusal::Host => return Self::BAD_HOST,
+            Refusal::ContentLength => (400, "The request's length cannot be told"),
+            Refusal::TransferEncoding => (400, "The request's transfer encoding is not served"),
+            Refusal::Expectation => (417, "The request's expectation cannot be met"),
+            Refusal::Connection => (400, "The connection's options name a field that must stay"),
+            Refusal::Upgrade => (400, "The request asks for more than one upgrade"),
+            Refusal::Body => (400, "This method takes no body"),
+            Refusal::Chunk => (400, "The request's chunks cannot be read"),
+            Refusal::Trailer => (400, "A trailer of the request cannot be read"),
+            Refusal::TrailersTooLarge => (431, "The request's trailers are too large"),
+            Refusal::HeadTimeout => (408, "The request took too long to come"),
+        };
+        Self::new(status, refusal.code(), title)
+    }
+
     /// A request that is not HTTP as it should be.
     pub(crate) const fn bad_request(status: u16) -> Self {
         Self::new(status, "bad_request", "The request cannot be read")
@@ -100,7 +127,7 @@ impl Problem {
         self.status
     }
 
-    fn body(&self, request_id: &str) -> String {
+    pub(crate) fn body(&self, request_id: &str) -> String {
         let mut body = serde_json::json!({
             "type": "about:blank",
             "title": self.title,

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use config::Settings;
-use pingora::proxy::http_proxy_service_with_name;
+use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
+use pingora::services::listening::Service;
 use prometheus_client::registry::Registry;
 use rules::SnapshotCell;
 use rules::exchange::ExchangeReport;
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::access_log::AccessLog;
+use crate::gate::GatedApp;
 use crate::handler::Handler;
 use crate::metrics::{ProxyCollector, ProxyCounters};
 use crate::peers::Peers;
@@ -143,7 +145,10 @@ impl Proxy {
         let mut server = Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
         let pending = [Arc::clone(&handler.in_flight), unwritten];
-        let mut proxy = http_proxy_service_with_name(&server.configuration, handler, "proxy");
+        let counters = Arc::clone(&handler.counters);
+        let app = http_proxy(&server.configuration, handler);
+        let app = GatedApp::new(app, Arc::clone(&cell), counters);
+        let mut proxy = Service::new("proxy".to_owned(), app);
         for address in &addresses {
             proxy.add_tcp(&address.to_string());
         }

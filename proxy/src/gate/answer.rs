@@ -1,0 +1,59 @@
+//! How does a client hear that it was refused? One whole answer, and then the end of the connection.
+
+use std::time::Duration;
+
+use pingora::protocols::Stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::byte_gate::Refused;
+use super::stream::Returned;
+use crate::problem::Problem;
+
+/// How long the answer may take to be written.
+const WRITE_WITHIN: Duration = Duration::from_secs(5);
+/// How long, and for how many bytes, the client is heard out: what it still sends would have the kernel take the answer
+/// back before it is read. (RFC 9112, section 9.6)
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 64 * 1024;
+
+/// Answers and closes. A client that is gone by now is no error.
+pub(super) async fn refuse(returned: Returned) {
+    let Returned { mut stream, refused } = returned;
+    let answer = text(refused);
+    let written = timeout(WRITE_WITHIN, async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.flush().await?;
+        stream.shutdown().await
+    });
+    if let Ok(Ok(())) = written.await {
+        // Whether it went on sending or not, it was told.
+        timeout(LINGER, hear_out(stream)).await.unwrap_or_default();
+    }
+}
+
+async fn hear_out(mut stream: Stream) {
+    let (mut unread, mut heard) = ([0; 1_024], 0);
+    while let Ok(more @ 1..) = stream.read(&mut unread).await {
+        heard += more;
+        if heard > LINGER_BYTES {
+            return;
+        }
+    }
+}
+
+fn text(refused: Refused) -> String {
+    let problem = Problem::refused(refused.refusal);
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let body = problem.body(&id);
+    let status = problem.status();
+    let reason =
+        http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    format!(
+        "HTTP/1.1 {status} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
+         Cache-Control: no-store\r\nX-Request-Id: {id}\r\nConnection: close\r\n\r\n{}",
+        reason.unwrap_or_default(),
+        body.len(),
+        if refused.for_head { "" } else { &body }
+    )
+}

@@ -1,0 +1,118 @@
+//! What may pass? Limits that are the same for all, and what the routes of the current snapshot add.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rules::tenant::TenantSource;
+use rules::{Revision, Snapshot, SnapshotCell};
+
+/// How much of what may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest target, in bytes.
+    pub target_bytes: usize,
+    /// The most fields of a head.
+    pub fields: usize,
+    /// The most bytes of a head's field lines, their line ends included.
+    pub field_bytes: usize,
+    /// The longest chunk extension, in bytes, its semicolon included.
+    pub extension_bytes: usize,
+    /// The most bytes of trailers, their line ends included.
+    pub trailer_bytes: usize,
+    /// How long a head may take from its first byte to its end.
+    pub head: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            target_bytes: 8 * 1024,
+            fields: 100,
+            field_bytes: 32 * 1024,
+            extension_bytes: 256,
+            trailer_bytes: 4 * 1024,
+            head: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What becomes of bodies of GET, HEAD and DELETE, which have no meaning there. (RFC 9110, section 9.3)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnusualBodies {
+    /// They are refused: readers that do not expect a body may take it for the next request.
+    #[default]
+    Refused,
+    /// They pass.
+    Allowed,
+}
+
+/// What a request is judged by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// The revision of the snapshot that it was made from.
+    pub revision: Revision,
+    /// How much may come.
+    pub limits: Limits,
+    /// Methods that routes list, besides the common ones.
+    pub methods: Box<[Box<str>]>,
+    /// Fields that routes read tenants from, in lower case.
+    pub identity: Box<[Box<str>]>,
+    /// What becomes of bodies where none is expected.
+    pub bodies: UnusualBodies,
+}
+
+impl Policy {
+    /// The policy of a snapshot's routes.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let (mut methods, mut identity) = (Vec::new(), Vec::new());
+        for route in snapshot.table.routes() {
+            methods.extend(route.conditions.methods.iter().map(|method| method.as_str().into()));
+            identity.extend(route.tenant.sources.iter().filter_map(|source| match source {
+                TenantSource::Header(name) => Some(name.as_str().into()),
+                TenantSource::PathSegment(_)
+                | TenantSource::HostLabel(_)
+                | TenantSource::Query(_)
+                | TenantSource::Cookie(_) => None,
+            }));
+        }
+        Self {
+            revision: snapshot.revision,
+            methods: distinct(methods),
+            identity: distinct(identity),
+            ..Self::default()
+        }
+    }
+}
+
+fn distinct(mut names: Vec<Box<str>>) -> Box<[Box<str>]> {
+    names.sort_unstable();
+    names.dedup();
+    names.into()
+}
+
+/// The policy of the current snapshot, made once per snapshot.
+#[derive(Debug)]
+pub(crate) struct Policies {
+    cell: Arc<SnapshotCell>,
+    made: ArcSwap<Policy>,
+}
+
+impl Policies {
+    pub(crate) fn new(cell: Arc<SnapshotCell>) -> Self {
+        let made = ArcSwap::from_pointee(Policy::of(&cell.load()));
+        Self { cell, made }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Policy> {
+        let snapshot = self.cell.load();
+        let made = self.made.load_full();
+        if made.revision == snapshot.revision {
+            return made;
+        }
+        let fresh = Arc::new(Policy::of(&snapshot));
+        self.made.store(Arc::clone(&fresh));
+        fresh
+    }
+}

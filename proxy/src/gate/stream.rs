@@ -1,0 +1,309 @@
+//! How do judged bytes reach Pingora's reader? A connection that lets through only what the gate passes.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::tls::{SslDigest, TlsRef};
+use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    Stream, TimingDigest, UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use super::byte_gate::{ByteGate, Refused};
+use super::policy::Policies;
+use super::refusal::Refusal;
+use super::written::Written;
+use crate::metrics::ProxyCounters;
+
+/// What comes back of a connection on which something was refused, to be answered.
+pub(crate) struct Returned {
+    pub(crate) stream: Stream,
+    pub(crate) refused: Refused,
+}
+
+/// Where it comes back to.
+pub(crate) type ReturnSlot = Arc<Mutex<Option<Returned>>>;
+
+/// What is the same for all connections.
+pub(crate) struct Surroundings {
+    pub(crate) policies: Policies,
+    pub(crate) counters: Arc<ProxyCounters>,
+}
+
+/// A client's connection behind the gate.
+pub(crate) struct GatedStream {
+    /// There until it is dropped.
+    inner: Option<Stream>,
+    gate: ByteGate,
+    surroundings: Arc<Surroundings>,
+    written: Written,
+    /// When the head that is coming in must be complete.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// What was refused when Pingora asked for it.
+    told: Option<Refused>,
+    slot: ReturnSlot,
+}
+
+impl GatedStream {
+    pub(crate) fn new(inner: Stream, surroundings: Arc<Surroundings>, slot: ReturnSlot) -> Self {
+        let gate = ByteGate::new(surroundings.policies.current());
+        let written = Written::default();
+        Self { inner: Some(inner), gate, surroundings, written, deadline: None, told: None, slot }
+    }
+
+    fn inner(&mut self) -> io::Result<&mut Stream> {
+        self.inner.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Pingora reads one byte while a request is being answered, only to hear whether the client is still there.
+    ///
+    /// What the client sends by then is the next request's, and waits.
+    fn poll_presence(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.gate.waits() {
+            return Poll::Pending;
+        }
+        let mut byte = [0; 1];
+        let mut probe = ReadBuf::new(&mut byte);
+        ready!(Pin::new(self.inner()?).poll_read(cx, &mut probe))?;
+        if probe.filled().is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        // Whatever is wrong with it is told when the next request is read.
+        match self.gate.push(probe.filled_mut()) {
+            Ok(_) | Err(_) => Poll::Pending,
+        }
+    }
+
+    fn poll_judged(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<Result<(), End>> {
+        loop {
+            if self.gate.is_at_start() {
+                self.follow_policy();
+            }
+            let judged = self.gate.pull(buf.remaining())?;
+            if !judged.is_empty() {
+                buf.put_slice(judged);
+                self.deadline = None;
+                return Poll::Ready(Ok(()));
+            }
+            if self.gate.is_upgrade_asked() && self.gate.waits() {
+                return Poll::Pending;
+            }
+            let before = buf.filled().len();
+            let read = Pin::new(self.inner().map_err(End::Broken)?).poll_read(cx, buf);
+            if read.is_pending() && self.gate.is_in_head() {
+                ready!(self.poll_deadline(cx));
+                return Poll::Ready(Err(End::Refused(Refusal::HeadTimeout)));
+            }
+            ready!(read).map_err(End::Broken)?;
+            let fresh = buf.filled_mut().get_mut(before..).unwrap_or_default();
+            if fresh.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let passed = self.gate.push(fresh);
+            buf.set_filled(before + passed.unwrap_or(0));
+            if passed? > 0 {
+                self.deadline = None;
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn follow_policy(&mut self) {
+        let current = self.surroundings.policies.current();
+        if current.revision != self.gate.policy().revision {
+            self.gate.set_policy(current);
+        }
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let longest = self.gate.policy().limits.head;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
+        deadline.as_mut().poll(cx)
+    }
+
+    /// Ends reading: quietly before a head has passed, with an error midway, so that the upstream's request is broken off.
+    fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
+        self.gate.refuse(refusal);
+        if self.told.is_none() {
+            self.told = self.gate.refused();
+            self.surroundings.counters.count_refused(refusal);
+        }
+        if self.told.is_some_and(|refused| refused.midway) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, refusal.code()));
+        }
+        Ok(())
+    }
+}
+
+/// Why nothing more is read.
+enum End {
+    Refused(Refusal),
+    Broken(io::Error),
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl AsyncRead for GatedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if buf.remaining() == 1 && this.gate.is_between() {
+            return this.poll_presence(cx);
+        }
+        Poll::Ready(match ready!(this.poll_judged(cx, buf)) {
+            Ok(()) => Ok(()),
+            Err(End::Broken(error)) => Err(error),
+            Err(End::Refused(refusal)) => this.refuse(refusal),
+        })
+    }
+}
+
+impl AsyncWrite for GatedStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let taken = ready!(Pin::new(this.inner()?).poll_write(cx, buf))?;
+        this.written.note(buf, buf.len(), taken, &mut this.gate);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let taken = ready!(Pin::new(this.inner()?).poll_write_vectored(cx, bufs))?;
+        let begins = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        let offered = bufs.iter().map(|buf| buf.len()).sum();
+        this.written.note(begins, offered, taken, &mut this.gate);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self.get_mut().inner()?).poll_flush(cx)
+    }
+
+    /// What was refused must still be answered: then the connection stays open.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.told.is_some() {
+            return Pin::new(this.inner()?).poll_flush(cx);
+        }
+        Pin::new(this.inner()?).poll_shutdown(cx)
+    }
+}
+
+impl Drop for GatedStream {
+    fn drop(&mut self) {
+        let answered = self.written.is_answered(&self.gate);
+        let open = self.told.filter(|refused| !(refused.midway && answered));
+        if let (Some(refused), Some(stream)) = (open, self.inner.take()) {
+            let returned = Returned { stream, refused };
+            *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(returned);
+        }
+    }
+}
+
+impl fmt::Debug for GatedStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatedStream").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Shutdown for GatedStream {
+    async fn shutdown(&mut self) {
+        if let (None, Some(inner)) = (&self.told, &mut self.inner) {
+            inner.shutdown().await;
+        }
+    }
+}
+
+impl UniqueID for GatedStream {
+    fn id(&self) -> UniqueIDType {
+        self.inner.as_ref().map_or_else(UniqueIDType::default, |inner| inner.id())
+    }
+}
+
+impl Ssl for GatedStream {
+    fn get_ssl(&self) -> Option<&TlsRef> {
+        self.inner.as_ref()?.get_ssl()
+    }
+
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.inner.as_ref()?.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.inner.as_ref()?.selected_alpn_proto()
+    }
+}
+
+/// Nobody peeks: HTTP/2 without TLS is refused here.
+impl Peek for GatedStream {}
+
+impl GetTimingDigest for GatedStream {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.as_ref().map(|inner| inner.get_timing_digest()).unwrap_or_default()
+    }
+
+    fn get_read_pending_time(&self) -> Duration {
+        self.inner.as_ref().map(|inner| inner.get_read_pending_time()).unwrap_or_default()
+    }
+
+    fn get_write_pending_time(&self) -> Duration {
+        self.inner.as_ref().map(|inner| inner.get_write_pending_time()).unwrap_or_default()
+    }
+}
+
+impl GetProxyDigest for GatedStream {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.inner.as_ref()?.get_proxy_digest()
+    }
+
+    fn set_proxy_digest(&mut self, digest: ProxyDigest) {
+        if let Some(inner) = &mut self.inner {
+            inner.set_proxy_digest(digest);
+        }
+    }
+}
+
+impl GetSocketDigest for GatedStream {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.as_ref()?.get_socket_digest()
+    }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        if let Some(inner) = &mut self.inner {
+            inner.set_socket_digest(digest);
+        }
+    }
+}
