@@ -65,7 +65,7 @@ pub(crate) async fn keep_checking(cell: Arc<SnapshotCell>) {
     }
 }
 
-/// The targets whose next check is due, `most` of them; forgets those that are no longer there.
+/// The targets whose next check is due, `most` of them, the longest due first; forgets those that are no longer there.
 fn due(
     cell: &SnapshotCell,
     streaks: &mut HashMap<Key, Streak>,
@@ -84,16 +84,21 @@ fn due(
             };
             let key = (upstream.name.clone(), target.address.clone());
             let first = || Streak { next: Some(now), ..Streak::default() };
-            let mut streak = before.remove(&key).unwrap_or_else(first);
-            if due.len() < most && streak.next.is_some_and(|next| next <= now) {
-                streak.next = None;
+            let streak = before.remove(&key).unwrap_or_else(first);
+            if let Some(since) = streak.next.filter(|next| *next <= now) {
                 let (target, health) = (target.clone(), health.clone());
-                due.push(Check { key: key.clone(), target, health, tls: upstream.tls.is_some() });
+                let tls = upstream.tls.is_some();
+                due.push((since, Check { key: key.clone(), target, health, tls }));
             }
             streaks.insert(key, streak);
         }
     }
-    due
+    due.sort_by_key(|(since, _)| *since);
+    let begin = |(_, check): (Instant, Check)| {
+        streaks.get_mut(&check.key)?.next = None;
+        Some(check)
+    };
+    due.into_iter().take(most).filter_map(begin).collect()
 }
 
 fn judge(streak: &mut Streak, target: &Target, health: &HealthCheck, well: bool) {

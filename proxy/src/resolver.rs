@@ -1,6 +1,6 @@
 //! What do the targets' names stand for? Looked up in the background, never on a request's path.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(crate) async fn keep_resolving(cell: Arc<SnapshotCell>) {
 #[derive(Default)]
 struct Names {
     of: Option<Arc<Snapshot>>,
-    known: HashMap<Address, Name>,
+    known: BTreeMap<Address, Name>,
 }
 
 /// One name, and the targets that have it.
@@ -88,15 +88,20 @@ impl Names {
         self.known.retain(|_, name| !name.targets.is_empty());
     }
 
-    /// Names whose turn it is, `most` of them; they are under way from now on.
+    /// Names whose turn it is, `most` of them, the longest due first; they are under way from now on.
     fn due(&mut self, now: Instant, most: usize) -> Vec<Address> {
-        let is_due = |name: &Name| name.next.is_some_and(|next| next <= now);
-        let due = self.known.iter_mut().filter(|(_, name)| is_due(name)).take(most);
-        due.map(|(address, name)| {
+        let names = self.known.iter_mut();
+        let mut due: Vec<_> = names
+            .filter_map(|(address, name)| {
+                Some((name.next.filter(|next| *next <= now)?, address, name))
+            })
+            .collect();
+        due.sort_by_key(|(next, ..)| *next);
+        let begin = |(_, address, name): (Instant, &Address, &mut Name)| {
             name.next = None;
             address.clone()
-        })
-        .collect()
+        };
+        due.into_iter().take(most).map(begin).collect()
     }
 
     /// Tells all targets of a name what it stands for.
@@ -172,7 +177,7 @@ mod tests {
         names.follow(&snapshot);
         let mut now = Instant::now();
         for pause in [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000] {
-            assert_eq!(names.due(now, 9), [address.clone()]);
+            assert_eq!(names.due(now, 9), std::slice::from_ref(&address));
             assert!(names.due(now + INTERVAL, 9).is_empty(), "it is under way");
             names.note(&address, Vec::new(), now);
             now += Duration::from_millis(pause);
