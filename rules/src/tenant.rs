@@ -16,7 +16,7 @@ pub enum TenantSource {
     Header(HeaderName),
     /// The path's segment at this index, counted from 0.
     PathSegment(usize),
-    /// The host's label at this index, counted from 0 on the left.
+    /// The host's label at this index, counted from 0 on the left; in lower case.
     HostLabel(usize),
     /// A query parameter.
     Query(Box<str>),
@@ -95,7 +95,13 @@ impl TenantSource {
             Self::Header(name) if facts.trusted => facts.header(name),
             Self::Header(_) => Occurrence::Missing,
             Self::PathSegment(index) => present(facts.path_segment(*index)),
-            Self::HostLabel(index) => present(facts.host_name().split('.').nth(*index)),
+            Self::HostLabel(index) => match facts.host_name().split('.').nth(*index) {
+                // Hosts have no case: spelled otherwise, a tenant would pass its own lock by.
+                Some(label) if label.bytes().any(|b| b.is_ascii_uppercase()) => {
+                    Occurrence::One(Cow::Owned(label.to_ascii_lowercase()))
+                }
+                label => present(label),
+            },
             Self::Query(name) => facts.query_parameter(name),
             Self::Cookie(name) => facts.cookie(name),
         }
@@ -190,6 +196,28 @@ mod tests {
                 now_unix: 0,
             };
             assert_eq!(rule.find(&facts), found, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_names_the_same_tenant_however_it_is_spelled() {
+        let rule = TenantRule {
+            sources: [TenantSource::HostLabel(0)].into(),
+            missing: MissingTenant::Stable,
+        };
+        for host in ["t9.example.org", "T9.Example.ORG:80"] {
+            let facts = Facts {
+                method: &Method::GET,
+                host,
+                path: "/",
+                query: "",
+                headers: &HeaderMap::new(),
+                client: [127, 0, 0, 1].into(),
+                trusted: false,
+                request_id: "",
+                now_unix: 0,
+            };
+            assert_eq!(rule.find(&facts), Ok(Some(Cow::Borrowed("t9"))), "{host}");
         }
     }
 
