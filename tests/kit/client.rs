@@ -1,7 +1,7 @@
 //! Who asks? A pooled HTTP client, and one that writes bytes as they are given.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
@@ -185,13 +185,16 @@ impl RawConnection {
 
     /// Everything up to and with the first occurrence of a text.
     pub(crate) async fn read_until(&mut self, end: &str) -> String {
+        let deadline = Instant::now() + ANSWER_WITHIN;
         loop {
             let found = self.ahead.windows(end.len()).position(|window| window == end.as_bytes());
             if let Some(at) = found {
                 return self.take(at + end.len());
             }
             let more = self.read_more().await;
-            assert!(more, "closed before {end:?}: {}", String::from_utf8_lossy(&self.ahead));
+            let so_far = String::from_utf8_lossy(&self.ahead);
+            assert!(more, "closed before {end:?}: {so_far}");
+            assert!(Instant::now() < deadline, "no {end:?} but: {so_far}");
         }
     }
 
