@@ -92,7 +92,7 @@ pub(crate) async fn answer(
         (ErrorSource::Downstream, None) => None,
         _ => Problem::of_failure(class, explicit),
     };
-    let unsent = problem.filter(|_| session.response_written().is_none());
+    let unsent = problem.filter(|_| !has_begun(session));
     let Some(problem) = unsent else {
         return FailToProxy { error_code: 0, can_reuse_downstream: false };
     };
@@ -100,6 +100,13 @@ pub(crate) async fn answer(
     session.set_keepalive(None);
     problem::send(session, exchange, &problem).await;
     FailToProxy { error_code: problem.status(), can_reuse_downstream: false }
+}
+
+/// Whether the client has seen anything of the answer itself; interim answers leave it open.
+fn has_begun(session: &Session) -> bool {
+    session.response_written().is_some_and(|head| {
+        !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS
+    })
 }
 
 fn is_malformed(kind: &ErrorType) -> bool {

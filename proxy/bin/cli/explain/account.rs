@@ -132,9 +132,11 @@ pub(super) const fn refused(cause: RefusalCause) -> (u16, &'static str, &'static
         }
         RefusalCause::TenantBlocked => (503, "tenant_blocked", "the tenant is locked"),
         RefusalCause::AliasGone => (410, "alias_gone", "the alias is past its sunset"),
-        RefusalCause::EncodedSlash => {
-            (400, "bad_path", "the path holds `%2F`, and the route does not say `encoded_slash: keep`")
-        }
+        RefusalCause::EncodedSlash => (
+            400,
+            "bad_path",
+            "the path holds `%2F`, and the route does not say `encoded_slash: keep`",
+        ),
     }
 }
 
