@@ -3,7 +3,7 @@
 use rules::Bucket;
 use serde_json::{Value, json};
 
-use crate::kit::{Ask, Client, Origin, Setup, Turnout, each_of, get, origin};
+use crate::kit::{Ask, Client, Memory, Origin, Setup, Turnout, each_of, get, origin};
 
 struct Pair {
     turnout: Turnout,
@@ -247,6 +247,7 @@ async fn a_tester_behind_a_trusted_peer_chooses_the_arm() {
     let pair = pair(SMS).await;
     let choose = |arm: &str| of_tenant("zeta").header("x-turnout-arm", arm);
     assert_eq!(pair.serves(choose("candidate")).await, "new");
+    assert_eq!(pair.new.last().header("x-turnout-arm"), None, "it is said to Turnout alone");
     pair.turnout.shift("sms", "100%").await;
     assert_eq!(pair.serves(choose("stable")).await, "old");
     assert_eq!(pair.serves(choose("nonsense")).await, "new");
