@@ -1,6 +1,11 @@
 //! What has changed between two texts?
 
+use std::time::Duration;
+
 use similar::TextDiff;
+
+/// How long the smallest change is looked for; after that, a larger one will do.
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// The unified diff of two texts with three lines around each change; empty where they are the same.
 ///
@@ -11,6 +16,6 @@ use similar::TextDiff;
 /// ```
 #[must_use]
 pub fn diff(before: &str, after: &str) -> String {
-    let changes = TextDiff::from_lines(before, after);
+    let changes = TextDiff::configure().timeout(LONGEST).diff_lines(before, after);
     changes.unified_diff().context_radius(3).header("before", "after").to_string()
 }
