@@ -34,6 +34,8 @@ pub(crate) struct Exchange {
     /// How many interim answers the arm has sent.
     pub(crate) interim: u8,
     pub(crate) capture: Option<Box<Capture>>,
+    /// Whether the exchange has been offered to the shadow: once, whatever became of it.
+    pub(crate) captured: bool,
     _in_flight: InFlight,
 }
 
@@ -89,6 +91,7 @@ impl Exchange {
             upgraded: false,
             interim: 0,
             capture: None,
+            captured: false,
             _in_flight: InFlight::enter(in_flight),
         }
     }

@@ -11,6 +11,7 @@ use rules::route::HeaderEdits;
 use rules::{Route, Snapshot};
 use uuid::Uuid;
 
+use crate::alias;
 use crate::exchange::{Exchange, Known};
 use crate::hops;
 
@@ -165,7 +166,12 @@ pub(crate) fn edit_response(response: &mut ResponseHeader, edits: &HeaderEdits) 
 }
 
 /// Marks every answer, the proxy's own included, with the request's ids; with the decision where a trusted peer asks.
-pub(crate) fn mark_answer(response: &mut ResponseHeader, exchange: &Exchange) -> Result<()> {
+pub(crate) fn mark_answer(
+    response: &mut ResponseHeader,
+    exchange: &Exchange,
+    client_path: &str,
+) -> Result<()> {
+    alias::announce(response, exchange, client_path)?;
     let Some(known) = &exchange.facts else { return Ok(()) };
     response.insert_header(REQUEST_ID, &*known.request_id)?;
     let correlation_id = known.correlation_id.as_ref().unwrap_or(&known.request_id);

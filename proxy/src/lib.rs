@@ -7,6 +7,7 @@
 //! and `access_log` are what is seen from outside.
 
 mod access_log;
+mod alias;
 mod cause;
 mod clock;
 mod exchange;

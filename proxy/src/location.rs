@@ -52,21 +52,32 @@ fn map_reference(value: &str, back: &Rewrite, sides: &Sides<'_>) -> Option<Strin
         return (absolute != value).then_some(absolute);
     }
     // An arm that names itself would lead the client past the proxy.
-    sides.is_the_arm(authority).then_some(mapped)
+    sides.is_the_arm(&uri).then_some(mapped)
 }
 
 fn map_path(reference: &str, back: &Rewrite) -> String {
     let end = reference.find(['?', '#']).unwrap_or(reference.len());
     let (path, rest) = reference.split_at(end);
-    [&*back.apply(path), rest].concat()
+    let mapped = back.apply(path);
+    // Two slashes at the beginning would name another host (RFC 3986 section 4.2).
+    let guard = if mapped.starts_with("//") { "/." } else { "" };
+    [guard, &*mapped, rest].concat()
 }
 
 impl Sides<'_> {
-    fn is_the_arm(&self, authority: &str) -> bool {
+    /// Whether an absolute reference names the arm: by the Host it was asked for, or by a target's address. The scheme's
+    /// own port need not be written (RFC 9110 section 4.2).
+    fn is_the_arm(&self, uri: &Uri) -> bool {
+        let Some(authority) = uri.authority() else { return false };
         let is_rewritten =
-            self.rewritten.is_some_and(|host| host.as_bytes() == authority.as_bytes());
-        let target = |target: &rules::upstream::Target| target.address.to_string() == authority;
-        is_rewritten || self.upstream.targets.iter().any(target)
+            self.rewritten.is_some_and(|host| host.as_bytes() == authority.as_str().as_bytes());
+        let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = authority.port_u16().unwrap_or(default_port);
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let is_target = |target: &rules::upstream::Target| {
+            target.address.port() == port && target.address.host().eq_ignore_ascii_case(host)
+        };
+        is_rewritten || self.upstream.targets.iter().any(is_target)
     }
 }
 
@@ -112,13 +123,16 @@ mod tests {
     use std::time::Duration;
 
     fn upstream() -> Upstream {
-        let address = "old.internal:3000".parse().unwrap();
-        let state = Arc::new(TargetState::new(&address));
+        let target = |address: &str| {
+            let address = address.parse().unwrap();
+            let state = Arc::new(TargetState::new(&address));
+            Target { address, weight: 1, state }
+        };
         let second = Duration::from_secs(1);
         Upstream::new(UpstreamDefinition {
             name: "old".parse().unwrap(),
             generation: 1,
-            targets: vec![Target { address, weight: 1, state }],
+            targets: ["old.internal:3000", "plain.internal:80"].map(target).into(),
             tls: None,
             http2: false,
             health: None,
@@ -144,6 +158,8 @@ mod tests {
         let cases = [
             ("/v1/messaging/7?x=/v1/messaging", "/v1/communication/7?x=/v1/messaging"),
             ("http://old.internal:3000/v1/messaging/7", "/v1/communication/7"),
+            ("http://plain.internal/v1/messaging/7", "/v1/communication/7"),
+            ("https://plain.internal/v1/messaging/7", "https://plain.internal/v1/messaging/7"),
             ("http://messaging.internal/elsewhere#f", "/elsewhere#f"),
             (
                 "https://api.example.org/v1/messaging/7",

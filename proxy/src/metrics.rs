@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, LabelSetEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use rules::sli::{BUCKETS_SECONDS, ErrorClass, Series, SeriesKey};
-use rules::{Arm, Route, Snapshot, SnapshotCell};
+use rules::sli::{BUCKETS_SECONDS, ErrorClass, Series, SeriesKey, SeriesTable};
+use rules::{Arm, Snapshot, SnapshotCell};
 
 use crate::gate::Refusal;
 use crate::shadow::ShadowSender;
@@ -19,6 +19,8 @@ pub(crate) struct ProxyCounters {
     unrouted: AtomicU64,
     dropped_lines: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
+    /// What the proxy itself answered.
+    pub(crate) answered: SeriesTable,
 }
 
 impl ProxyCounters {
@@ -65,7 +67,7 @@ impl Collector for ProxyCollector {
         let snapshot = self.cell.load();
         self.encode_process(&mut encoder)?;
         encode_refusals(&mut encoder, &self.counters)?;
-        encode_durations(&mut encoder, &snapshot)?;
+        encode_durations(&mut encoder, &snapshot, &self.counters.answered)?;
         encode_attempts(&mut encoder, &snapshot)?;
         encode_aliases(&mut encoder, &snapshot)?;
         encode_fallbacks(&mut encoder, &snapshot)?;
@@ -128,13 +130,23 @@ fn encode_refusals(encoder: &mut DescriptorEncoder<'_>, counters: &ProxyCounters
     Ok(())
 }
 
-fn encode_durations(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+/// Durations per route and arm; what the proxy itself answered belongs to neither.
+fn encode_durations(
+    encoder: &mut DescriptorEncoder<'_>,
+    snapshot: &Snapshot,
+    answered: &SeriesTable,
+) -> fmt::Result {
     let mut metric = encoder.encode_descriptor(
         "http_server_request_duration_seconds",
         "Duration of requests, from their head to the end of the answer",
         None,
         MetricType::Histogram,
     )?;
+    for (key, series) in answered.iter() {
+        let status = key.map_or_else(|| "_OTHER".to_owned(), |key| key.status.to_string());
+        let labels = duration_labels(["", "", ""], key.as_ref(), &status);
+        encode_series(metric.encode_family(&labels)?, series)?;
+    }
     for route in snapshot.table.routes() {
         let http_route = route.families.first().map(|family| family.path.to_string());
         let http_route = http_route.unwrap_or_default();
@@ -142,7 +154,8 @@ fn encode_durations(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) ->
             let Some(table) = route.counters.arm(arm).series() else { continue };
             for (key, series) in table.iter() {
                 let status = key.map_or_else(|| "_OTHER".to_owned(), |key| key.status.to_string());
-                let labels = duration_labels(route, arm, key.as_ref(), &status, &http_route);
+                let of = [&*http_route, route.name.as_str(), arm.as_str()];
+                let labels = duration_labels(of, key.as_ref(), &status);
                 encode_series(metric.encode_family(&labels)?, series)?;
             }
         }
@@ -151,11 +164,9 @@ fn encode_durations(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) ->
 }
 
 fn duration_labels<'l>(
-    route: &'l Route,
-    arm: Arm,
+    [http_route, route, arm]: [&'l str; 3],
     key: Option<&SeriesKey>,
     status: &'l str,
-    http_route: &'l str,
 ) -> Labels<'l, 8> {
     Labels([
         ("http_request_method", key.map_or("_OTHER", |key| key.method)),
@@ -164,8 +175,8 @@ fn duration_labels<'l>(
         ("url_scheme", key.map_or("", |key| key.scheme.as_str())),
         ("network_protocol_version", key.map_or("", |key| key.version)),
         ("error_type", key.and_then(|key| key.error).map_or("", ErrorClass::as_str)),
-        ("turnout_route", route.name.as_str()),
-        ("turnout_arm", arm.as_str()),
+        ("turnout_route", route),
+        ("turnout_arm", arm),
     ])
 }
 
@@ -251,7 +262,12 @@ fn encode_shadows(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> f
     let mut metric =
         encoder.encode_descriptor("turnout_shadow_requests", help, None, MetricType::Counter)?;
     for route in snapshot.table.routes().iter().filter(|route| route.has_candidate()) {
-        for (result, count) in route.counters.shadow_results() {
+        let counts = route.counters.shadow_results();
+        // With 10,000 routes, those that never copied anything would be most of a scrape.
+        if counts.iter().all(|(_, count)| *count == 0) {
+            continue;
+        }
+        for (result, count) in counts {
             let labels = Labels([("route", route.name.as_str()), ("result", result.as_str())]);
             metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
         }
@@ -264,7 +280,11 @@ fn encode_comparisons(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) 
     let mut metric =
         encoder.encode_descriptor("turnout_comparisons", help, None, MetricType::Counter)?;
     for route in snapshot.table.routes().iter().filter(|route| route.has_candidate()) {
-        for (outcome, count) in route.counters.outcomes() {
+        let counts = route.counters.outcomes();
+        if counts.iter().all(|(_, count)| *count == 0) {
+            continue;
+        }
+        for (outcome, count) in counts {
             let labels = Labels([("route", route.name.as_str()), ("outcome", outcome.as_str())]);
             metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
         }

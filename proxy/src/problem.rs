@@ -149,7 +149,8 @@ pub(crate) async fn send(session: &mut Session, exchange: &Exchange, problem: &P
     let request_id = exchange.facts.as_ref().map_or("-", |known| &*known.request_id);
     let body = problem.body(request_id);
     let sent = async {
-        let head = head(problem, exchange, body.len())?;
+        let path = session.req_header().uri.path();
+        let head = head(problem, exchange, path, body.len())?;
         session.write_response_header(Box::new(head), false).await?;
         session.write_response_body(Some(body.into()), true).await
     };
@@ -158,7 +159,12 @@ pub(crate) async fn send(session: &mut Session, exchange: &Exchange, problem: &P
     }
 }
 
-fn head(problem: &Problem, exchange: &Exchange, length: usize) -> Result<ResponseHeader> {
+fn head(
+    problem: &Problem,
+    exchange: &Exchange,
+    client_path: &str,
+    length: usize,
+) -> Result<ResponseHeader> {
     let mut head = ResponseHeader::build(problem.status, Some(8))?;
     head.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
     head.insert_header(header::CONTENT_LENGTH, length)?;
@@ -166,9 +172,6 @@ fn head(problem: &Problem, exchange: &Exchange, length: usize) -> Result<Respons
     if problem.retry {
         head.insert_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS)?;
     }
-    if let Some(successor) = &problem.successor {
-        head.insert_header(header::LINK, format!("<{successor}>; rel=\"successor-version\""))?;
-    }
-    forwarding::mark_answer(&mut head, exchange)?;
+    forwarding::mark_answer(&mut head, exchange, client_path)?;
     Ok(head)
 }

@@ -171,6 +171,6 @@ async fn redirect(
     let mut response = pingora::http::ResponseHeader::build(to.status, Some(4))?;
     response.insert_header(http::header::LOCATION, &*to.location)?;
     response.insert_header(http::header::CONTENT_LENGTH, "0")?;
-    forwarding::mark_answer(&mut response, exchange)?;
+    forwarding::mark_answer(&mut response, exchange, session.req_header().uri.path())?;
     session.write_response_header(Box::new(response), true).await
 }

@@ -3,6 +3,7 @@
 use http::Version;
 use pingora::prelude::Error;
 use pingora::proxy::Session;
+use rules::Decision;
 use rules::sli::{ErrorClass, Observation, Scheme, SeriesKey};
 
 use crate::access_log::Line;
@@ -27,7 +28,10 @@ pub(crate) fn finish(
     let failed = error.map(|error| exchange.failure.unwrap_or_else(|| class_of(error)));
     let class = failed.or((status >= 500).then_some(ErrorClass::ServerError));
     let key = series_key(session, exchange, status, class);
-    count(exchange, key, class);
+    match &exchange.subject {
+        Subject::Forwarded(decision) => count(exchange, decision, key, class),
+        Subject::Answered(_) | Subject::Undecided => count_answered(handler, exchange, key),
+    }
     let answered = session.response_written().map(|head| head.status.as_u16());
     exchange.end_attempt(answered.filter(|_| failed.is_none()), class);
     if let Some(capture) = exchange.capture.take() {
@@ -65,9 +69,15 @@ fn series_key(
     SeriesKey::new(&head.method, status, class, scheme, version)
 }
 
-/// An answer that the proxy itself gave is counted as nobody's: no arm had a part in it.
-fn count(exchange: &Exchange, key: SeriesKey, class: Option<ErrorClass>) {
-    let Subject::Forwarded(decision) = &exchange.subject else { return };
+/// An answer that the proxy itself gave is no arm's; an alias that it answered on was used all the same.
+fn count_answered(handler: &Handler, exchange: &Exchange, key: SeriesKey) {
+    handler.counters.answered.record(key, exchange.started.elapsed());
+    if let Some((route, family)) = exchange.place() {
+        route.counters.record_alias(family, None, now_unix());
+    }
+}
+
+fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey, class: Option<ErrorClass>) {
     let Some(route) = exchange.route() else { return };
     let duration = exchange.started.elapsed();
     let overridden = decision.reason.pick == rules::decide::Pick::Override;

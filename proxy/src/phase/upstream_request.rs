@@ -34,7 +34,8 @@ pub(crate) fn head(
     forwarding::prepare_request(request, received.version, &route, exchange)?;
     match &mut exchange.capture {
         Some(capture) => capture.request_restart(),
-        None if exchange.attempts <= 1 && exchange.fell_back.is_none() => {
+        None if !exchange.captured && exchange.fell_back.is_none() => {
+            exchange.captured = true;
             capture(shadow, client, request, &route, exchange);
         }
         None => {}

@@ -4,13 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HeaderValue, LINK};
-use jiff::Timestamp;
 use pingora::http::ResponseHeader;
 use pingora::prelude::{Error, ErrorType, Result};
 use pingora::proxy::Session;
-use rules::Route;
-use rules::route::{Alias, FamilyId};
 use rules::sli::ErrorClass;
 
 use crate::exchange::Exchange;
@@ -97,43 +93,6 @@ pub(crate) fn to_client(
         let sides = Sides { client, rewritten: route.host_rewrite.as_ref(), upstream };
         map_back(response, &target.rewrite, &sides)?;
     }
-    announce_alias(response, route, family, exchange.path(session.req_header().uri.path()))?;
     forwarding::edit_response(response, &route.response_headers)?;
-    forwarding::mark_answer(response, exchange)
-}
-
-/// Tells the user of an alias since when it is deprecated (RFC 9745), until when it is served (RFC 8594), and where to go.
-fn announce_alias(
-    response: &mut ResponseHeader,
-    route: &Route,
-    family: FamilyId,
-    path: &str,
-) -> Result<()> {
-    let Some(family) = route.family(family) else { return Ok(()) };
-    let Some(Alias { deprecated_unix, sunset_unix }) = &family.alias else { return Ok(()) };
-    response.insert_header("deprecation", format!("@{deprecated_unix}"))?;
-    if let Some(date) = sunset_unix.and_then(http_date) {
-        response.insert_header("sunset", date)?;
-    }
-    let successor = format!("<{}>; rel=\"successor-version\"", family.to_canonical.apply(path));
-    if let Ok(link) = HeaderValue::try_from(successor) {
-        response.append_header(LINK, link)?;
-    }
-    Ok(())
-}
-
-/// A moment as HTTP writes it (RFC 9110 section 5.6.7).
-fn http_date(unix: i64) -> Option<String> {
-    let moment = Timestamp::from_second(unix).ok()?;
-    Some(moment.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_written_as_http_does() {
-        assert_eq!(http_date(784_111_777).as_deref(), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
-    }
+    forwarding::mark_answer(response, exchange, session.req_header().uri.path())
 }

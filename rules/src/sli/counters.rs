@@ -257,10 +257,7 @@ impl RouteCounters {
         self.of(seen.arm, seen.cohort).for_each(|arm| arm.record(seen, latency));
         let series = self.arm(seen.arm).series.get_or_init(Box::default);
         series.record(seen.key, seen.duration);
-        let alias = usize::from(seen.family.0).checked_sub(1);
-        if let Some((_, alias)) = alias.and_then(|place| self.aliases.get(place)) {
-            alias.record(seen.tenant, seen.now_unix);
-        }
+        self.record_alias(seen.family, seen.tenant, seen.now_unix);
     }
 
     /// An arm's SLIs: of all requests, and of a cohort's.
@@ -268,6 +265,14 @@ impl RouteCounters {
         let cohort = cohort.and_then(|id| self.cohorts.get(usize::try_from(id.0).ok()?));
         let of_cohort = cohort.map(|(_, pair)| of_pair(pair, arm));
         [self.arm(arm)].into_iter().chain(of_cohort).map(|counters| &**counters)
+    }
+
+    /// Counts the use of an alias, whoever answered; the canonical path is none.
+    pub fn record_alias(&self, family: FamilyId, tenant: Option<&TenantId>, now_unix: i64) {
+        let alias = usize::from(family.0).checked_sub(1);
+        if let Some((_, alias)) = alias.and_then(|place| self.aliases.get(place)) {
+            alias.record(tenant, now_unix);
+        }
     }
 
     /// Counts what became of a copy.
