@@ -1,4 +1,4 @@
-//! What does one decision cost, by the number of routes and of tenants with a shift of their own?
+//! What does one decision cost, by the number of routes and of tenants with a shift of their own? And a path's normal form?
 
 #![expect(clippy::unwrap_used, reason = "what cannot be built cannot be measured")]
 
@@ -9,6 +9,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rules::decide;
+use rules::normal::normal;
 
 fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
@@ -32,5 +33,18 @@ fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench);
+fn bench_normal(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("normal");
+    for (kind, path) in [
+        ("plain", "/v1/service-0/items/3f1d1b62-5a0e-7c3e-9b6f-6f8a8f6d2c11"),
+        ("escaped, in normal form", "/v1/service-0/items/a%20b%C3%A9/attachments"),
+        ("spelled otherwise", "/v1/./service-0/%69tems/x/../a%20b%c3%a9/attachments"),
+        ("refused", "/v1/service-0/items/..%2f..%2fadmin"),
+    ] {
+        group.bench_function(kind, |bencher| bencher.iter(|| normal(black_box(path))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench, bench_normal);
 criterion_main!(benches);

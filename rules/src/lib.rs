@@ -30,6 +30,7 @@ pub mod tenant;
 pub mod upstream;
 
 mod name;
+mod readings;
 mod share;
 
 pub use bucket::Bucket;

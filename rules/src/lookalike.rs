@@ -51,8 +51,8 @@ impl Names {
     /// Whether a name looks like one of these without being it.
     #[must_use]
     pub fn resemble(&self, name: &[u8]) -> bool {
-        let is_own = |own: &Box<str>| own.as_bytes().eq_ignore_ascii_case(name);
-        is_odd(name) && self.contain(name) && !self.odd.iter().any(is_own)
+        let mut own = self.odd.iter().map(|own| own.as_bytes());
+        is_odd(name) && self.contain(name) && !own.any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 

@@ -6,8 +6,34 @@ mod scale;
 #[cfg(test)]
 mod allocations {
     use super::scale;
+    use rules::lookalike::Names;
+    use rules::normal::normal;
     use rules::route::Arm;
     use rules::{Verdict, decide};
+
+    #[test]
+    fn a_path_in_normal_form_is_looked_at_without_allocating() {
+        for path in
+            ["/", "/v1/service-0/items/42", "/.well-known/x", "/a%20b%C3%A9/50%25fat", "/a%252F"]
+        {
+            let counted = allocation_counter::measure(|| assert!(normal(path).is_ok(), "{path}"));
+            assert_eq!((counted.count_total, counted.bytes_total), (0, 0), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_looked_up_among_those_of_tenants_without_allocating() {
+        let names: Names = (0..100)
+            .map(|n| format!("x-tenant-{n}"))
+            .collect::<Vec<_>>()
+            .iter()
+            .map(String::as_str)
+            .collect();
+        let counted = allocation_counter::measure(|| {
+            assert!(names.contain(b"X_Tenant.42") && !names.resemble(b"accept"));
+        });
+        assert_eq!(counted.count_total, 0);
+    }
 
     #[test]
     fn a_decision_allocates_nothing_where_no_path_is_rewritten() {

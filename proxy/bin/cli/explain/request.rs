@@ -75,7 +75,7 @@ impl Described<'_> {
     }
 }
 
-/// A path and its query.
+/// A path, in the normal form that requests are given, and its query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     path: String,
@@ -91,7 +91,9 @@ impl FromStr for Target {
         if !fits {
             return Err("write a path as it is sent, for example /v1/sms?limit=10".to_owned());
         }
-        Ok(Self { path: path.to_owned(), query: query.to_owned() })
+        let path = rules::normal::normal(path)
+            .map_err(|cause| format!("requests for it are answered with 400 bad_path: {cause}"))?;
+        Ok(Self { path: path.into_owned(), query: query.to_owned() })
     }
 }
 
@@ -135,7 +137,11 @@ mod tests {
     fn a_path_brings_its_query() {
         let target: Target = "/v1/sms?a=1&b=?".parse().unwrap();
         assert_eq!((&*target.path, &*target.query), ("/v1/sms", "a=1&b=?"));
-        assert!("v1".parse::<Target>().is_err() && "/a b".parse::<Target>().is_err());
+        let spelled: Target = "/v1/./%73ms?%61".parse().unwrap();
+        assert_eq!((&*spelled.path, &*spelled.query), ("/v1/sms", "%61"));
+        for refused in ["v1", "/a b", "/a//b", "/a/..;/b", "/a%00"] {
+            assert!(refused.parse::<Target>().is_err(), "{refused}");
+        }
         assert_eq!(method("post"), Ok(Method::POST));
     }
 }
