@@ -105,7 +105,7 @@ impl Listener {
     async fn page(&self) -> Option<VecDeque<Entry>> {
         let first = Revision(self.known.0 + 1);
         let last = Revision(self.behind.0.min(self.known.0 + PAGE));
-        let read = move |site: &Site| site.desk().ledger().store().revisions(first, last);
+        let read = move |site: &Site| site.desk().ledger().entries(first, last);
         let entries = self.site.blocking(read).await.ok()?.ok()?;
         Some(VecDeque::from(entries)).filter(|entries| !entries.is_empty())
     }

@@ -77,7 +77,7 @@ pub(super) async fn list(
         if asked.limit == 0 {
             return Ok(Json(Vec::new()));
         }
-        let entries = site.desk().ledger().store().revisions(Revision(first), Revision(last))?;
+        let entries = site.desk().ledger().entries(Revision(first), Revision(last))?;
         Ok(Json(entries.iter().rev().map(EntryView::from).collect()))
     })
     .await?
@@ -175,7 +175,7 @@ fn number(site: &Site, asked_for: &str) -> Result<Revision, Problem> {
 }
 
 fn stored(site: &Site, asked_for: &str) -> Result<Stored, Problem> {
-    let stored = site.desk().ledger().store().load_at(number(site, asked_for)?)?;
+    let stored = site.desk().ledger().stored(number(site, asked_for)?)?;
     stored.ok_or_else(|| Problem::unknown_revision(asked_for, site.present().revision()))
 }
 

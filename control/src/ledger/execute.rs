@@ -1,5 +1,6 @@
 //! What happens to a command? Applied, compiled, stored, published: one after the other, all of it or nothing. (INV-4)
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -8,29 +9,33 @@ use jiff::Timestamp;
 use rules::{Revision, SnapshotCell};
 use tokio::sync::watch;
 
-use super::{Declined, Done, Order, Present, Preview};
+use super::unstored::Unstored;
+use super::{Declined, Done, Order, Present, Preview, Reach};
 use crate::command::{Command, Configuration};
 use crate::desired::{self, Applied, Desired, Next, keys};
 use crate::events::{Event, Events};
 use crate::file::ConfigFile;
 use crate::meters::Meters;
-use crate::store::{Change, CommitError, Entry, Store, Stored};
+use crate::store::{Change, CommitError, Entry, Store, StoreError, Stored};
 
 /// How often a command without an expected revision is tried again when another process was faster.
 const ATTEMPTS: usize = 3;
+const NOT_STORED: &str = "the store fails, so that this serves on this node and is not stored yet: it is tried again each second, and lost if the process is killed before";
 
 /// Carries out commands, one at a time. Its calls block: on the store, and while compiling.
 #[derive(Debug)]
 pub struct Ledger {
-    store: Box<dyn Store>,
+    pub(super) store: Box<dyn Store>,
     file: ConfigFile,
     cell: Arc<SnapshotCell>,
     present: watch::Sender<Arc<Present>>,
     /// What the process runs with until it is started again.
     started_with: Arc<Settings>,
-    turn: Mutex<()>,
+    pub(super) turn: Mutex<()>,
+    /// What serves and is not stored yet. It is changed by whoever has the turn.
+    pub(super) unstored: Mutex<VecDeque<Unstored>>,
     events: Events,
-    meters: Arc<Meters>,
+    pub(super) meters: Arc<Meters>,
 }
 
 impl Ledger {
@@ -43,6 +48,7 @@ impl Ledger {
             started_with: Arc::clone(&present.compiled.settings),
             present: watch::Sender::new(Arc::new(present)),
             turn: Mutex::default(),
+            unstored: Mutex::default(),
             events: Events::default(),
             meters: Arc::default(),
         }
@@ -82,7 +88,8 @@ impl Ledger {
         &self.file
     }
 
-    /// Carries out a command, and returns once it is stored, safe from a crash, and serves.
+    /// Carries out a command, and returns once it is stored, safe from a crash, and serves. A rollback serves even if the
+    /// store fails; [`Done::reach`] tells.
     ///
     /// # Errors
     /// When it is refused, does not compile, is late, or cannot be stored. Nothing has changed then.
@@ -97,11 +104,7 @@ impl Ledger {
             match self.attempt(&present, order, now, started) {
                 Err(CommitError::Conflict { .. }) => self.catch_up()?,
                 Err(CommitError::Store(error)) => {
-                    self.meters.store_failed();
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "a command could not be stored"
-                    );
+                    self.store_failed(&error, "a command could not be stored");
                     return Err(error.into());
                 }
                 Ok(result) => return result,
@@ -121,7 +124,8 @@ impl Ledger {
             Err(refusal) => return Ok(Err(refusal.into())),
             Ok(Applied::Unchanged(summary)) => {
                 let revision = present.revision();
-                return Ok(Ok(Done { revision, changed: false, summary, warnings: Vec::new() }));
+                let (reach, warnings) = self.reach();
+                return Ok(Ok(Done { revision, changed: false, summary, warnings, reach }));
             }
             Ok(Applied::Changed(next)) => next,
         };
@@ -140,19 +144,58 @@ impl Ledger {
             summary: next.summary.clone(),
         };
         let changes = keys::changes(Some(&present.desired), &next.desired);
-        self.commit(present.revision(), &entry, &changes)?;
-        self.meters.store_served();
-        let warnings = self.warnings(&next, &compiled, present);
+        self.put_down(present.revision(), order, &entry, changes)?;
+        let mut warnings = self.warnings(&next, &compiled, present);
+        let (reach, unstored) = self.reach();
+        warnings.extend(unstored);
         self.publish(Present { entry, desired: next.desired, compiled });
         self.meters.swapped(started.elapsed());
         if let Command::Rollback { route, .. } = &order.command {
             self.meters.rolled_back(route.as_str(), "command");
         }
-        Ok(Ok(Done { revision, changed: true, summary: next.summary, warnings }))
+        Ok(Ok(Done { revision, changed: true, summary: next.summary, warnings, reach }))
+    }
+
+    /// Stores what was kept, then this command. A rollback is kept for later where the store fails. (INV-9)
+    fn put_down(
+        &self,
+        before: Revision,
+        order: &Order,
+        entry: &Entry,
+        changes: Vec<Change>,
+    ) -> Result<(), CommitError> {
+        let stored = self.settle().and_then(|()| self.commit(before, entry, &changes));
+        match (stored, &order.command) {
+            (Err(CommitError::Store(error)), Command::Rollback { .. }) => {
+                self.store_failed(&error, "a rollback serves, but could not be stored");
+                let (order, entry) = (order.clone(), entry.clone());
+                self.keep(Unstored { order, entry, changes });
+                Ok(())
+            }
+            (Ok(()), _) => {
+                self.meters.store_served();
+                Ok(())
+            }
+            (stored, _) => stored,
+        }
+    }
+
+    fn store_failed(&self, error: &StoreError, what: &str) {
+        self.meters.store_failed();
+        tracing::error!(error = error as &dyn std::error::Error, "{what}");
+    }
+
+    /// How far what serves got, and what whoever asks must be told of that.
+    fn reach(&self) -> (Reach, Vec<String>) {
+        if self.has_unstored() {
+            (Reach::Node, vec![NOT_STORED.to_owned()])
+        } else {
+            (Reach::Stored, Vec::new())
+        }
     }
 
     /// Commits. A commit that fails after it has been written is found out, so that nothing is stored but not served.
-    fn commit(
+    pub(super) fn commit(
         &self,
         before: Revision,
         entry: &Entry,
@@ -168,7 +211,7 @@ impl Ledger {
         }
     }
 
-    fn publish(&self, next: Present) {
+    pub(super) fn publish(&self, next: Present) {
         self.cell.publish(&next.compiled.snapshot);
         let entry = next.entry.clone();
         self.present.send_replace(Arc::new(next));
@@ -239,11 +282,15 @@ impl Ledger {
     /// # Errors
     /// When it cannot be loaded, or its configuration refers to what is no longer there.
     pub fn state_of(&self, revision: Revision) -> Result<Option<Desired>, Declined> {
-        let Some(stored) = self.store.load_at(revision)? else { return Ok(None) };
+        let Some(stored) = self.stored(revision)? else { return Ok(None) };
         self.read(&stored, Some(&self.present().desired)).map(Some)
     }
 
-    fn read(&self, stored: &Stored, known: Option<&Desired>) -> Result<Desired, Declined> {
+    pub(super) fn read(
+        &self,
+        stored: &Stored,
+        known: Option<&Desired>,
+    ) -> Result<Desired, Declined> {
         let unread = keys::unread(&stored.values)?;
         read_stored(&self.file, unread, known).map_err(Declined::Invalid)
     }

@@ -50,6 +50,17 @@ pub struct Done {
     pub summary: String,
     /// What whoever asked should know beside.
     pub warnings: Vec<String>,
+    /// How far it got.
+    pub reach: Reach,
+}
+
+/// How far a command got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It is stored, safe from a crash.
+    Stored,
+    /// It serves on this node, and is not stored: the store fails. A kill of this process loses it.
+    Node,
 }
 
 /// What a command would do.

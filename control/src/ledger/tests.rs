@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rules::Revision;
 
 use super::fragile::{Setup, YAML, order, rollback, setup, shift};
-use super::{Declined, Done, Ledger, compiled};
+use super::{Declined, Done, Ledger, Reach, compiled};
 use crate::command::Command;
 use crate::store::{Store, contract};
 
@@ -27,6 +27,61 @@ fn what_cannot_be_stored_changes_nothing() {
     store.broken.store(false, Ordering::Relaxed);
     assert_eq!(execute(&ledger, shift("5%"), None).unwrap().revision, Revision(2));
     assert!(ledger.meters().is_store_up());
+}
+
+#[test]
+fn a_rollback_serves_while_the_store_fails() {
+    let Setup { ledger, store, _folder } = setup();
+    execute(&ledger, shift("50%"), None).unwrap();
+    store.broken.store(true, Ordering::Relaxed);
+    let done = execute(&ledger, rollback(), None).unwrap();
+    assert_eq!((done.revision, done.changed, done.reach), (Revision(3), true, Reach::Node));
+    assert!(done.warnings.iter().any(|warning| warning.contains("not stored")), "{done:?}");
+    assert_eq!(ledger.cell().load().revision, Revision(3));
+    assert!(!ledger.meters().is_store_up());
+    let again = execute(&ledger, rollback(), None).unwrap();
+    assert_eq!((again.changed, again.reach), (false, Reach::Node), "still not stored");
+    assert!(matches!(execute(&ledger, shift("5%"), None), Err(Declined::Store(_))));
+    assert!(ledger.store_unstored().is_err());
+    let told = ledger.entries(Revision(1), Revision(9)).unwrap();
+    assert_eq!(told.iter().map(|entry| entry.revision.0).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(ledger.state_of(Revision(3)).unwrap().unwrap(), ledger.present().desired);
+    assert_eq!(store.load().unwrap().unwrap().entry.revision, Revision(2));
+}
+
+#[test]
+fn a_kept_rollback_is_stored_before_the_next_command() {
+    let Setup { ledger, store, _folder } = setup();
+    execute(&ledger, shift("50%"), None).unwrap();
+    store.broken.store(true, Ordering::Relaxed);
+    execute(&ledger, rollback(), None).unwrap();
+    let rolled_back = ledger.present();
+    store.broken.store(false, Ordering::Relaxed);
+    let done = execute(&ledger, shift("5%"), None).unwrap();
+    assert_eq!((done.revision, done.reach), (Revision(4), Reach::Stored));
+    assert!(done.warnings.is_empty() && !ledger.has_unstored());
+    let stored = store.load_at(Revision(3)).unwrap().unwrap();
+    assert_eq!(stored.entry, rolled_back.entry);
+    assert_eq!(ledger.state_of(Revision(3)).unwrap().unwrap(), rolled_back.desired);
+}
+
+#[test]
+fn a_kept_rollback_wins_over_what_another_process_stored() {
+    let Setup { ledger, store, _folder } = setup();
+    execute(&ledger, shift("50%"), None).unwrap();
+    store.broken.store(true, Ordering::Relaxed);
+    execute(&ledger, rollback(), None).unwrap();
+    store.broken.store(false, Ordering::Relaxed);
+    let lock = [("lock/acme".to_owned(), Some("\"blocked\"".to_owned()))];
+    store.commit(Revision(2), &contract::entry(3, "elsewhere"), &lock).unwrap();
+    ledger.store_unstored().unwrap();
+    let present = ledger.present();
+    assert_eq!(present.revision(), Revision(4));
+    assert_eq!(ledger.cell().load().revision, Revision(4));
+    assert_eq!(present.entry.summary, "sms: rolled back, canary 50% -> off");
+    assert_eq!(present.desired.live.locks.len(), 1, "the other's change is kept");
+    assert_eq!(store.load().unwrap().unwrap().entry, present.entry);
+    assert!(!ledger.has_unstored() && ledger.meters().is_store_up());
 }
 
 #[test]

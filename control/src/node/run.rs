@@ -22,6 +22,8 @@ use crate::phase::{Phase, stopped};
 
 /// How often rates are taken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it is tried to store what the store did not take.
+const STORE_AGAIN_EVERY: Duration = Duration::from_secs(1);
 /// How long answers may still take when the process stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -116,12 +118,14 @@ impl Node {
         chores.spawn(watch_file(Arc::clone(&desk), content, reload));
         chores.spawn(take_reports(Arc::clone(&desk), reports));
         chores.spawn(look(Arc::clone(&desk)));
-        chores.spawn(tell_phases(desk, phase.clone()));
+        chores.spawn(store_unstored(Arc::clone(&desk)));
+        chores.spawn(tell_phases(Arc::clone(&desk), phase.clone()));
         stopped(phase).await;
         let ended = async { while servers.join_next().await.is_some() {} };
         if tokio::time::timeout(FAREWELL, ended).await.is_err() {
             tracing::debug!("connections to the control API were cut off");
         }
+        try_to_store(&desk).await;
     }
 }
 
@@ -163,6 +167,26 @@ async fn look(desk: Arc<Desk>) {
         if let Err(error) = desk.blocking(Desk::look).await {
             tracing::error!(%error, "the counts could not be taken");
         }
+    }
+}
+
+/// Tries again to store what the store did not take, once a second.
+async fn store_unstored(desk: Arc<Desk>) {
+    let mut ticks = tokio::time::interval(STORE_AGAIN_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        try_to_store(&desk).await;
+    }
+}
+
+async fn try_to_store(desk: &Arc<Desk>) {
+    if !desk.ledger().has_unstored() {
+        return;
+    }
+    let tried = desk.blocking(|desk| desk.ledger().store_unstored()).await;
+    if let Ok(Err(error)) | Err(error) = tried {
+        tracing::debug!(error = &error as &dyn std::error::Error, "the store still fails");
     }
 }
 

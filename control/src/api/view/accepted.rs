@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::site::etag;
-use crate::ledger::Done;
+use crate::ledger::{Done, Reach};
 
 /// What came of a command.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,12 +22,20 @@ pub(crate) struct Accepted {
     summary: String,
     /// What whoever asked should know beside.
     warnings: Vec<String>,
+    /// `node` where a rollback serves on this node alone and is not stored, because the store fails; else it is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "node")]
+    scope: Option<&'static str>,
 }
 
 impl From<Done> for Accepted {
     fn from(done: Done) -> Self {
-        let Done { revision, changed, summary, warnings } = done;
-        Self { revision: revision.0, changed, summary, warnings }
+        let Done { revision, changed, summary, warnings, reach } = done;
+        let scope = match reach {
+            Reach::Stored => None,
+            Reach::Node => Some("node"),
+        };
+        Self { revision: revision.0, changed, summary, warnings, scope }
     }
 }
 
