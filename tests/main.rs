@@ -28,3 +28,4 @@ mod state;
 mod streams;
 mod tenants;
 mod upstreams;
+mod wire;

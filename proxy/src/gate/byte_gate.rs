@@ -95,7 +95,7 @@ impl ByteGate {
             return self.unless_refused(0);
         }
         if self.waits() {
-            self.held.extend_from_slice(bytes);
+            self.hold(bytes);
             let ready = self.pull(bytes.len())?;
             let count = ready.len();
             for (place, byte) in bytes.iter_mut().zip(ready) {
@@ -110,6 +110,11 @@ impl ByteGate {
             (self.judged, self.raw) = (0..0, 0);
         }
         self.unless_refused(taken.passed)
+    }
+
+    /// Has more bytes wait behind those that do. [`ByteGate::pull`] tells whether they may pass.
+    pub fn hold(&mut self, bytes: &[u8]) {
+        self.held.extend_from_slice(bytes);
     }
 
     /// Hands over what may pass of the bytes that wait; nothing where more must come first.

@@ -33,7 +33,7 @@ pub(super) fn read_line(bytes: &[u8], policy: &Policy) -> Result<Option<ChunkLin
     let line = line.ok_or(Refusal::Chunk)?;
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, extension) = line.split_at_checked(digits).ok_or(Refusal::Chunk)?;
-    let bare = extension.is_empty() || extension.first() == Some(&b';');
+    let bare = matches!(extension, [] | [b';', _, ..]);
     let fits = extension.len() <= policy.limits.extension_bytes && is_field_value(extension);
     if !bare || !fits {
         return Err(Refusal::Chunk);
@@ -114,6 +114,7 @@ mod tests {
             "0x5\r\n",
             "-5\r\n",
             "5\r",
+            "5;\r\n",
             "5;a\nb\r\n",
             "5;a\rb\r\n",
             "5;\0\r\n",
@@ -137,7 +138,8 @@ mod tests {
 
     #[test]
     fn trailers_are_fields_without_a_say() {
-        let policy = Policy { identity: ["x-tenant-id".into()].into(), ..Policy::default() };
+        let policy =
+            Policy { identity: ["x-tenant-id"].into_iter().collect(), ..Policy::default() };
         let judge = |section: &str| Trailers::at(0).scan(section.as_bytes(), &policy);
         assert_eq!(judge("\r\n"), Ok(Some(2)));
         assert_eq!(judge("Digest: x\r\nA: b\r\n\r\nGET"), Ok(Some(19)));

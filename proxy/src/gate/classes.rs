@@ -4,6 +4,7 @@ const TOKEN: u8 = 1;
 /// In a token, but neither a letter, a digit nor a hyphen: what some readers turn into a hyphen.
 const ODD: u8 = 2;
 const TARGET: u8 = 4;
+const HYPHEN: u8 = 8;
 
 const CLASSES: [u8; 256] = classes();
 
@@ -48,6 +49,7 @@ const fn class_of(byte: u8) -> u8 {
     (if plain || odd { TOKEN } else { 0 })
         | (if odd { ODD } else { 0 })
         | (if target { TARGET } else { 0 })
+        | (if byte == b'-' { HYPHEN } else { 0 })
 }
 
 fn class(byte: u8) -> u8 {
@@ -57,20 +59,21 @@ fn class(byte: u8) -> u8 {
 /// How a name reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name {
-    /// A token of letters, digits and hyphens.
+    /// A token of letters, digits and single hyphens.
     Plain,
-    /// A token with other characters, which some readers take for hyphens.
+    /// A token with other characters, or hyphens side by side, which some readers take for one hyphen.
     Odd,
     /// No token.
     Bad,
 }
 
 pub(super) fn name(bytes: &[u8]) -> Name {
-    let (all, any) = bytes.iter().fold((TOKEN, 0), |(all, any), &byte| {
-        let class = class(byte);
-        (all & class, any | class)
-    });
-    match (bytes.is_empty() || all & TOKEN == 0, any & ODD != 0) {
+    let (all, any, twice, _) =
+        bytes.iter().fold((TOKEN, 0, 0, 0), |(all, any, twice, before), &byte| {
+            let class = class(byte);
+            (all & class, any | class, twice | class & before, class)
+        });
+    match (bytes.is_empty() || all & TOKEN == 0, (any & ODD) | (twice & HYPHEN) != 0) {
         (true, _) => Name::Bad,
         (false, true) => Name::Odd,
         (false, false) => Name::Plain,
@@ -119,5 +122,6 @@ mod tests {
             assert_eq!(is_field_value(&one), value, "{byte:#x}");
         }
         assert_eq!((name(b""), name(b"X-1"), name(b"X_1")), (Name::Bad, Name::Plain, Name::Odd));
+        assert_eq!((name(b"a-b-c"), name(b"a--b")), (Name::Plain, Name::Odd));
     }
 }

@@ -136,7 +136,8 @@ mod tests {
     use super::*;
 
     fn judge(lines: &[&str]) -> Result<Fields, Refusal> {
-        let policy = Policy { identity: ["x-tenant-id".into()].into(), ..Policy::default() };
+        let policy =
+            Policy { identity: ["x-tenant-id"].into_iter().collect(), ..Policy::default() };
         let mut fields = Fields::default();
         let mut at = 0;
         for line in lines {

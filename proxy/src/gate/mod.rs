@@ -7,16 +7,20 @@
 //!
 //! # What is refused though a standard allows it
 //! What is legal may still be read in two ways by what stands behind. The corpora in `tests/cases/wire` hold requests that
-//! they call compliant, or valid for an origin server, and that are refused here all the same:
+//! they call compliant, or valid for an origin server, and that are refused here all the same; `tests/wire/differences.rs`
+//! lists each of them, and a test holds the list to be exact.
 //!
 //! - Transfer codings besides a single `chunked`, and parameters of it: readers disagree on the last one's meaning.
 //! - Bytes above 0x7e, and `"<>\^{}|#` and the backquote, in a target: readers encode them or do not.
-//! - An empty target, one that is neither a path nor an `http` URL, one whose authority is not the Host.
-//! - HTTP/1.1 without a Host; a Host that is no name or address, such as `0.0.0.0=5000`; user information before it.
+//! - An empty target, one that is neither a path nor an `http` URL, one whose authority is not the Host, or names a user.
+//! - HTTP/1.1 without a Host; a Host that is no name or address, such as `0.0.0.0=5000`.
 //! - A Content-Length that begins with a zero: some readers take it for octal.
-//! - HTTP/0.9, other versions than 1.0 and 1.1, CONNECT, and methods that no route lists.
-//! - Bare line feeds, folded lines, blanks before a colon and in place of a size, even where a lenient mode allows them.
+//! - HTTP/0.9, other versions than 1.0 and 1.1, CONNECT, methods that no route lists, and the PROXY protocol.
+//! - Bare line feeds, folded lines, blanks before a colon or beside a size, even where a lenient mode allows them.
+//! - Names with other signs in place of a protected name's hyphens, though they are names of their own.
 //! - A body of GET, HEAD or DELETE, unless the policy allows it. A Content-Length of 0 is no body.
+//!
+//! Escaped control characters and empty segments in a path pass here and are refused where the path is normalised.
 //!
 //! # What is changed on the way
 //! A target in absolute form loses its origin; an empty line before a request, chunk extensions and trailers are left out,

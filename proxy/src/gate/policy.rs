@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rules::tenant::TenantSource;
+use rules::lookalike::Names;
 use rules::{Revision, Snapshot, SnapshotCell};
 
 /// How much of what may come.
@@ -56,8 +56,8 @@ pub struct Policy {
     pub limits: Limits,
     /// Methods that routes list, besides the common ones.
     pub methods: Box<[Box<str>]>,
-    /// Fields that routes read tenants from, in lower case.
-    pub identity: Box<[Box<str>]>,
+    /// Fields that routes read tenants from.
+    pub identity: Names,
     /// What becomes of bodies where none is expected.
     pub bodies: UnusualBodies,
 }
@@ -66,30 +66,17 @@ impl Policy {
     /// The policy of a snapshot's routes.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
-        let (mut methods, mut identity) = (Vec::new(), Vec::new());
-        for route in snapshot.table.routes() {
-            methods.extend(route.conditions.methods.iter().map(|method| method.as_str().into()));
-            identity.extend(route.tenant.sources.iter().filter_map(|source| match source {
-                TenantSource::Header(name) => Some(name.as_str().into()),
-                TenantSource::PathSegment(_)
-                | TenantSource::HostLabel(_)
-                | TenantSource::Query(_)
-                | TenantSource::Cookie(_) => None,
-            }));
-        }
+        let methods = snapshot.table.routes().iter().flat_map(|route| &route.conditions.methods);
+        let mut methods: Vec<Box<str>> = methods.map(|method| method.as_str().into()).collect();
+        methods.sort_unstable();
+        methods.dedup();
         Self {
             revision: snapshot.revision,
-            methods: distinct(methods),
-            identity: distinct(identity),
+            methods: methods.into(),
+            identity: snapshot.table.tenant_headers().clone(),
             ..Self::default()
         }
     }
-}
-
-fn distinct(mut names: Vec<Box<str>>) -> Box<[Box<str>]> {
-    names.sort_unstable();
-    names.dedup();
-    names.into()
 }
 
 /// The policy of the current snapshot, made once per snapshot.

@@ -112,6 +112,12 @@ impl GatedStream {
             if fresh.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            if self.gate.waits() {
+                // A head that came in parts is handed over whole.
+                self.gate.hold(fresh);
+                buf.set_filled(before);
+                continue;
+            }
             let passed = self.gate.push(fresh);
             buf.set_filled(before + passed.unwrap_or(0));
             if passed? > 0 {

@@ -3,6 +3,7 @@
 mod connections;
 mod oracle;
 mod properties;
+mod streams;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ struct Passed {
 fn policy() -> Policy {
     Policy {
         methods: ["REPORT".into()].into(),
-        identity: ["x-tenant-id".into()].into(),
+        identity: ["x-tenant-id"].into_iter().collect(),
         ..Policy::default()
     }
 }

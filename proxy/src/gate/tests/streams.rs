@@ -1,0 +1,157 @@
+//! Does a gated connection behave as Pingora expects? On a connection in memory, with a clock that stands still.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use pingora::protocols::{Shutdown, Stream};
+use rules::{Snapshot, SnapshotCell};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::time::{Instant, timeout};
+
+use super::super::answer;
+use super::super::policy::Policies;
+use super::super::stream::{GatedStream, ReturnSlot, Surroundings};
+use super::super::{Refusal, Refused};
+use crate::metrics::ProxyCounters;
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
+const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+const MOMENT: Duration = Duration::from_millis(10);
+
+struct Pair {
+    client: DuplexStream,
+    server: GatedStream,
+    slot: ReturnSlot,
+}
+
+fn pair() -> Pair {
+    let (client, inner) = tokio::io::duplex(64 * 1024);
+    let cell = Arc::new(SnapshotCell::new(Arc::new(Snapshot::default())));
+    let surroundings = Surroundings {
+        policies: Policies::new(cell),
+        counters: Arc::new(ProxyCounters::default()),
+    };
+    let slot = ReturnSlot::default();
+    let inner: Stream = Box::new(inner);
+    let server = GatedStream::new(inner, Arc::new(surroundings), Arc::clone(&slot));
+    Pair { client, server, slot }
+}
+
+impl Pair {
+    /// Reads as Pingora reads a head or a body.
+    async fn read(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut buffer = vec![0; 4_096];
+        let count = self.server.read(&mut buffer).await?;
+        buffer.truncate(count);
+        Ok(buffer)
+    }
+
+    /// Whether the client is still there, as Pingora asks while it answers; none where nobody can tell.
+    async fn is_gone(&mut self) -> Option<bool> {
+        let mut probe = [0; 1];
+        let read = timeout(MOMENT, self.server.read(&mut probe)).await.ok()?;
+        Some(read.unwrap() == 0)
+    }
+
+    fn refused(self) -> Option<Refused> {
+        let Self { server, slot, .. } = self;
+        drop(server);
+        let returned = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        returned.map(|returned| returned.refused)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_handed_over_one_by_one() {
+    let mut pair = pair();
+    pair.client.write_all(&[GET, POST, b"hi", GET].concat()).await.unwrap();
+    assert_eq!(pair.read().await.unwrap(), GET);
+    assert_eq!(pair.is_gone().await, None, "the next request is not told as presence");
+    assert_eq!(pair.read().await.unwrap(), [POST, b"hi"].concat());
+    assert_eq!(pair.read().await.unwrap(), GET);
+    drop(std::mem::replace(&mut pair.client, tokio::io::duplex(1).0));
+    assert_eq!(pair.is_gone().await, Some(true));
+    assert_eq!(pair.refused(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_of_the_next_request_that_comes_early_is_not_lost() {
+    let mut pair = pair();
+    pair.client.write_all(GET).await.unwrap();
+    pair.read().await.unwrap();
+    pair.client.write_all(b"G").await.unwrap();
+    assert_eq!(pair.is_gone().await, None);
+    assert_eq!(pair.is_gone().await, None);
+    pair.client.write_all(&GET[1..]).await.unwrap();
+    assert_eq!(pair.read().await.unwrap(), GET);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_head_ends_the_connection_quietly_and_is_answered_afterwards() {
+    let mut pair = pair();
+    pair.client.write_all(b"HEAD / HTTP/1.1\r\nHost : h\r\n\r\n").await.unwrap();
+    assert_eq!(pair.read().await.unwrap(), b"");
+    Shutdown::shutdown(&mut pair.server).await;
+    let Pair { mut client, server, slot } = pair;
+    drop(server);
+    let returned = slot.lock().unwrap().take().unwrap();
+    let expected = Refused { refusal: Refusal::Field, midway: false, for_head: true };
+    assert_eq!(returned.refused, expected);
+    let told = tokio::spawn(answer::refuse(returned));
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("\r\n\r\n"));
+    told.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_chunk_breaks_the_body_off() {
+    let mut pair = pair();
+    pair.client.write_all(&[CHUNKED, b"2\r\nhi\r\n2\nhi"].concat()).await.unwrap();
+    assert_eq!(pair.read().await.unwrap(), [CHUNKED, b"2\r\nhi\r\n"].concat());
+    assert_eq!(pair.read().await.unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    pair.server.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+    let refused = pair.refused().unwrap();
+    assert!(refused.midway && refused.refusal == Refusal::Chunk);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_answered_already_is_not_answered_twice() {
+    let mut pair = pair();
+    pair.client.write_all(&[CHUNKED, b"2\r\nhi\r\n2\nhi"].concat()).await.unwrap();
+    pair.read().await.unwrap();
+    pair.server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n").await.unwrap();
+    assert!(pair.read().await.is_err());
+    assert_eq!(pair.refused(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_ten_seconds_from_its_first_byte() {
+    let mut pair = pair();
+    pair.client.write_all(GET).await.unwrap();
+    pair.read().await.unwrap();
+    // Nothing presses while nothing has come.
+    assert!(timeout(Duration::from_secs(50), pair.read()).await.is_err());
+    pair.client.write_all(b"GET / HT").await.unwrap();
+    let began = Instant::now();
+    assert!(timeout(Duration::from_secs(6), pair.read()).await.is_err());
+    pair.client.write_all(b"TP/1.1\r\nHost: ").await.unwrap();
+    assert_eq!(pair.read().await.unwrap(), b"");
+    let took = began.elapsed();
+    assert!((10_000..10_010).contains(&took.as_millis()), "{took:?}");
+    assert_eq!(pair.refused().unwrap().refusal, Refusal::HeadTimeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_head_has_its_own_time() {
+    let mut pair = pair();
+    for _ in 0..3 {
+        pair.client.write_all(&GET[..10]).await.unwrap();
+        assert!(timeout(Duration::from_secs(9), pair.read()).await.is_err());
+        pair.client.write_all(&GET[10..]).await.unwrap();
+        assert_eq!(pair.read().await.unwrap(), GET);
+    }
+    assert_eq!(pair.refused(), None);
+}
