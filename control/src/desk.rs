@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use config::{Problem, Problems};
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::command::{Command, Configuration};
 use crate::events::Event;
@@ -91,7 +91,7 @@ impl Desk {
             Command::Rollback { .. } => None,
             _ => self.turn().await,
         };
-        self.blocking(move |desk| {
+        self.apart(move |desk| {
             let _turn = turn;
             desk.ledger.execute(&order, Timestamp::now())
         })
@@ -101,6 +101,23 @@ impl Desk {
     async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         // The semaphore is never closed; without a turn the ledger's own lock still keeps commands apart.
         Arc::clone(&self.queue).acquire_owned().await.ok()
+    }
+
+    /// Runs a command's work on a thread of its own: however much there is to read, no rollback waits for a thread.
+    pub(crate) async fn apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (desk, (answer, answered)) = (Arc::clone(self), oneshot::channel());
+        let thread = std::thread::Builder::new().name("turnout-command".to_owned());
+        let started = thread.spawn(move || {
+            let worked = work(&desk);
+            // Whoever has the answer may rely on it that nothing here holds the store any more.
+            drop(desk);
+            answer.send(worked).ok();
+        });
+        started.map_err(|error| StoreError::Failed(Box::new(error)))?;
+        answered.await.map_err(|error| StoreError::Failed(Box::new(error)))
     }
 
     /// Runs what waits for the store, or takes long, where that holds up nobody.
@@ -220,6 +237,28 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(turn);
         assert_eq!(waiting.await.unwrap().unwrap().summary, "sms: off -> canary 50%");
+    }
+
+    #[test]
+    fn a_rollback_needs_no_thread_that_readers_can_use_up() {
+        let Setup { ledger, _folder, .. } = setup();
+        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+        let (go_on, gate) = mpsc::channel::<()>();
+        runtime.block_on(async {
+            let reading = tokio::spawn({
+                let desk = Arc::clone(&desk);
+                async move { desk.blocking(move |_| gate.recv()).await }
+            });
+            tokio::task::yield_now().await;
+            let limit = std::time::Duration::from_secs(10);
+            let done = desk.command(order(shift("5%"), None));
+            let done = tokio::time::timeout(limit, done).await;
+            drop(go_on);
+            assert_eq!(done.unwrap().unwrap().revision, Revision(2));
+            assert!(reading.await.unwrap().unwrap().is_err());
+        });
     }
 
     #[tokio::test]

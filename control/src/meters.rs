@@ -27,6 +27,7 @@ pub struct Meters {
     store_up: AtomicBool,
     swaps: Histogram,
     rollbacks: Family<RollbackLabels, Counter>,
+    refused: Family<RefusedLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,12 +36,44 @@ struct RollbackLabels {
     trigger: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    what: &'static str,
+}
+
+/// What there can be too many of at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// A connection to one of the listeners.
+    Connection,
+    /// A scrape of the metrics.
+    Scrape,
+    /// A question that takes long to answer.
+    Read,
+    /// A listener to events.
+    Listener,
+}
+
+impl Refused {
+    /// Its name, as the metric writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Scrape => "scrape",
+            Self::Read => "read",
+            Self::Listener => "listener",
+        }
+    }
+}
+
 impl Default for Meters {
     fn default() -> Self {
         Self {
             store_up: AtomicBool::new(true),
             swaps: Histogram::new(SWAP_BUCKETS),
             rollbacks: Family::default(),
+            refused: Family::default(),
         }
     }
 }
@@ -67,6 +100,17 @@ impl Meters {
         self.swaps.observe(took.as_secs_f64());
     }
 
+    /// Counts what was refused because there was too much of it.
+    pub fn refused(&self, what: Refused) {
+        self.refused.get_or_create(&RefusedLabels { what: what.as_str() }).inc();
+    }
+
+    /// How often that was refused.
+    #[must_use]
+    pub fn refusals(&self, what: Refused) -> u64 {
+        self.refused.get_or_create(&RefusedLabels { what: what.as_str() }).get()
+    }
+
     /// Counts a rollback. Routes come from the configuration, so that the labels stay few.
     pub fn rolled_back(&self, route: &str, trigger: &'static str) {
         let labels = RollbackLabels { route: route.to_owned(), trigger };
@@ -81,6 +125,11 @@ pub(crate) fn registry(desk: &Arc<Desk>) -> Registry {
     registry.register("build", "The version that runs", build);
     let meters = desk.ledger().meters();
     registry.register("rollbacks", "Rollbacks, by what triggered them", meters.rollbacks.clone());
+    registry.register(
+        "control_refused",
+        "What the control plane's listeners refused because there was too much of it at once",
+        meters.refused.clone(),
+    );
     registry.register_with_unit(
         "swap",
         "From a command's turn until its snapshot serves, the store's fsync included",

@@ -3,7 +3,7 @@
 use control::Phase;
 use serde_json::json;
 
-use crate::kit::{Listening, Running, YAML};
+use crate::kit::{Listening, Running, YAML, ask, eventually};
 
 #[tokio::test]
 async fn events_come_as_they_happen() {
@@ -44,5 +44,29 @@ async fn whoever_comes_back_hears_what_was_missed() {
     let mut ahead = Listening::to(&running, Some(9_999)).await;
     running.shift("51%").await;
     assert_eq!(ahead.next().await.unwrap().0, 453);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn only_so_many_may_listen() {
+    let running = Running::start(YAML).await;
+    let mut all = Vec::new();
+    for _ in 0..64 {
+        all.push(Listening::to(&running, None).await);
+    }
+    assert_eq!(running.get("/v1/events").await.problem(503), "too_busy");
+    let metrics = ask(running.status, "GET /metrics HTTP/1.1", &["Host: x"], "").await;
+    assert!(metrics.body.contains(r#"turnout_control_refused_total{what="listener"} 1"#));
+    drop(all);
+    eventually("their places are free", async || {
+        // The head is all there is: an answer without an end.
+        let mut stream = tokio::net::TcpStream::connect(running.control).await.unwrap();
+        let request = b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request).await.unwrap();
+        let mut head = [0; 12];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut head).await.unwrap();
+        head == *b"HTTP/1.1 200"
+    })
+    .await;
     running.stop().await;
 }

@@ -11,6 +11,7 @@ use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use futures_util::stream::{self, Stream, StreamExt};
 use rules::Revision;
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::problem::{Problem, ProblemView};
@@ -33,7 +34,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
     params(("Last-Event-ID" = Option<u64>, Header, description = "The last revision that the listener knows")),
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
-        (status = 400, body = ProblemView)
+        (status = 400, body = ProblemView),
+        (status = 503, body = ProblemView, description = "Too many listen")
     )
 )]
 pub(super) async fn stream(
@@ -41,8 +43,9 @@ pub(super) async fn stream(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Frame, Infallible>>>, Problem> {
     let known = last_event_id(&headers)?;
+    let place = site.listen()?;
     let ended = stopped(site.phases());
-    let events = stream::unfold(Listener::new(site, known), |mut listener| async {
+    let events = stream::unfold(Listener::new(site, place, known), |mut listener| async {
         let frame = listener.next().await?;
         Some((Ok(frame), listener))
     });
@@ -63,6 +66,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
 /// One who listens: what it knows, what it still has to be told, and what happens meanwhile.
 struct Listener {
     site: Arc<Site>,
+    _place: OwnedSemaphorePermit,
     happenings: Receiver<Arc<Happening>>,
     known: Revision,
     missed: VecDeque<Entry>,
@@ -72,11 +76,11 @@ struct Listener {
 
 impl Listener {
     /// It listens first and asks what it missed afterwards, so that nothing falls in between.
-    fn new(site: Arc<Site>, known: Option<Revision>) -> Self {
+    fn new(site: Arc<Site>, place: OwnedSemaphorePermit, known: Option<Revision>) -> Self {
         let happenings = site.desk().ledger().events().listen();
         let present = site.present().revision();
         let known = known.map_or(present, |known| known.min(present));
-        Self { site, happenings, known, missed: VecDeque::new(), behind: present }
+        Self { site, _place: place, happenings, known, missed: VecDeque::new(), behind: present }
     }
 
     async fn next(&mut self) -> Option<Frame> {

@@ -1,18 +1,25 @@
 //! Is the process alive, is it ready, and what does it count?
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemView};
 use super::site::Site;
 use crate::phase::Phase;
+
+/// In which pieces metrics are delivered.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Whether clients are served.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,11 +63,20 @@ pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
 }
 
 /// The metrics of the proxy and of the control plane, for Prometheus (OpenMetrics text).
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String), (status = 503, body = ProblemView, description = "Too many scrapes at once")))]
 pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
-    let text = site.blocking(encode).await?;
+    let (text, place) = site.scrape(encode).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+    Ok(([(header::CONTENT_TYPE, kind)], delivered(text.into(), place)).into_response())
+}
+
+/// A text in pieces. Its place is free again when the last one is taken.
+fn delivered(text: Bytes, place: OwnedSemaphorePermit) -> Body {
+    let pieces = stream::unfold((text, place), |(mut rest, place)| async move {
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (rest, place)))
+    });
+    Body::from_stream(pieces)
 }
 
 fn encode(site: &Site) -> String {
@@ -74,4 +90,37 @@ fn encode(site: &Site) -> String {
         tracing::error!("the metrics could not be told");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::desk::Desk;
+    use crate::ledger::fragile::{Setup, setup};
+    use crate::meters::{self, Refused};
+
+    #[tokio::test]
+    async fn scrapes_that_nobody_reads_are_bounded_and_counted() {
+        let Setup { ledger, _folder, .. } = setup();
+        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        let (_phase, phase) = watch::channel(Phase::Serving);
+        let registries = vec![meters::registry(&desk)];
+        let site = Arc::new(Site::new(Arc::clone(&desk), phase, registries));
+        let mut unread = Vec::new();
+        let refused = loop {
+            match metrics(State(Arc::clone(&site))).await {
+                Ok(answer) => unread.push(answer),
+                Err(problem) => break problem.into_response(),
+            }
+        };
+        assert_eq!((unread.len(), refused.status().as_u16()), (8, 503));
+        assert_eq!(desk.ledger().meters().refusals(Refused::Scrape), 1);
+        let read = unread.pop().unwrap().into_body();
+        let text = axum::body::to_bytes(read, usize::MAX).await.unwrap();
+        assert!(text.ends_with(b"# EOF\n"));
+        assert!(metrics(State(site)).await.is_ok(), "its place is free again");
+    }
 }

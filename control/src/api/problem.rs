@@ -150,6 +150,13 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail)
     }
 
+    /// 503: there is too much of this at once.
+    pub(super) fn too_busy(what: &str) -> Self {
+        let detail =
+            format!("there are too many at once for one more {what}: ask again in a moment");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_busy", detail)
+    }
+
     /// 413: the body is over the bound.
     pub(super) fn too_large() -> Self {
         let detail = "the body is too large: at most 1 MiB, and 16 MiB for a configuration";

@@ -5,6 +5,7 @@
 
 mod open;
 mod run;
+mod serve;
 
 pub use open::{Node, Opening, StartError};
 pub use run::{Links, Listeners, RunError};

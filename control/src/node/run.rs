@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use prometheus_client::registry::Registry;
 use rules::exchange::ExchangeReport;
 use tokio::net::TcpListener;
@@ -13,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::Node;
+use super::serve::{Bounds, serve};
 use crate::api::{self, Site};
 use crate::desk::Desk;
 use crate::events::Event;
@@ -112,19 +112,28 @@ impl Node {
         ));
         let mut servers = JoinSet::new();
         let control = api::control(Arc::clone(&site));
-        servers.spawn(serve(listeners.control, control, phase.clone()));
-        servers.spawn(serve(listeners.status, api::status(site), phase.clone()));
+        let status = api::status(site);
+        let meters = || Arc::clone(desk.ledger().meters());
+        let (to_control, to_status) = (Bounds::CONTROL, Bounds::STATUS);
+        servers.spawn(serve(listeners.control, control, phase.clone(), to_control, meters()));
+        servers.spawn(serve(listeners.status, status, phase.clone(), to_status, meters()));
         let mut chores = JoinSet::new();
-        chores.spawn(watch_file(Arc::clone(&desk), content, reload));
-        chores.spawn(take_reports(Arc::clone(&desk), reports));
-        chores.spawn(look(Arc::clone(&desk)));
-        chores.spawn(store_unstored(Arc::clone(&desk)));
+        chores.spawn(watch_file(Arc::clone(&desk), content, reload, phase.clone()));
+        chores.spawn(take_reports(Arc::clone(&desk), reports, phase.clone()));
+        chores.spawn(look(Arc::clone(&desk), phase.clone()));
+        chores.spawn(store_unstored(Arc::clone(&desk), phase.clone()));
         chores.spawn(tell_phases(Arc::clone(&desk), phase.clone()));
         stopped(phase).await;
-        let ended = async { while servers.join_next().await.is_some() {} };
+        // What blocks is waited for, too: afterwards nothing here holds the store any more.
+        let ended = async {
+            while servers.join_next().await.is_some() {}
+            while chores.join_next().await.is_some() {}
+        };
         if tokio::time::timeout(FAREWELL, ended).await.is_err() {
             tracing::debug!("connections to the control API were cut off");
         }
+        chores.shutdown().await;
+        servers.shutdown().await;
         try_to_store(&desk).await;
     }
 }
@@ -139,31 +148,39 @@ async fn bind(
     Ok((listener, bound))
 }
 
-async fn serve(listener: TcpListener, router: Router, phase: watch::Receiver<Phase>) {
-    let served = axum::serve(listener, router).with_graceful_shutdown(stopped(phase));
-    if let Err(error) = served.await {
-        tracing::error!(%error, "a listener ended");
-    }
-}
-
 async fn tell_phases(desk: Arc<Desk>, mut phase: watch::Receiver<Phase>) {
-    while phase.changed().await.is_ok() {
-        let now = *phase.borrow_and_update();
+    let mut now = *phase.borrow();
+    while now != Phase::Stopped && phase.changed().await.is_ok() {
+        now = *phase.borrow_and_update();
         desk.ledger().events().tell(desk.ledger().present().revision(), Event::Phase(now));
     }
 }
 
-async fn take_reports(desk: Arc<Desk>, mut reports: mpsc::Receiver<ExchangeReport>) {
-    while let Some(report) = reports.recv().await {
-        desk.signatures().take(report);
+async fn take_reports(
+    desk: Arc<Desk>,
+    mut reports: mpsc::Receiver<ExchangeReport>,
+    phase: watch::Receiver<Phase>,
+) {
+    let mut ended = std::pin::pin!(stopped(phase));
+    loop {
+        tokio::select! {
+            () = &mut ended => return,
+            report = reports.recv() => match report {
+                Some(report) => desk.signatures().take(report),
+                None => return,
+            },
+        }
     }
 }
 
-async fn look(desk: Arc<Desk>) {
+async fn look(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            () = stopped(phase.clone()) => return,
+            _ = ticks.tick() => {}
+        }
         if let Err(error) = desk.blocking(Desk::look).await {
             tracing::error!(%error, "the counts could not be taken");
         }
@@ -171,11 +188,14 @@ async fn look(desk: Arc<Desk>) {
 }
 
 /// Tries again to store what the store did not take, once a second.
-async fn store_unstored(desk: Arc<Desk>) {
+async fn store_unstored(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
     let mut ticks = tokio::time::interval(STORE_AGAIN_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            () = stopped(phase.clone()) => return,
+            _ = ticks.tick() => {}
+        }
         try_to_store(&desk).await;
     }
 }
@@ -184,18 +204,24 @@ async fn try_to_store(desk: &Arc<Desk>) {
     if !desk.ledger().has_unstored() {
         return;
     }
-    let tried = desk.blocking(|desk| desk.ledger().store_unstored()).await;
+    let tried = desk.apart(|desk| desk.ledger().store_unstored()).await;
     if let Ok(Err(error)) | Err(error) = tried {
         tracing::debug!(error = &error as &dyn std::error::Error, "the store still fails");
     }
 }
 
 /// Takes the file when it has changed, and at once when asked to.
-async fn watch_file(desk: Arc<Desk>, known: Content, mut asked: mpsc::Receiver<()>) {
+async fn watch_file(
+    desk: Arc<Desk>,
+    known: Content,
+    mut asked: mpsc::Receiver<()>,
+    phase: watch::Receiver<Phase>,
+) {
     let (started, mut changes) = (Instant::now(), Changes::since(known));
     let mut can_ask = true;
     loop {
         let asked = tokio::select! {
+            () = stopped(phase.clone()) => return,
             () = tokio::time::sleep(changes.pause()) => false,
             more = asked.recv(), if can_ask => {
                 can_ask = more.is_some();
@@ -211,7 +237,7 @@ async fn watch_file(desk: Arc<Desk>, known: Content, mut asked: mpsc::Receiver<(
             changes.look(content, started.elapsed()).map(|content| (content, "the file changed"))
         };
         let Some((content, why)) = news else { continue };
-        if !desk.blocking(move |desk| desk.reload(content, why)).await.unwrap_or(false) {
+        if !desk.apart(move |desk| desk.reload(content, why)).await.unwrap_or(false) {
             changes.forget();
         }
     }

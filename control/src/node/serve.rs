@@ -1,0 +1,179 @@
+//! How is a listener kept from being used up? So many connections, so long for a head, and no longer than need be. (INV-7)
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::meters::{Meters, Refused};
+use crate::phase::{Phase, stopped};
+
+/// How long answers may still take when a connection is to end.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// The pause after a connection could not be accepted, which is so for a while when file descriptors run out.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// What a listener's clients may use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// How many connections there may be; further ones are closed at once, and counted.
+    pub(super) connections: usize,
+    /// How long a request's head may take, and how long a connection may be idle.
+    pub(super) head: Duration,
+    /// How long a connection may last; without a bound where events are told.
+    pub(super) lifetime: Option<Duration>,
+}
+
+impl Bounds {
+    /// Of the control API, on loopback.
+    pub(super) const CONTROL: Self =
+        Self { connections: 256, head: Duration::from_secs(10), lifetime: None };
+    /// Of the status listener, which is open to the network: whoever reads slowly is cut off.
+    pub(super) const STATUS: Self =
+        Self { lifetime: Some(Duration::from_secs(60)), ..Self::CONTROL };
+}
+
+/// Serves until the process stops, and answers have had their time.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    phase: watch::Receiver<Phase>,
+    bounds: Bounds,
+    meters: Arc<Meters>,
+) {
+    let mut connections = JoinSet::new();
+    let mut ended = pin!(stopped(phase.clone()));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = &mut ended => break,
+        };
+        match accepted {
+            Ok(_) if connections.len() >= bounds.connections => meters.refused(Refused::Connection),
+            Ok((stream, _)) => {
+                let served = connection(stream, router.clone(), phase.clone(), bounds);
+                connections.spawn(served);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    phase: watch::Receiver<Phase>,
+    bounds: Bounds,
+) {
+    stream.set_nodelay(true).ok();
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    let over = async {
+        match bounds.lifetime {
+            Some(lifetime) => sleep(lifetime).await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = stopped(phase) => None,
+        () = over => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            timeout(FAREWELL, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    struct Served {
+        address: SocketAddr,
+        meters: Arc<Meters>,
+        _phase: watch::Sender<Phase>,
+    }
+
+    async fn served(connections: usize) -> Served {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let meters = Arc::new(Meters::default());
+        let endless = || async { std::future::pending::<()>().await };
+        let router =
+            Router::new().route("/endless", get(endless)).route("/", get(|| async { "ok" }));
+        let bounds = Bounds { connections, ..Bounds::STATUS };
+        tokio::spawn(serve(listener, router, phases, bounds, Arc::clone(&meters)));
+        Served { address, meters, _phase: phase }
+    }
+
+    async fn answer(stream: &mut TcpStream, request: &str) -> String {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok();
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_never_ends_its_head_is_cut_off() {
+        let served = served(8).await;
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        answer(&mut stream, "GET / HTTP/1.1\r\nHost: ").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_stays_too_long_is_cut_off() {
+        let served = served(8).await;
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        assert_eq!(answer(&mut stream, "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await, "");
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_is_closed_and_counted() {
+        let served = served(1).await;
+        let mut first = TcpStream::connect(served.address).await.unwrap();
+        first.write_all(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let mut second = TcpStream::connect(served.address).await.unwrap();
+        assert_eq!(answer(&mut second, request).await, "");
+        assert_eq!(served.meters.refusals(Refused::Connection), 1);
+        drop(first);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let mut third = TcpStream::connect(served.address).await.unwrap();
+            if answer(&mut third, request).await.ends_with("ok") {
+                break;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "the first one's place is never free");
+        }
+    }
+}
