@@ -6,6 +6,7 @@ use std::sync::Arc;
 use config::{Compiled, Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, compile, starting_live};
 use rules::route::{Arm, FamilyId};
 use rules::sli::{Observation, Scheme, SeriesKey};
+use rules::upstream::Health;
 use rules::{Revision, Share, Stage};
 
 use crate::kit::{NOW, compiled, read};
@@ -99,7 +100,7 @@ fn a_lock_changes_only_what_is_known_of_tenants() {
 #[test]
 fn new_targets_change_one_upstream_and_keep_what_is_known_of_the_old_ones() {
     let before = compiled(TEXT);
-    before.snapshot.upstreams[0].targets[1].state.set_healthy(false);
+    before.snapshot.upstreams[0].targets[1].state.set_health(Health::Unwell);
     let target = |address: &str| TargetSpec { address: address.to_owned(), weight: 1 };
     let targets =
         [("api".parse().unwrap(), vec![target("sms.internal:80"), target("10.0.0.9:80")])];

@@ -8,6 +8,7 @@ use std::thread;
 
 use jiff::Timestamp;
 use rules::sli::{ErrorClass, Scheme};
+use rules::upstream::Attempt;
 use serde::Serialize;
 
 use crate::exchange::Exchange;
@@ -152,6 +153,7 @@ impl Line<'_> {
         let (trace_id, span_id) = self.traceparent.and_then(trace::ids).unzip();
         let cohort = decision.and_then(|decision| exchange.snapshot.cohort(decision.cohort?));
         let upstream = exchange.serving().and_then(|arm| exchange.upstream(arm));
+        let target = exchange.tried.as_ref().and_then(Attempt::target);
         let known = exchange.facts.as_ref();
         Entry {
             timestamp: Timestamp::now().to_string(),
@@ -182,7 +184,7 @@ impl Line<'_> {
             tenant: decision.and_then(|decision| Some(decision.tenant.as_ref()?.as_str())),
             cohort: cohort.map(|cohort| cohort.name.as_str()),
             upstream: upstream.map(|upstream| upstream.name.as_str()),
-            target: exchange.tried.as_ref().map(|target| target.address.to_string()),
+            target: target.map(|target| target.address.to_string()),
             attempts: exchange.attempts,
             shadow: decision.is_some_and(|decision| decision.shadow.is_some()),
         }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use http::{Method, Version};
 use rules::route::{FamilyId, RouteId};
 use rules::sli::{ErrorClass, Scheme, SeriesKey};
-use rules::upstream::Target;
+use rules::upstream::{Attempt, Outcome, Refused, Retry, RetryResult};
 use rules::{Arm, Decision, Route, Snapshot, Upstream};
 
+use crate::clock::now_ms;
 use crate::shadow::{Capture, PrimaryEnd};
 
 /// One request and what became of it: Pingora's per-request context. Kept small, since it is part of a large future.
@@ -20,13 +21,18 @@ pub(crate) struct Exchange {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) facts: Option<Box<Known>>,
     pub(crate) subject: Subject,
-    /// The targets tried on the serving arm: none, the first, or the first and another.
-    pub(crate) tried: Option<Target>,
+    /// The last attempt on the serving arm, under way or over.
+    pub(crate) tried: Option<Attempt>,
+    /// When it began.
+    begun: Instant,
+    /// Whether its target has sent anything of an answer.
+    pub(crate) answering: bool,
+    /// On both arms.
     pub(crate) attempts: u8,
-    /// Whether another target of the serving arm was tried already.
-    pub(crate) retried: bool,
-    /// When the attempt that is under way began.
-    pub(crate) attempt: Option<Instant>,
+    /// Held since the serving arm was tried once more.
+    pub(crate) retry: Option<Retry>,
+    /// Why the upstream of the serving arm took no request.
+    pub(crate) refused: Option<Refused>,
     /// Set when stable serves what the candidate failed to.
     pub(crate) fell_back: Option<Fallback>,
     pub(crate) failure: Option<ErrorClass>,
@@ -77,15 +83,18 @@ pub(crate) struct Known {
 
 impl Exchange {
     pub(crate) fn new(snapshot: Arc<Snapshot>, in_flight: &Arc<AtomicUsize>) -> Self {
+        let started = Instant::now();
         Self {
-            started: Instant::now(),
+            started,
             snapshot,
             facts: None,
             subject: Subject::Undecided,
             tried: None,
+            begun: started,
+            answering: false,
             attempts: 0,
-            retried: false,
-            attempt: None,
+            retry: None,
+            refused: None,
             fell_back: None,
             failure: None,
             upgraded: false,
@@ -140,17 +149,70 @@ impl Exchange {
         total.saturating_sub(self.started.elapsed())
     }
 
-    /// Counts the attempt that is under way, which ends now, with the status that its target gave, or with none.
+    /// Begins an attempt.
+    pub(crate) fn begin_attempt(&mut self, attempt: Attempt) {
+        self.tried = Some(attempt);
+        self.begun = Instant::now();
+        self.answering = false;
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
+    /// The definition of the upstream that serves the request: the snapshot's, or the one that still stands in for it.
+    pub(crate) fn serving_upstream(&self) -> Option<&Arc<Upstream>> {
+        let attempted = self.tried.as_ref().map(Attempt::upstream);
+        attempted.or_else(|| self.upstream(self.serving()?))
+    }
+
+    /// Ends the attempt that is under way, with the status that its target gave, or with none.
     pub(crate) fn end_attempt(&mut self, status: Option<u16>, error: Option<ErrorClass>) {
-        let (Some(begun), Some(target)) = (self.attempt.take(), &self.tried) else { return };
+        let outcome = match (error, status) {
+            (Some(ErrorClass::ClientAbort), _) | (None, None) => Outcome::Open,
+            (None | Some(ErrorClass::ServerError), Some(status)) => Outcome::Answered(status),
+            (Some(_), _) => Outcome::Failed,
+        };
+        self.end_attempt_as(outcome, status, error);
+    }
+
+    /// Ends the attempt that is under way: it is counted, and its target is not to blame.
+    pub(crate) fn excuse_attempt(&mut self, error: ErrorClass) {
+        self.end_attempt_as(Outcome::Open, None, Some(error));
+    }
+
+    fn end_attempt_as(&mut self, outcome: Outcome, status: Option<u16>, error: Option<ErrorClass>) {
+        let Some(attempt) = self.tried.as_mut().filter(|attempt| attempt.is_open()) else { return };
+        let aftermath = attempt.end(outcome, now_ms());
+        let (Some(target), upstream) = (attempt.target(), attempt.upstream()) else { return };
+        if let Some(time) = aftermath.ejected {
+            tracing::warn!(
+                upstream = %upstream.name, target = %target.address, seconds = time.as_secs_f64(),
+                "a target fails and is left out"
+            );
+        }
+        if aftermath.broke {
+            tracing::warn!(upstream = %upstream.name, "an upstream fails, its breaker opened");
+        }
+        let result = match outcome {
+            Outcome::Answered(_) => Some(RetryResult::Answered),
+            Outcome::Failed => Some(RetryResult::Failed),
+            Outcome::Open => None,
+        };
+        if let (Some(retry), Some(result)) = (&mut self.retry, result) {
+            retry.end(result);
+        }
         let Some(known) = &self.facts else { return };
-        let upstream = self.serving().and_then(|arm| self.upstream(arm));
-        let tls = upstream.is_some_and(|upstream| upstream.tls.is_some());
-        let http2 = upstream.is_some_and(|upstream| upstream.http2);
-        let scheme = if tls { Scheme::Https } else { Scheme::Http };
-        let version = if http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        let scheme = if upstream.tls.is_some() { Scheme::Https } else { Scheme::Http };
+        let version = if upstream.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         let key = SeriesKey::new(&known.method, status.unwrap_or(0), error, scheme, version);
-        target.state.record(key, begun.elapsed());
+        target.state.record(key, self.begun.elapsed());
+    }
+
+    /// Leave to try the serving arm once more, on another target; on the same one too where `is_stale` says that it was
+    /// an old connection's fault.
+    pub(crate) fn may_retry(&self, is_stale: bool) -> Option<Retry> {
+        let tried = self.tried.as_ref().filter(|_| self.retry.is_none())?;
+        let upstream = tried.upstream();
+        let is_worth_it = is_stale || upstream.has_another(now_ms(), tried.target()?);
+        if is_worth_it && !self.time_left().is_zero() { upstream.retry() } else { None }
     }
 
     /// Stable takes over what the candidate failed to serve.
@@ -158,7 +220,7 @@ impl Exchange {
         self.end_attempt(status, Some(class));
         self.fell_back = Some(Fallback { class, after: self.started.elapsed() });
         self.tried = None;
-        self.retried = false;
+        self.retry = None;
         // A copy went to stable, which now serves the client too: there is nothing to compare.
         if let Some(capture) = self.capture.take() {
             capture.finish(PrimaryEnd::Connect);

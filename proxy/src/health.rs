@@ -1,14 +1,15 @@
 //! Are the targets well? Asked from time to time, over connections of its own.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
-use rules::upstream::{Address, HealthCheck, Target};
-use rules::{SnapshotCell, UpstreamName};
+use rules::upstream::{Address, Health, HealthCheck, HealthProbe, Target};
+use rules::{SnapshotCell, Upstream, UpstreamName};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -56,7 +57,8 @@ pub(crate) async fn keep_checking(cell: Arc<SnapshotCell>) {
             tokio::select! {
                 Some(Ok((Check { key, target, health, .. }, well))) = checks.join_next() => {
                     let Some(streak) = streaks.get_mut(&key) else { continue };
-                    streak.next = Some(Instant::now() + health.interval);
+                    let pause = jittered(health.interval, &key, streak);
+                    streak.next = Some(Instant::now() + pause);
                     judge(streak, &target, &health, well);
                 }
                 () = &mut tick => break,
@@ -76,21 +78,22 @@ fn due(
     let mut before = std::mem::take(streaks);
     let mut due = Vec::new();
     for upstream in &snapshot.upstreams {
-        for target in &upstream.targets {
-            let Some(health) = &upstream.health else {
-                // Found sick by a check that nobody makes any more, it would never be well again.
-                target.state.set_healthy(true);
-                continue;
-            };
-            let key = (upstream.name.clone(), target.address.clone());
-            let first = || Streak { next: Some(now), ..Streak::default() };
-            let streak = before.remove(&key).unwrap_or_else(first);
-            if let Some(since) = streak.next.filter(|next| *next <= now) {
-                let (target, health) = (target.clone(), health.clone());
-                let tls = upstream.tls.is_some();
-                due.push((since, Check { key: key.clone(), target, health, tls }));
+        if upstream.settle() {
+            tracing::info!(upstream = %upstream.name, "new targets are well and take over");
+        }
+        // What stands in for targets not checked yet goes on being checked.
+        let stand_in = upstream.stand_in();
+        for upstream in std::iter::once(upstream).chain(&stand_in) {
+            for check in checks(upstream) {
+                if streaks.contains_key(&check.key) {
+                    continue;
+                }
+                let first = || Streak { next: Some(now), ..Streak::default() };
+                let streak = before.remove(&check.key).unwrap_or_else(first);
+                let (key, next) = (check.key.clone(), streak.next);
+                due.extend(next.filter(|next| *next <= now).map(|since| (since, check)));
+                streaks.insert(key, streak);
             }
-            streaks.insert(key, streak);
         }
     }
     due.sort_by_key(|(since, _)| *since);
@@ -101,30 +104,76 @@ fn due(
     due.into_iter().take(most).filter_map(begin).collect()
 }
 
+/// The checks of an upstream's targets, if it wants any.
+fn checks(upstream: &Upstream) -> impl Iterator<Item = Check> {
+    if upstream.health.is_none() {
+        for target in &upstream.targets {
+            // Found sick by a check that nobody makes any more, it would never be well again.
+            target.state.set_health(Health::Unknown);
+        }
+    }
+    let tls = upstream.tls.is_some();
+    let check = move |(health, target): (&HealthCheck, &Target)| Check {
+        key: (upstream.name.clone(), target.address.clone()),
+        target: target.clone(),
+        health: health.clone(),
+        tls,
+    };
+    let health = upstream.health.iter();
+    health.flat_map(|health| upstream.targets.iter().map(move |target| (health, target))).map(check)
+}
+
+/// A pause that differs from target to target and from time to time by a tenth either way: checks that begin together
+/// do not go on together.
+fn jittered(interval: Duration, key: &Key, streak: &Streak) -> Duration {
+    let mut hash = DefaultHasher::new();
+    (key, streak.good, streak.bad).hash(&mut hash);
+    let percent = u32::try_from(hash.finish() % 21).unwrap_or(10);
+    interval.saturating_mul(90 + percent) / 100
+}
+
 fn judge(streak: &mut Streak, target: &Target, health: &HealthCheck, well: bool) {
     (streak.good, streak.bad) =
         if well { (streak.good.saturating_add(1), 0) } else { (0, streak.bad.saturating_add(1)) };
-    let was = target.state.is_healthy();
-    let is =
-        if was { streak.bad < health.unhealthy_after } else { streak.good >= health.healthy_after };
+    let was = target.state.health();
+    let is = match was {
+        Health::Unwell if streak.good >= health.healthy_after => Health::Well,
+        Health::Unknown if well => Health::Well,
+        Health::Unknown | Health::Well if streak.bad >= health.unhealthy_after => Health::Unwell,
+        same => same,
+    };
     if was != is {
-        target.state.set_healthy(is);
-        tracing::info!(target = %target.address, healthy = is, "a target's health changed");
+        target.state.set_health(is);
+        let healthy = is == Health::Well;
+        tracing::info!(target = %target.address, healthy, "a target's health changed");
     }
 }
 
-/// One check. A target that speaks TLS is only connected to: its certificate is the proxy's concern, not the check's.
+/// One check: of a target that is new or was sick, as many good answers as it takes to be warm.
 async fn is_well(check: &Check) -> bool {
+    let is_cold = check.target.state.health() != Health::Well;
+    for _ in 0..if is_cold { check.health.warm.max(1) } else { 1 } {
+        if !answers(check).await {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a target answers as it should. One that speaks TLS is only connected to: its certificate is the proxy's
+/// concern, not the check's.
+async fn answers(check: &Check) -> bool {
     let Check { target, health, tls, .. } = check;
     let Some(address) = target.state.addresses().first().copied() else { return false };
     let ask = async {
         let stream = TcpStream::connect(address).await.ok()?;
-        if *tls {
-            return Some(());
-        }
+        let path = match &health.probe {
+            HealthProbe::Http(path) if !*tls => &**path,
+            HealthProbe::Http(_) | HealthProbe::Tcp => return Some(()),
+        };
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
-        let request = Request::get(&*health.path)
+        let request = Request::get(path)
             .header(http::header::HOST, target.address.to_string())
             .header(http::header::USER_AGENT, "turnout-health")
             .body(Empty::<bytes::Bytes>::new())
@@ -141,7 +190,7 @@ async fn is_well(check: &Check) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rules::upstream::{TargetState, UpstreamDefinition, UpstreamTimeouts};
+    use rules::upstream::{Protection, TargetState, UpstreamDefinition, UpstreamTimeouts};
     use rules::{Snapshot, Upstream};
 
     fn cell(state: &Arc<TargetState>, health: Option<HealthCheck>) -> SnapshotCell {
@@ -160,6 +209,7 @@ mod tests {
                 write: second,
                 idle: second,
             },
+            protection: Protection::default(),
         });
         let upstreams = Box::new([Arc::new(upstream)]);
         SnapshotCell::new(Arc::new(Snapshot { upstreams, ..Snapshot::default() }))
@@ -169,11 +219,12 @@ mod tests {
     fn a_target_that_is_checked_no_more_is_well_again() {
         let state = Arc::new(TargetState::new(&"127.0.0.1:80".parse().unwrap()));
         let health = HealthCheck {
-            path: "/health".into(),
+            probe: HealthProbe::Http("/health".into()),
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             healthy_after: 1,
             unhealthy_after: 1,
+            warm: 1,
         };
         let (mut streaks, now) = (HashMap::new(), Instant::now());
         let checked = cell(&state, Some(health.clone()));

@@ -3,8 +3,8 @@
 //! Read [`server`] for what runs side by side, [`gate`] for what clients may send, `handler` for which phase is called when, `phase/` for the life of a
 //! request, one file per phase, and [`shadow`] for copies and their comparison. `exchange` is what is remembered of one
 //! request; `protected` lists the fields that nobody may smuggle in; `identity`, `hops`, `trace`, `forwarding`, `location`
-//! and `problem` are what the two sides learn of each other; `peers`, `resolver` and `health` are about targets; `metrics`
-//! and `access_log` are what is seen from outside.
+//! and `problem` are what the two sides learn of each other; `peers`, `resolver` and `health` are about targets; `metrics`,
+//! `pool_metrics` and `access_log` are what is seen from outside.
 
 mod access_log;
 mod alias;
@@ -21,6 +21,7 @@ mod location;
 mod metrics;
 mod peers;
 mod phase;
+mod pool_metrics;
 mod problem;
 mod protected;
 mod resolver;

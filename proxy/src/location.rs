@@ -118,7 +118,7 @@ fn map_cookie(cookie: &str, back: &Rewrite) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rules::upstream::{Target, TargetState, UpstreamDefinition, UpstreamTimeouts};
+    use rules::upstream::{Protection, Target, TargetState, UpstreamDefinition, UpstreamTimeouts};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -142,6 +142,7 @@ mod tests {
                 write: second,
                 idle: second,
             },
+            protection: Protection::default(),
         })
     }
 

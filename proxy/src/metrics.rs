@@ -11,6 +11,7 @@ use rules::sli::{BUCKETS_SECONDS, ErrorClass, Series, SeriesKey, SeriesTable};
 use rules::{Arm, Snapshot, SnapshotCell};
 
 use crate::gate::Refusal;
+use crate::pool_metrics;
 use crate::shadow::ShadowSender;
 
 /// What is counted of no route in particular.
@@ -54,7 +55,7 @@ impl fmt::Debug for ProxyCollector {
 }
 
 /// Labels as names and values side by side.
-struct Labels<'l, const N: usize>([(&'static str, &'l str); N]);
+pub(crate) struct Labels<'l, const N: usize>(pub(crate) [(&'static str, &'l str); N]);
 
 impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
@@ -73,7 +74,7 @@ impl Collector for ProxyCollector {
         encode_fallbacks(&mut encoder, &snapshot)?;
         encode_shadows(&mut encoder, &snapshot)?;
         encode_comparisons(&mut encoder, &snapshot)?;
-        encode_targets(&mut encoder, &snapshot)
+        pool_metrics::encode(&mut encoder, &snapshot)
     }
 }
 
@@ -287,21 +288,6 @@ fn encode_comparisons(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) 
         for (outcome, count) in counts {
             let labels = Labels([("route", route.name.as_str()), ("outcome", outcome.as_str())]);
             metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
-        }
-    }
-    Ok(())
-}
-
-fn encode_targets(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let help = "1 when a target is resolved and healthy";
-    let mut metric =
-        encoder.encode_descriptor("turnout_target_up", help, None, MetricType::Gauge)?;
-    for upstream in &snapshot.upstreams {
-        for target in &upstream.targets {
-            let up = target.state.is_healthy() && !target.state.addresses().is_empty();
-            let address = target.address.to_string();
-            let labels = Labels([("upstream", upstream.name.as_str()), ("target", &address)]);
-            metric.encode_family(&labels)?.encode_gauge(&i64::from(up))?;
         }
     }
     Ok(())

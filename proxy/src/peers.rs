@@ -10,7 +10,7 @@ use pingora::protocols::ALPN;
 use pingora::protocols::tls::CaType;
 use pingora::utils::tls::{WrappedX509, parse_x509};
 use rules::Upstream;
-use rules::upstream::Target;
+use rules::upstream::{STREAMS_PER_CONNECTION, Target};
 
 /// Makes peers; keeps each upstream's own roots parsed.
 #[derive(Default)]
@@ -20,8 +20,6 @@ pub(crate) struct Peers {
 
 /// How many parsed root sets are kept; a new definition of an upstream adds one.
 const ROOT_SETS: usize = 256;
-/// How many streams an HTTP/2 connection to a target may carry.
-const H2_STREAMS: usize = 128;
 
 impl Peers {
     /// The peer of a target's address. `read` overrides the upstream's own; nothing waits longer than `left`.
@@ -46,7 +44,7 @@ impl Peers {
         options.read_timeout = shortest(read.unwrap_or(timeouts.read));
         options.write_timeout = shortest(timeouts.write);
         options.idle_timeout = Some(timeouts.idle);
-        options.max_h2_streams = H2_STREAMS;
+        options.max_h2_streams = usize::from(STREAMS_PER_CONNECTION);
         options.alpn = if upstream.http2 { ALPN::H2 } else { ALPN::H1 };
         if let Some(tls) = tls {
             options.verify_cert = !tls.skip_verify;

@@ -6,6 +6,7 @@ use pingora::prelude::Result;
 use pingora::proxy::Session;
 use rules::decide::RefusalCause;
 use rules::sli::ErrorClass;
+use rules::upstream::Overflow;
 
 use crate::exchange::Exchange;
 use crate::forwarding;
@@ -90,6 +91,19 @@ impl Problem {
             }
         };
         Some(problem)
+    }
+
+    /// The problem of an upstream that takes no more for now.
+    pub(crate) fn overloaded(reason: Overflow) -> Self {
+        let (code, title) = match reason {
+            Overflow::Connections | Overflow::Pending => {
+                ("overloaded", "The service has all the requests that it can take")
+            }
+            Overflow::Breaker => {
+                ("breaker_open", "The service fails and is left alone for a while")
+            }
+        };
+        Self::new(503, code, title).later()
     }
 
     /// The problem of bytes that the gate did not let through.

@@ -144,7 +144,7 @@ async fn look_up(address: Address) -> (Address, Vec<SocketAddr>) {
 mod tests {
     use super::*;
     use rules::Upstream;
-    use rules::upstream::{UpstreamDefinition, UpstreamTimeouts};
+    use rules::upstream::{Protection, UpstreamDefinition, UpstreamTimeouts};
 
     const TARGET: &str = "old.internal:80";
 
@@ -166,6 +166,7 @@ mod tests {
                 write: second,
                 idle: second,
             },
+            protection: Protection::default(),
         });
         Arc::new(Snapshot { upstreams: Box::new([Arc::new(upstream)]), ..Snapshot::default() })
     }
@@ -186,7 +187,7 @@ mod tests {
         names.note(&address, vec![([127, 0, 0, 1], 80).into()], now);
         names.note(&address, Vec::new(), now);
         let [upstream] = &*snapshot.upstreams else { panic!("one upstream") };
-        assert_eq!(upstream.pick(None).unwrap().1.port(), 80, "a failure is no news");
+        assert_eq!(upstream.pick(0, None).unwrap().address.port(), 80, "a failure is no news");
     }
 
     #[test]
@@ -196,7 +197,7 @@ mod tests {
         names.note(&TARGET.parse().unwrap(), vec![([127, 0, 0, 1], 80).into()], Instant::now());
         let next = snapshot();
         names.follow(&next);
-        assert!(next.upstreams.iter().all(|upstream| upstream.pick(None).is_some()));
+        assert!(next.upstreams.iter().all(|upstream| upstream.pick(0, None).is_some()));
         names.follow(&Arc::default());
         assert!(names.known.is_empty(), "forgotten with its last target");
     }

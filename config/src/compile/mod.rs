@@ -1,6 +1,6 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
-//! `settings` is for the process, `upstreams`, `tenants` and `routes` make the snapshot, and `shifts` puts the
+//! `settings` is for the process, `upstreams` (with `protection`), `tenants` and `routes` make the snapshot, and `shifts` puts the
 //! live state in. A route's parts: `conditions`, `paths`, `tenancy`, `redirects`, `filters`, `policies`; `clashes` looks
 //! at all routes together. `findings` collects what is wrong.
 
@@ -10,6 +10,7 @@ mod filters;
 mod findings;
 mod paths;
 mod policies;
+mod protection;
 mod redirects;
 mod routes;
 mod settings;

@@ -4,16 +4,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use rules::upstream::{
-    Address, HealthCheck, Target, TargetState, UpstreamDefinition, UpstreamTimeouts, UpstreamTls,
+    Address, HealthCheck, Protection, Target, TargetState, UpstreamDefinition, UpstreamTimeouts,
+    UpstreamTls,
 };
 use rules::{Revision, Upstream, UpstreamName};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::findings::{Findings, Pointer};
+use super::protection;
 use crate::document::Document;
 use crate::document::secret::SecretRef;
-use crate::document::upstream::{HealthSpec, TlsSpec, UpstreamSpec, UpstreamTimeoutsSpec};
+use crate::document::upstream::{TlsSpec, UpstreamSpec, UpstreamTimeoutsSpec};
 use crate::live::TargetSpec;
 use crate::units::Time;
 
@@ -30,6 +32,7 @@ pub(super) struct Pool {
     http2: bool,
     health: Option<HealthCheck>,
     timeouts: UpstreamTimeouts,
+    protection: Protection,
 }
 
 /// The pools of a document, as written.
@@ -50,11 +53,12 @@ fn pool(
 ) -> Option<Pool> {
     let targets = targets(&spec.targets, &at.key("targets"), findings);
     let tls = spec.tls.as_ref().map(|tls| self::tls(document, tls, &at.key("tls"), findings));
-    let health =
-        spec.health.as_ref().map(|health| self::health(health, &at.key("health"), findings));
+    let health = spec.health.as_ref();
+    let health = health.and_then(|health| protection::health(health, &at.key("health"), findings));
     let timeouts = timeouts(&spec.timeouts, &at.key("timeouts"), findings);
+    let protection = protection::protection(spec, at, findings);
     let name = findings.parsed(at, "bad_name", name.parse())?;
-    Some(Pool { name, targets, tls, http2: spec.http2, health, timeouts })
+    Some(Pool { name, targets, tls, http2: spec.http2, health, timeouts, protection })
 }
 
 /// Checks the targets of the file or of a command.
@@ -176,36 +180,6 @@ fn is_x509(der: &[u8]) -> bool {
     x509_parser::parse_x509_certificate(der).is_ok_and(|(rest, _)| rest.is_empty())
 }
 
-fn health(spec: &HealthSpec, at: &Pointer, findings: &mut Findings<'_>) -> HealthCheck {
-    let path = &spec.path;
-    if !path.starts_with('/') || path.contains('#') || !path.bytes().all(|b| b.is_ascii_graphic()) {
-        let message = format!("{path:?} cannot be asked for");
-        findings.error_with_hint(
-            &at.key("path"),
-            "bad_path",
-            message,
-            "write a path such as `/health`".to_owned(),
-        );
-    }
-    for (key, count) in
-        [("healthy_after", spec.healthy_after), ("unhealthy_after", spec.unhealthy_after)]
-    {
-        if count == 0 {
-            findings.error(&at.key(key), "zero", "at least 1 answer must be looked at");
-        }
-    }
-    for (key, time) in [("interval", spec.interval), ("timeout", spec.timeout)] {
-        not_zero(time, &at.key(key), findings);
-    }
-    HealthCheck {
-        path: path.as_str().into(),
-        interval: spec.interval.0,
-        timeout: spec.timeout.0,
-        healthy_after: spec.healthy_after,
-        unhealthy_after: spec.unhealthy_after,
-    }
-}
-
 fn timeouts(
     spec: &UpstreamTimeoutsSpec,
     at: &Pointer,
@@ -256,7 +230,7 @@ pub(super) fn upstream(
         weight: *weight,
         state: known(address).unwrap_or_else(|| Arc::new(TargetState::new(address))),
     };
-    Arc::new(Upstream::new(UpstreamDefinition {
+    let definition = UpstreamDefinition {
         name: pool.name.clone(),
         // Revisions grow, so that an upstream which was gone for a while does not get an old generation again.
         generation: previous.map_or(0, |previous| previous.generation + 1).max(revision.0),
@@ -265,7 +239,12 @@ pub(super) fn upstream(
         http2: pool.http2,
         health: pool.health.clone(),
         timeouts: pool.timeouts,
-    }))
+        protection: pool.protection,
+    };
+    Arc::new(match previous {
+        Some(previous) => Upstream::following(definition, previous),
+        None => Upstream::new(definition),
+    })
 }
 
 fn is_defined_so(upstream: &Upstream, pool: &Pool, targets: &[(Address, u16)]) -> bool {
@@ -275,4 +254,5 @@ fn is_defined_so(upstream: &Upstream, pool: &Pool, targets: &[(Address, u16)]) -
         && upstream.http2 == pool.http2
         && upstream.health == pool.health
         && upstream.timeouts == pool.timeouts
+        && upstream.protection == pool.protection
 }

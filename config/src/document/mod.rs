@@ -1,9 +1,11 @@
 //! The file as written.
 //!
-//! [`Document`] is the whole; [`upstream`] and [`route`] are its two large parts, [`forms`] holds what can be written in
-//! more than one way, and [`secret`] what must never be printed. Maps keep the order in which they are written.
+//! [`Document`] is the whole; [`upstream`] (with its [`protection`]) and [`route`] are its two large parts, [`forms`] holds
+//! what can be written in more than one way, and [`secret`] what must never be printed. Maps keep the order in which they
+//! are written.
 
 pub mod forms;
+pub mod protection;
 pub mod route;
 pub mod secret;
 pub mod upstream;

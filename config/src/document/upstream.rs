@@ -1,10 +1,12 @@
-//! How is an upstream written? Targets, TLS, health checks, time-outs.
+//! How is an upstream written? Targets, TLS, health checks, time-outs; what keeps it from harm is in `protection`.
 
 use std::time::Duration;
 
+use rules::upstream::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::protection::{BreakerSpec, PassiveSpec, RetrySpec};
 use super::secret::SecretRef;
 use crate::live::TargetSpec;
 use crate::units::Time;
@@ -27,6 +29,32 @@ pub struct UpstreamSpec {
     /// How long each part of an exchange may take.
     #[serde(default)]
     pub timeouts: UpstreamTimeoutsSpec,
+    /// When a target that fails requests is left out.
+    #[serde(default)]
+    pub passive: PassiveSpec,
+    /// How many connections may be in use; what exceeds that is answered with 503. A request in flight is one in HTTP/1,
+    /// and 128 requests share one in HTTP/2.
+    #[serde(default = "UpstreamSpec::max_connections")]
+    pub max_connections: u32,
+    /// How many requests may wait for a connection to be made; what exceeds that is answered with 503.
+    #[serde(default = "UpstreamSpec::max_pending")]
+    pub max_pending: u32,
+    /// When the upstream is not asked at all for a while.
+    #[serde(default)]
+    pub breaker: BreakerSpec,
+    /// How many requests are tried again, on another target.
+    #[serde(default)]
+    pub retry: RetrySpec,
+}
+
+impl UpstreamSpec {
+    fn max_connections() -> u32 {
+        Limits::default().max_connections
+    }
+
+    fn max_pending() -> u32 {
+        Limits::default().max_pending
+    }
 }
 
 /// How connections to an upstream are encrypted.
@@ -43,12 +71,16 @@ pub struct TlsSpec {
     pub insecure_skip_verify: bool,
 }
 
-/// How targets are checked from time to time: GET of a path, well when 2xx or 3xx.
+/// How targets are checked from time to time: by GET of a path, or by a connection alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HealthSpec {
-    /// The path to ask for.
-    pub path: String,
+    /// The path to ask for; well when the answer is 2xx or 3xx.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Instead of a path: well when a connection stands.
+    #[serde(default)]
+    pub tcp: bool,
     /// The pause between two checks.
     #[serde(default = "HealthSpec::interval")]
     pub interval: Time,
@@ -61,6 +93,10 @@ pub struct HealthSpec {
     /// So many bad answers in a row make a target unhealthy.
     #[serde(default = "HealthSpec::unhealthy_after")]
     pub unhealthy_after: u32,
+    /// So many answers, one right after the other, make one good check of a target that is new or was sick: they warm it
+    /// up before it serves.
+    #[serde(default = "HealthSpec::warm")]
+    pub warm: u32,
 }
 
 impl HealthSpec {
@@ -78,6 +114,10 @@ impl HealthSpec {
 
     const fn unhealthy_after() -> u32 {
         3
+    }
+
+    const fn warm() -> u32 {
+        1
     }
 }
 

@@ -5,6 +5,7 @@ use pingora::prelude::{Error, ErrorType};
 use pingora::proxy::{FailToProxy, Session};
 use pingora::{ErrorSource, RetryType};
 use rules::sli::ErrorClass;
+use rules::upstream::Refused;
 
 use crate::cause::class_of;
 use crate::exchange::Exchange;
@@ -18,13 +19,9 @@ pub(crate) fn connecting(exchange: &mut Exchange, mut error: Box<Error>) -> Box<
         ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => ErrorClass::Timeout,
         _ => ErrorClass::Connect,
     };
-    let another =
-        exchange.serving().and_then(|arm| exchange.upstream(arm)).is_some_and(|upstream| {
-            upstream.targets.iter().filter(|target| target.weight > 0).count() > 1
-        });
-    if another && !exchange.retried && !exchange.time_left().is_zero() {
+    if let Some(retry) = exchange.may_retry(false) {
         exchange.end_attempt(None, Some(class));
-        exchange.retried = true;
+        exchange.retry = Some(retry);
         error.set_retry(true);
     } else if may_fall_back(exchange) {
         exchange.fall_back(class, None);
@@ -43,29 +40,44 @@ pub(crate) fn proxying(
     mut error: Box<Error>,
     client_reused: bool,
 ) -> Box<Error> {
-    let from_upstream = *error.esource() == ErrorSource::Upstream;
-    let started = session.response_written().is_some();
-    let replayable = !session.as_ref().retry_buffer_truncated();
     let asked_for = matches!(error.retry, RetryType::Decided(true));
     if asked_for {
         // Stable was chosen to step in when the candidate's answer was seen.
         return error;
     }
-    if from_upstream && !started && replayable && may_fall_back(exchange) {
-        exchange.fall_back(class_of(&error), None);
-        error.set_retry(true);
+    // An error that is left undecided would be a panic.
+    error.set_retry(false);
+    let from_upstream = *error.esource() == ErrorSource::Upstream;
+    let replayable = !session.as_ref().retry_buffer_truncated();
+    if !from_upstream || session.response_written().is_some() {
         return error;
     }
-    let idempotent = session.req_header().method.is_idempotent();
-    if !idempotent || !replayable || started {
-        error.set_retry(false);
+    let class = class_of(&error);
+    let over_http2 = exchange.serving_upstream().is_some_and(|upstream| upstream.http2);
+    // The target closed a connection that had been idle, just when it was used again: nobody's fault.
+    let is_stale = client_reused && !exchange.answering && !over_http2;
+    let may_resend = replayable && !exchange.answering && is_harmless_twice(session);
+    let retry = if may_resend { exchange.may_retry(is_stale) } else { None };
+    if is_stale {
+        exchange.excuse_attempt(class);
     } else {
-        error.retry.decide_reuse(client_reused);
-        if error.retry() {
-            exchange.end_attempt(None, Some(class_of(&error)));
-        }
+        exchange.end_attempt(None, Some(class));
+    }
+    if let Some(retry) = retry {
+        exchange.retry = Some(retry);
+        error.set_retry(true);
+    } else if replayable && may_fall_back(exchange) {
+        exchange.fall_back(class, None);
+        error.set_retry(true);
     }
     error
+}
+
+/// Whether a request may be sent twice: its method says so (RFC 9110 section 9.2.2), or its client, by a key under which
+/// the service does it once only.
+fn is_harmless_twice(session: &Session) -> bool {
+    let head = session.req_header();
+    head.method.is_idempotent() || head.headers.contains_key("idempotency-key")
 }
 
 fn may_fall_back(exchange: &Exchange) -> bool {
@@ -90,7 +102,10 @@ pub(crate) async fn answer(
             Some(Problem::bad_request(StatusCode::BAD_REQUEST.as_u16()))
         }
         (ErrorSource::Downstream, None) => None,
-        _ => Problem::of_failure(class, explicit),
+        _ => match exchange.refused {
+            Some(Refused::Overflow(reason)) => Some(Problem::overloaded(reason)),
+            Some(Refused::NoTarget) | None => Problem::of_failure(class, explicit),
+        },
     };
     let unsent = problem.filter(|_| !has_begun(session));
     let Some(problem) = unsent else {

@@ -1,7 +1,7 @@
 //! What is left of a request when it is over? Counters, one access line, and the shadow's other half.
 
 use http::Version;
-use pingora::prelude::Error;
+use pingora::prelude::{Error, ErrorType};
 use pingora::proxy::Session;
 use rules::Decision;
 use rules::sli::{ErrorClass, Observation, Scheme, SeriesKey};
@@ -33,7 +33,10 @@ pub(crate) fn finish(
         Subject::Answered(_) | Subject::Undecided => count_answered(handler, exchange, key),
     }
     let answered = session.response_written().map(|head| head.status.as_u16());
-    exchange.end_attempt(answered.filter(|_| failed.is_none()), class);
+    match class.filter(|_| error.is_some_and(is_own_deadline)) {
+        Some(class) => exchange.excuse_attempt(class),
+        None => exchange.end_attempt(answered.filter(|_| failed.is_none()), class),
+    }
     if let Some(capture) = exchange.capture.take() {
         capture.finish(primary_end(exchange, failed));
     }
@@ -54,6 +57,12 @@ pub(crate) fn finish(
             request_bytes: session.body_bytes_read(),
         });
     }
+}
+
+/// Whether the time of the exchange as a whole was up. That may be the client's doing: a target that does not answer is a
+/// time-out of its own.
+fn is_own_deadline(error: &Error) -> bool {
+    matches!(error.etype(), ErrorType::HTTPStatus(504))
 }
 
 fn series_key(

@@ -1,10 +1,10 @@
-//! Which target serves the request? The next healthy one of the serving arm.
-
-use std::time::Instant;
+//! Which target serves the request? One of the serving arm, where its upstream takes the request.
 
 use pingora::prelude::{Error, ErrorType, HttpPeer, Result};
 use rules::sli::ErrorClass;
+use rules::upstream::Attempt;
 
+use crate::clock::now_ms;
 use crate::exchange::Exchange;
 use crate::peers::Peers;
 
@@ -15,18 +15,22 @@ pub(crate) fn choose(peers: &Peers, exchange: &mut Exchange) -> Result<Box<HttpP
     let upstream = exchange.upstream(arm).ok_or_else(unavailable)?;
     let left = exchange.time_left();
     let read = exchange.route().and_then(|route| route.timeouts.read);
-    let Some((target, address)) = upstream.pick(exchange.tried.as_ref()) else {
-        if exchange.may_fall_back() {
-            exchange.fall_back(ErrorClass::Connect, None);
-            return choose(peers, exchange);
+    let failed = exchange.tried.as_ref().and_then(Attempt::target);
+    match upstream.attempt(now_ms(), failed) {
+        Ok((attempt, address)) => {
+            let target = attempt.target().ok_or_else(unavailable)?;
+            let peer = peers.peer(attempt.upstream(), target, address, read, left);
+            exchange.begin_attempt(attempt);
+            Ok(Box::new(peer))
         }
-        exchange.failure = Some(ErrorClass::Connect);
-        return Err(unavailable());
-    };
-    let target = target.clone();
-    let peer = peers.peer(upstream, &target, address, read, left);
-    exchange.tried = Some(target);
-    exchange.attempt = Some(Instant::now());
-    exchange.attempts = exchange.attempts.saturating_add(1);
-    Ok(Box::new(peer))
+        Err(_) if exchange.may_fall_back() => {
+            exchange.fall_back(ErrorClass::Connect, None);
+            choose(peers, exchange)
+        }
+        Err(refused) => {
+            exchange.refused = Some(refused);
+            exchange.failure = Some(ErrorClass::Connect);
+            Err(unavailable())
+        }
+    }
 }

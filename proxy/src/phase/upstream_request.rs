@@ -9,6 +9,7 @@ use pingora::prelude::{Error, ErrorType, OrErr, Result};
 use pingora::proxy::Session;
 use rules::{Arm, Route};
 
+use crate::clock::now_ms;
 use crate::exchange::Exchange;
 use crate::forwarding;
 use crate::shadow::{Original, ShadowSender};
@@ -20,6 +21,9 @@ pub(crate) fn head(
     request: &mut RequestHeader,
     exchange: &mut Exchange,
 ) -> Result<()> {
+    if let Some(attempt) = &mut exchange.tried {
+        attempt.connected();
+    }
     let received = session.req_header();
     let client = &received.uri;
     let (Some(route), Some(arm)) = (exchange.route().cloned(), exchange.serving()) else {
@@ -71,7 +75,7 @@ fn capture(
     let own = client.path_and_query().map_or("/", PathAndQuery::as_str);
     let original = Original {
         route: Arc::clone(route),
-        upstream: Arc::clone(upstream),
+        upstream: upstream.serving(now_ms()),
         serving,
         method: request.method.clone(),
         path_and_query: path_on(exchange, route, arm, client).unwrap_or_else(|| own.to_owned()),

@@ -9,6 +9,7 @@ use pingora::prelude::{Error, ErrorType, Result};
 use pingora::proxy::Session;
 use rules::sli::ErrorClass;
 
+use crate::clock::now_ms;
 use crate::exchange::Exchange;
 use crate::location::{Sides, map_back};
 use crate::{forwarding, hops};
@@ -22,6 +23,7 @@ pub(crate) fn head(
     response: &ResponseHeader,
     exchange: &mut Exchange,
 ) -> Result<()> {
+    exchange.answering = true;
     if exchange.time_left().is_zero() {
         return Error::e_explain(ErrorType::HTTPStatus(504), "the exchange took too long");
     }
@@ -34,6 +36,9 @@ pub(crate) fn head(
     }
     if response.status == StatusCode::SWITCHING_PROTOCOLS && !session.is_upgrade_req() {
         return broken("the arm switches protocols, and nobody asked for it");
+    }
+    if let Some(attempt) = &mut exchange.tried {
+        attempt.answered(response.status.as_u16(), now_ms());
     }
     let gave_up = matches!(response.status.as_u16(), 502..=504);
     if gave_up && exchange.may_fall_back() && !session.as_ref().retry_buffer_truncated() {
@@ -88,7 +93,7 @@ pub(crate) fn to_client(
         return Ok(());
     };
     let target = route.family(family).and_then(|family| family.arm(arm));
-    if let (Some(target), Some(upstream)) = (target, exchange.upstream(arm)) {
+    if let (Some(target), Some(upstream)) = (target, exchange.serving_upstream()) {
         let client = exchange.facts.as_ref().map_or("", |known| &*known.host);
         let sides = Sides { client, rewritten: route.host_rewrite.as_ref(), upstream };
         map_back(response, &target.rewrite, &sides)?;

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use rules::Upstream;
 use rules::exchange::NotComparable;
+use rules::upstream::Picked;
 
 use super::body::KeptBody;
 use super::capture::is_event_stream;
@@ -15,6 +16,7 @@ use super::destinations::Destination;
 use super::ledger::Claim;
 use super::request::{Head, head_bytes};
 use super::ticket::Ticket;
+use crate::clock::now_ms;
 
 /// The other arm's whole answer.
 #[derive(Debug)]
@@ -33,7 +35,8 @@ pub(super) async fn send(
     body: KeptBody,
     ticket: &Ticket,
 ) -> Result<ShadowAnswer, NotComparable> {
-    let (target, address) = upstream.pick(None).ok_or(NotComparable::ShadowConnect)?;
+    let picked = upstream.pick(now_ms(), None).ok_or(NotComparable::ShadowConnect)?;
+    let Picked { target, address, .. } = picked;
     let client = destination.client(upstream, target, address).map_err(|error| {
         tracing::warn!(upstream = %upstream.name, %error, "no shadow connection can be made");
         NotComparable::ShadowConnect

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, StatusCode};
 use rules::exchange::{ExchangeReport, Outcome};
 use rules::route::{AfterSunset, Arm, RouteTimeouts, ShadowCredentials, ShadowPolicy};
 use rules::sli::ShadowResult;
-use rules::upstream::{Target, TargetState, UpstreamDefinition, UpstreamTimeouts};
+use rules::upstream::{Protection, Target, TargetState, UpstreamDefinition, UpstreamTimeouts};
 use rules::{Route, Upstream};
 use tokio::sync::mpsc;
 
@@ -153,6 +153,7 @@ fn definition(address: &str) -> UpstreamDefinition {
         http2: false,
         health: None,
         timeouts: UpstreamTimeouts { connect: second, read: second, write: second, idle: second },
+        protection: Protection::default(),
     }
 }
 

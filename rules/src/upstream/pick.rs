@@ -1,0 +1,162 @@
+//! Which target serves the next request? Power of two choices, by weight.
+//!
+//! The first choice is the target whose turn it is: smooth weighted round robin, so that with nothing in flight weights
+//! are kept exactly and not just on average. The second is any other. The request goes to the second when the first has
+//! at least one request more in flight than is its share, so that a slow target gets fewer (Mitzenmacher, "The Power of
+//! Two Choices in Randomized Load Balancing", 2001). Nothing here is random (INV-1): the second choice comes from the
+//! turn's number, mixed until neighbours have nothing in common, which spreads as well and can be tried again.
+
+use std::cell::OnceCell;
+use std::net::SocketAddr;
+
+use super::pool::Upstream;
+use super::target::{Health, Target};
+
+/// How often another target is drawn before all are looked at in order. Drawing spreads the load of a target that is out
+/// over all others; going on to the next one would give all of it to its neighbour.
+const DRAWS: u64 = 8;
+
+/// A target for one attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Picked<'u> {
+    /// Its place among the upstream's targets.
+    pub place: u16,
+    /// The target.
+    pub target: &'u Target,
+    /// Which of its addresses.
+    pub address: SocketAddr,
+}
+
+/// How fit for traffic a target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fitness {
+    Fit,
+    /// Checks have not been there yet: it waits for them as long as others are fit.
+    New,
+    Unfit,
+}
+
+impl Upstream {
+    /// A target for an attempt, other than `except` where there is another.
+    ///
+    /// Healthy targets that are not ejected are picked. Where fewer than half are, all are: too few could not carry the
+    /// load, and what finds so many of them sick is perhaps sick itself ("panic mode"). None when no target with a
+    /// weight is resolved.
+    #[must_use]
+    pub fn pick<'u>(&'u self, now_ms: u64, except: Option<&'u Target>) -> Option<Picked<'u>> {
+        let turn = self.turns.next();
+        let among = Among::new(self, now_ms, except);
+        let Some(first) = among.first(turn) else {
+            // Better the one that has just failed than none.
+            return picked(Among::new(self, now_ms, None).first(turn)?);
+        };
+        let second = among.second(turn, first.0);
+        picked(second.filter(|second| is_better(second.1, first.1)).unwrap_or(first))
+    }
+
+    /// Whether a target other than this one is fit for an attempt.
+    #[must_use]
+    pub fn has_another(&self, now_ms: u64, except: &Target) -> bool {
+        let among = Among::new(self, now_ms, Some(except));
+        self.targets.iter().any(|target| among.will_do(target))
+    }
+
+    /// Whether so few targets are fit that all are asked.
+    fn panics(&self, now_ms: u64) -> bool {
+        let (mut fit, mut known) = (0_u32, 0_u32);
+        for target in self.targets.iter().filter(|target| target.weight > 0) {
+            let fitness = self.fitness(target, now_ms);
+            fit += u32::from(fitness == Fitness::Fit);
+            known += u32::from(fitness != Fitness::New);
+        }
+        fit == 0 || fit * 2 < known
+    }
+
+    fn fitness(&self, target: &Target, now_ms: u64) -> Fitness {
+        if target.state.is_ejected(now_ms) {
+            return Fitness::Unfit;
+        }
+        match target.state.health() {
+            _ if self.health.is_none() => Fitness::Fit,
+            Health::Well => Fitness::Fit,
+            Health::Unknown => Fitness::New,
+            Health::Unwell => Fitness::Unfit,
+        }
+    }
+
+    /// Whether a target is fit, whatever is the matter with the others.
+    pub(super) fn is_fit(&self, target: &Target, now_ms: u64) -> bool {
+        self.fitness(target, now_ms) == Fitness::Fit
+    }
+}
+
+type Placed<'u> = (u16, &'u Target);
+
+/// The targets that an attempt may go to.
+struct Among<'u> {
+    upstream: &'u Upstream,
+    now_ms: u64,
+    /// Looked at only when a target that is not fit is drawn.
+    panics: OnceCell<bool>,
+    except: Option<&'u Target>,
+}
+
+impl<'u> Among<'u> {
+    fn new(upstream: &'u Upstream, now_ms: u64, except: Option<&'u Target>) -> Self {
+        Self { upstream, now_ms, panics: OnceCell::new(), except }
+    }
+
+    /// The target whose turn it is; where that one will not do, any.
+    fn first(&self, turn: u64) -> Option<Placed<'u>> {
+        let drawn = (0..DRAWS).map(|n| if n == 0 { turn } else { mixed(turn, n) });
+        let drawn = drawn.filter_map(|draw| self.upstream.turns.at(draw));
+        drawn.filter_map(|place| self.at(place)).find(|one| self.will_do(one.1)).or_else(|| {
+            let all = (0..).zip(&self.upstream.targets);
+            all.into_iter().find(|one| self.will_do(one.1))
+        })
+    }
+
+    /// Another one, whatever its weight: less load than the first's, for its weight, is what makes it the better one.
+    fn second(&self, turn: u64, first: u16) -> Option<Placed<'u>> {
+        let others = u64::try_from(self.upstream.targets.len()).ok()?.checked_sub(1)?;
+        let draws = (0..if others == 0 { 0 } else { DRAWS }).map(|n| mixed(!turn, n) % others);
+        let places = draws.filter_map(|draw| u16::try_from(draw).ok());
+        let places = places.map(|place| place + u16::from(place >= first));
+        places.filter_map(|place| self.at(place)).find(|one| self.will_do(one.1))
+    }
+
+    fn at(&self, place: u16) -> Option<Placed<'u>> {
+        Some((place, self.upstream.targets.get(usize::from(place))?))
+    }
+
+    fn will_do(&self, target: &Target) -> bool {
+        let is_excepted =
+            self.except.is_some_and(|except| std::ptr::eq(&*except.state, &*target.state));
+        target.weight > 0
+            && !is_excepted
+            && target.state.is_resolved()
+            && (self.upstream.is_fit(target, self.now_ms)
+                || *self.panics.get_or_init(|| self.upstream.panics(self.now_ms)))
+    }
+}
+
+/// Whether the first target has at least one request more in flight than its share, measured by what the second has, and
+/// by the lighter of the two: with equal weights, one request more.
+fn is_better(second: &Target, first: &Target) -> bool {
+    let load = |target: &Target| u64::from(target.state.in_flight());
+    let (first_weight, second_weight) = (u64::from(first.weight), u64::from(second.weight));
+    let slack = first_weight.max(second_weight);
+    load(first) * second_weight >= load(second) * first_weight + slack
+}
+
+fn picked((place, target): Placed<'_>) -> Option<Picked<'_>> {
+    Some(Picked { place, target, address: target.state.address_in_turn()? })
+}
+
+/// Numbers without a pattern from numbers in a row: one step of SplitMix64 (Steele, Lea, Flood, 2014).
+fn mixed(turn: u64, n: u64) -> u64 {
+    let mut z = (turn.wrapping_add(n.rotate_left(32))).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
