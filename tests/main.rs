@@ -27,5 +27,6 @@ mod shift;
 mod state;
 mod streams;
 mod tenants;
+mod upstream_safety;
 mod upstreams;
 mod wire;
