@@ -184,6 +184,12 @@ impl From<Declined> for Problem {
             Declined::Refused(refusal) => refusal.into(),
             Declined::Invalid(problems) => Self::invalid(&problems),
             Declined::Store(error) => error.into(),
+            Declined::Unresolved(_) => {
+                let hint = "is the name right, and known where this runs?";
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Self::new(status, "unresolved_targets", declined.to_string())
+                    .hint(Some(hint.to_owned()))
+            }
             Declined::Stale { present, ref actor } => {
                 let status = StatusCode::PRECONDITION_FAILED;
                 let mut problem = Self::new(status, "revision_conflict", declined.to_string());

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rules::{Revision, SnapshotCell};
 use tokio::sync::watch;
 
+use super::lookup::{self, Found, Lookups};
 use super::unstored::Unstored;
 use super::{Declined, Done, Order, Present, Preview, Reach};
 use crate::command::{Command, Configuration};
@@ -34,6 +35,7 @@ pub struct Ledger {
     pub(super) turn: Mutex<()>,
     /// What serves and is not stored yet. It is changed by whoever has the turn.
     pub(super) unstored: Mutex<VecDeque<Unstored>>,
+    pub(super) lookups: Lookups,
     events: Events,
     pub(super) meters: Arc<Meters>,
 }
@@ -49,6 +51,7 @@ impl Ledger {
             present: watch::Sender::new(Arc::new(present)),
             turn: Mutex::default(),
             unstored: Mutex::default(),
+            lookups: Lookups::default(),
             events: Events::default(),
             meters: Arc::default(),
         }
@@ -94,6 +97,9 @@ impl Ledger {
     /// # Errors
     /// When it is refused, does not compile, is late, or cannot be stored. Nothing has changed then.
     pub fn execute(&self, order: &Order, now: Timestamp) -> Result<Done, Declined> {
+        // Before it has the turn: no rollback waits for a name.
+        let serves = Arc::clone(&self.present().compiled.snapshot);
+        let found = self.lookups.all(lookup::unknown_names(&order.command, &serves));
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let started = Instant::now();
         for _ in 0..ATTEMPTS {
@@ -101,7 +107,7 @@ impl Ledger {
             if order.expected.is_some_and(|expected| expected != present.revision()) {
                 return Err(stale(&present));
             }
-            match self.attempt(&present, order, now, started) {
+            match self.attempt(&present, order, now, started, &found) {
                 Err(CommitError::Conflict { .. }) => self.catch_up()?,
                 Err(CommitError::Store(error)) => {
                     self.store_failed(&error, "a command could not be stored");
@@ -119,6 +125,7 @@ impl Ledger {
         order: &Order,
         now: Timestamp,
         started: Instant,
+        found: &Found,
     ) -> Result<Result<Done, Declined>, CommitError> {
         let next = match desired::apply(&present.desired, &order.command) {
             Err(refusal) => return Ok(Err(refusal.into())),
@@ -134,6 +141,12 @@ impl Ledger {
             Err(problems) => return Ok(Err(Declined::Invalid(problems))),
             Ok(compiled) => compiled,
         };
+        let serves = &present.compiled.snapshot;
+        lookup::note(&compiled, found, serves);
+        let unresolved: Vec<_> = lookup::unresolved(&compiled, serves).map(lookup::told).collect();
+        if let (Command::Targets { .. }, Some(first)) = (&order.command, unresolved.first()) {
+            return Ok(Err(Declined::Unresolved(first.clone())));
+        }
         let entry = Entry {
             revision,
             at: now,
@@ -147,6 +160,7 @@ impl Ledger {
         self.put_down(present.revision(), order, &entry, changes)?;
         let mut warnings = self.warnings(&next, &compiled, present);
         let (reach, unstored) = self.reach();
+        warnings.extend(unresolved);
         warnings.extend(unstored);
         self.publish(Present { entry, desired: next.desired, compiled });
         self.meters.swapped(started.elapsed());
@@ -215,12 +229,12 @@ impl Ledger {
         self.cell.publish(&next.compiled.snapshot);
         let entry = next.entry.clone();
         self.present.send_replace(Arc::new(next));
+        // Not its summary: that may name a tenant, and the entry has it.
         tracing::info!(
             revision = entry.revision.0,
             actor = entry.actor,
             why = entry.why,
             command = entry.command,
-            summary = entry.summary,
             "a new revision serves"
         );
         self.events.tell(entry.revision, Event::Revision(entry));

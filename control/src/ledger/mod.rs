@@ -5,6 +5,7 @@
 //! it then.
 
 mod execute;
+mod lookup;
 mod order;
 mod unstored;
 

@@ -85,6 +85,9 @@ pub enum Declined {
     /// What it leads to does not compile.
     #[error("what this leads to is not valid")]
     Invalid(#[source] Problems),
+    /// No request could be sent to what it leads to: no target's name stands for an address.
+    #[error("{0}: nothing has changed")]
+    Unresolved(String),
     /// Another command came first.
     #[error("the present revision is {present}, made by {actor:?}: look at it, then ask again")]
     Stale {

@@ -1,12 +1,14 @@
 //! A command is carried out whole, or nothing of it: with stores that fail, lie and are faster.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, mpsc};
 
 use jiff::Timestamp;
 use rules::Revision;
 
 use super::fragile::{Setup, YAML, order, rollback, setup, shift};
+use super::lookup::Lookups;
 use super::{Declined, Done, Ledger, Reach, compiled};
 use crate::command::Command;
 use crate::store::{Store, contract};
@@ -189,4 +191,61 @@ fn a_sunset_that_passes_stops_neither_shift_nor_rollback() {
     // What a restart compiles.
     let stored = ledger.state_of(ledger.present().revision()).unwrap().unwrap();
     compiled(&stored, ledger.present().revision(), None).unwrap();
+}
+
+fn swap(address: &str) -> Command {
+    let targets = vec![config::TargetSpec { address: address.into(), weight: 1 }];
+    Command::Targets { upstream: "new".parse().unwrap(), targets }
+}
+
+#[test]
+fn a_new_targets_name_is_known_before_it_serves() {
+    let Setup { mut ledger, _folder, .. } = setup();
+    let known: SocketAddr = "10.0.0.1:80".parse().unwrap();
+    ledger.lookups =
+        Lookups::by(
+            move |address| {
+                if address.host() == "known.internal" { vec![known] } else { Vec::new() }
+            },
+        );
+    execute(&ledger, swap("known.internal:80"), None).unwrap();
+    let snapshot = ledger.cell().load();
+    let upstream = snapshot.upstreams.iter().find(|u| u.name.as_str() == "new").unwrap();
+    assert_eq!(upstream.pick(None).unwrap().1, known);
+    match execute(&ledger, swap("unknown.internal:80"), None) {
+        Err(Declined::Unresolved(what)) => assert!(what.contains("unknown.internal:80"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(ledger.present().revision(), Revision(2));
+}
+
+#[test]
+fn a_configuration_with_an_unknown_name_is_taken_with_a_warning() {
+    let Setup { mut ledger, _folder, .. } = setup();
+    ledger.lookups = Lookups::by(|_| Vec::new());
+    let text = YAML.replace("127.0.0.1:3002", "unknown.internal:80");
+    let configuration = ledger.configuration(text.as_str().into(), Timestamp::UNIX_EPOCH);
+    let done = execute(&ledger, Command::Apply(configuration.unwrap()), None).unwrap();
+    assert_eq!(done.warnings, ["upstream new: no address is known for unknown.internal:80"]);
+}
+
+#[test]
+fn a_name_that_is_not_found_in_time_holds_up_no_rollback() {
+    let Setup { mut ledger, _folder, .. } = setup();
+    execute(&ledger, shift("5%"), None).unwrap();
+    let (asked, is_asked) = mpsc::channel();
+    let (go_on, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    ledger.lookups = Lookups::by(move |_| {
+        asked.send(()).ok();
+        gate.lock().unwrap().recv().ok();
+        Vec::new()
+    });
+    std::thread::scope(|scope| {
+        let swapping = scope.spawn(|| execute(&ledger, swap("slow.internal:80"), None));
+        is_asked.recv().unwrap();
+        execute(&ledger, rollback(), None).unwrap();
+        assert!(matches!(swapping.join().unwrap(), Err(Declined::Unresolved(_))));
+    });
+    drop(go_on);
 }
