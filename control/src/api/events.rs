@@ -115,7 +115,8 @@ impl Listener {
     }
 
     fn frame(&mut self, happening: &Happening) -> Option<Frame> {
-        let id = happening.revision.0.to_string();
+        // What is no revision has the id of the last one that was told: whoever comes back misses none.
+        let id = self.known.0.to_string();
         match &happening.event {
             Event::Revision(entry) if entry.revision <= self.known => None,
             Event::Revision(entry) => {
@@ -139,4 +140,32 @@ impl Listener {
 fn revision(entry: &Entry) -> Frame {
     let data = serde_json::to_string(&EntryView::from(entry)).unwrap_or_default();
     Frame::default().id(entry.revision.0.to_string()).event("revision").data(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::desk::Desk;
+    use crate::ledger::fragile::{Setup, setup};
+    use crate::phase::Phase;
+
+    #[tokio::test]
+    async fn what_is_no_revision_has_the_id_of_the_last_one_that_was_told() {
+        let Setup { ledger, _folder, .. } = setup();
+        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        let (_phase, phase) = tokio::sync::watch::channel(Phase::Serving);
+        let site = Arc::new(Site::new(Arc::clone(&desk), phase, Vec::new()));
+        let place = site.listen().unwrap();
+        let mut listener = Listener::new(site, place, None);
+        // Revision 2 serves, but its event comes only after this one.
+        desk.ledger().events().tell(Revision(2), Event::Phase(Phase::Draining));
+        let frame = listener.next().await.unwrap();
+        let answer = Sse::new(stream::iter([Ok::<_, Infallible>(frame)])).into_response();
+        let text = axum::body::to_bytes(answer.into_body(), 1 << 10).await.unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert!(text.lines().any(|line| line == "id: 1"), "{text}");
+    }
 }
