@@ -1,6 +1,7 @@
 //! How do the arms' answers differ? Signatures per route, counted; never a value of any answer. (INV-12)
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rules::RouteName;
@@ -9,6 +10,8 @@ use rules::exchange::ExchangeReport;
 
 /// How many signatures are kept per route. Further ones are only counted. (INV-7)
 pub const MAX_SIGNATURES: usize = 2_000;
+/// How many signatures are kept of all routes together: the candidate chooses what they are made of. (INV-7)
+pub const MAX_OF_ALL: usize = 100_000;
 /// How many routes have signatures kept; as many as a configuration may well have.
 const MAX_ROUTES: usize = 20_000;
 const MAX_EXAMPLES: usize = 5;
@@ -42,9 +45,9 @@ struct Seen {
     examples: VecDeque<Box<str>>,
 }
 
-/// The signatures of all routes.
+/// The signatures of all routes, and how many they are; the latter changes under the lock alone.
 #[derive(Debug, Default)]
-pub struct Signatures(Mutex<HashMap<RouteName, OfRoute>>);
+pub struct Signatures(Mutex<HashMap<RouteName, OfRoute>>, AtomicUsize);
 
 impl Signatures {
     /// Counts what one exchange showed.
@@ -58,7 +61,10 @@ impl Signatures {
         }
         let of_route = routes.entry(report.route).or_default();
         for difference in report.differences {
-            of_route.count(difference, &report.exchange_id, report.at_unix_ms);
+            let room = self.1.load(Ordering::Relaxed) < MAX_OF_ALL;
+            if of_route.count(difference, &report.exchange_id, report.at_unix_ms, room) {
+                self.1.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -89,18 +95,28 @@ impl Signatures {
     pub fn retain(&self, exists: impl Fn(&RouteName) -> bool) {
         let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         routes.retain(|name, _| exists(name));
+        self.1.store(routes.values().map(|of| of.signatures.len()).sum(), Ordering::Relaxed);
     }
 }
 
 impl OfRoute {
-    fn count(&mut self, difference: Difference, exchange_id: &str, at_unix_ms: i64) {
+    /// Says whether it is one more signature.
+    fn count(
+        &mut self,
+        difference: Difference,
+        exchange_id: &str,
+        at_unix_ms: i64,
+        room: bool,
+    ) -> bool {
         if let Some(seen) = self.signatures.get_mut(&difference) {
             seen.again(exchange_id, at_unix_ms);
-        } else if self.signatures.len() < MAX_SIGNATURES {
+        } else if room && self.signatures.len() < MAX_SIGNATURES {
             self.signatures.insert(difference, Seen::first(exchange_id, at_unix_ms));
+            return true;
         } else {
             self.overflow += 1;
         }
+        false
     }
 }
 
@@ -203,6 +219,22 @@ mod tests {
         let (seen, overflow) = signatures.of("sms");
         assert_eq!((seen.len(), overflow), (MAX_SIGNATURES, 3));
         assert_eq!(signatures.overflows(), [("sms".parse().unwrap(), 3)]);
+    }
+
+    #[test]
+    fn all_routes_together_are_bounded() {
+        let signatures = Signatures::default();
+        let of = |route: usize, path: usize| ExchangeReport {
+            route: format!("r{route}").parse().unwrap(),
+            ..report("x", 0, &[&format!("/{path}")])
+        };
+        for n in 0..MAX_OF_ALL + 3 {
+            signatures.take(of(n / 1_000, n % 1_000));
+        }
+        assert_eq!(signatures.overflows(), [("r100".parse().unwrap(), 3)]);
+        signatures.retain(|name| name.as_str() != "r7");
+        signatures.take(of(100, 0));
+        assert_eq!(signatures.of("r100").0.len(), 1, "there is room again");
     }
 
     #[test]

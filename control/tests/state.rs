@@ -127,6 +127,8 @@ async fn signatures_come_from_the_reports_of_the_proxy() {
         "examples": ["x1", "x2"],
     }]);
     assert_eq!(signatures().await, expected);
+    let none = running.get("/v1/routes/sms/signatures?limit=0").await.ok();
+    assert_eq!(none, json!([]));
     assert_eq!(running.get("/v1/routes/smss/signatures").await.problem(404), "unknown_route");
     running.stop().await;
 }

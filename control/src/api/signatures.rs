@@ -4,14 +4,22 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::{Problem, ProblemView};
-use super::request::Path;
+use super::request::{Parameters, Path};
 use super::site::Site;
 use super::view::moment_ms;
-use crate::parity::Signature;
+use crate::parity::{MAX_SIGNATURES, Signature};
+
+/// Which signatures are listed.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// How many at most, the most frequent first; all where none is given.
+    limit: Option<usize>,
+}
 
 /// One way in which answers differ. It holds no value of any answer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,20 +64,25 @@ impl From<Signature> for SignatureView {
     }
 }
 
-/// How a route's arms differ, the most frequent first. At most 2,000 are kept; `turnout_signatures_dropped_total` counts
+/// How a route's arms differ, the most frequent first. At most 2,000 are kept, and 100,000 of all routes; `turnout_signatures_dropped_total` counts
 /// the rest.
 #[utoipa::path(
     get,
     path = "/v1/routes/{route}/signatures",
     tag = "routes",
-    params(("route" = String, Path, description = "The route's name")),
+    params(("route" = String, Path, description = "The route's name"), ListQuery),
     responses((status = 200, body = [SignatureView]), (status = 404, body = ProblemView))
 )]
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
     Path(route): Path<String>,
+    Parameters(asked): Parameters<ListQuery>,
 ) -> Result<Json<Vec<SignatureView>>, Problem> {
     let name = site.route(&route)?;
-    let (seen, _) = site.desk().signatures().of(name.as_str());
-    Ok(Json(seen.into_iter().map(SignatureView::from).collect()))
+    site.blocking(move |site| {
+        let (seen, _) = site.desk().signatures().of(name.as_str());
+        let seen = seen.into_iter().take(asked.limit.unwrap_or(MAX_SIGNATURES));
+        Json(seen.map(SignatureView::from).collect())
+    })
+    .await
 }
