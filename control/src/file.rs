@@ -103,16 +103,21 @@ impl ConfigFile {
 pub(crate) struct Changes {
     known: Content,
     unsettled: Option<(Content, Duration)>,
+    forget_after: Option<Duration>,
 }
 
 impl Changes {
     /// Nothing is new as long as the content is `known`.
     pub(crate) const fn since(known: Content) -> Self {
-        Self { known, unsettled: None }
+        Self { known, unsettled: None, forget_after: None }
     }
 
     /// Takes what the file holds at `now`; returns it once it is news and has settled.
     pub(crate) fn look(&mut self, content: Content, now: Duration) -> Option<Content> {
+        if self.forget_after.is_some_and(|then| then <= now) {
+            self.forget_after = None;
+            self.known = Err(String::new());
+        }
         if content == self.known {
             self.unsettled = None;
             return None;
@@ -122,7 +127,7 @@ impl Changes {
                 if now < *since + SETTLED_AFTER {
                     return None;
                 }
-                self.unsettled = None;
+                (self.unsettled, self.forget_after) = (None, None);
                 self.known.clone_from(&content);
                 Some(content)
             }
@@ -133,9 +138,9 @@ impl Changes {
         }
     }
 
-    /// Whatever the file holds is news again.
-    pub(crate) fn forget(&mut self) {
-        self.known = Err(String::new());
+    /// Whatever the file holds then is news again. A change before that is news at once.
+    pub(crate) const fn forget_after(&mut self, then: Duration) {
+        self.forget_after = Some(then);
     }
 
     /// How long to wait before the next look.
@@ -167,6 +172,16 @@ mod tests {
         assert_eq!(changes.look(text("bc"), ms(1400)), None);
         assert_eq!(changes.look(text("bc"), ms(1500)), Some(text("bc")));
         assert_eq!(changes.look(text("bc"), ms(2500)), None, "told once");
+    }
+
+    #[test]
+    fn what_could_not_be_stored_is_news_again_after_a_pause() {
+        let mut changes = Changes::since(text("a"));
+        changes.forget_after(ms(4000));
+        assert_eq!(changes.look(text("a"), ms(3999)), None);
+        assert_eq!(changes.look(text("a"), ms(4000)), None, "it settles first");
+        assert_eq!(changes.look(text("a"), ms(4250)), Some(text("a")));
+        assert_eq!(changes.look(text("a"), ms(9000)), None, "told once");
     }
 
     #[test]

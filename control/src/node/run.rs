@@ -22,6 +22,9 @@ use crate::phase::{Phase, stopped};
 
 /// How often rates are taken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long after a failure of the store the file is taken again; the pause doubles.
+const RELOAD_AGAIN: Duration = Duration::from_secs(1);
+const RELOAD_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 /// How often it is tried to store what the store did not take.
 const STORE_AGAIN_EVERY: Duration = Duration::from_secs(1);
 /// How long answers may still take when the process stops.
@@ -218,7 +221,7 @@ async fn watch_file(
     phase: watch::Receiver<Phase>,
 ) {
     let (started, mut changes) = (Instant::now(), Changes::since(known));
-    let mut can_ask = true;
+    let (mut can_ask, mut patience) = (true, RELOAD_AGAIN);
     loop {
         let asked = tokio::select! {
             () = stopped(phase.clone()) => return,
@@ -237,8 +240,11 @@ async fn watch_file(
             changes.look(content, started.elapsed()).map(|content| (content, "the file changed"))
         };
         let Some((content, why)) = news else { continue };
-        if !desk.apart(move |desk| desk.reload(content, why)).await.unwrap_or(false) {
-            changes.forget();
+        if desk.apart(move |desk| desk.reload(content, why)).await.unwrap_or(false) {
+            patience = RELOAD_AGAIN;
+        } else {
+            changes.forget_after(started.elapsed() + patience);
+            patience = (patience * 2).min(RELOAD_AGAIN_AT_MOST);
         }
     }
 }
