@@ -38,7 +38,9 @@ pub struct Node {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// There is no state yet, and the configuration file cannot be read.
-    #[error("the configuration cannot be read: {0}")]
+    #[error(
+        "the configuration cannot be read: {0} (with --store, a node that has a state starts from that)"
+    )]
     File(String),
     /// There is no state that could serve instead, and the configuration is not valid.
     #[error("the configuration is not valid:\n{0}")]
@@ -198,4 +200,17 @@ fn forgotten(
         lost.remove(key);
     }
     Ok(lost.into_keys().map(|key| (key, None)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_file_the_way_to_the_state_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("turnout.yaml");
+        let error = Node::open(&Opening { config, store: None }).unwrap_err();
+        assert!(error.to_string().contains("--store"), "{error}");
+    }
 }
