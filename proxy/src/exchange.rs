@@ -211,7 +211,7 @@ impl Exchange {
     pub(crate) fn may_retry(&self, is_stale: bool) -> Option<Retry> {
         let tried = self.tried.as_ref().filter(|_| self.retry.is_none())?;
         let upstream = tried.upstream();
-        let is_worth_it = is_stale || upstream.has_another(now_ms(), tried.target()?);
+        let is_worth_it = is_stale || upstream.has_another(tried.target()?);
         if is_worth_it && !self.time_left().is_zero() { upstream.retry() } else { None }
     }
 

@@ -193,39 +193,51 @@ mod tests {
     use rules::upstream::{Protection, TargetState, UpstreamDefinition, UpstreamTimeouts};
     use rules::{Snapshot, Upstream};
 
-    fn cell(state: &Arc<TargetState>, health: Option<HealthCheck>) -> SnapshotCell {
-        let address = "127.0.0.1:80".parse().unwrap();
-        let second = Duration::from_secs(1);
-        let upstream = Upstream::new(UpstreamDefinition {
-            name: "old".parse().unwrap(),
-            generation: 1,
-            targets: vec![Target { address, weight: 1, state: Arc::clone(state) }],
-            tls: None,
-            http2: false,
-            health,
-            timeouts: UpstreamTimeouts {
-                connect: second,
-                read: second,
-                write: second,
-                idle: second,
-            },
-            protection: Protection::default(),
-        });
-        let upstreams = Box::new([Arc::new(upstream)]);
-        SnapshotCell::new(Arc::new(Snapshot { upstreams, ..Snapshot::default() }))
+    fn state() -> Arc<TargetState> {
+        Arc::new(TargetState::new(&"127.0.0.1:80".parse().unwrap()))
     }
 
-    #[test]
-    fn a_target_that_is_checked_no_more_is_well_again() {
-        let state = Arc::new(TargetState::new(&"127.0.0.1:80".parse().unwrap()));
-        let health = HealthCheck {
+    fn check_of_a_second() -> HealthCheck {
+        HealthCheck {
             probe: HealthProbe::Http("/health".into()),
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             healthy_after: 1,
             unhealthy_after: 1,
             warm: 1,
-        };
+        }
+    }
+
+    fn definition(
+        address: &str,
+        state: &Arc<TargetState>,
+        health: Option<HealthCheck>,
+    ) -> UpstreamDefinition {
+        let (address, state) = (address.parse().unwrap(), Arc::clone(state));
+        let second = Duration::from_secs(1);
+        let timeouts =
+            UpstreamTimeouts { connect: second, read: second, write: second, idle: second };
+        UpstreamDefinition {
+            name: "old".parse().unwrap(),
+            generation: 1,
+            targets: vec![Target { address, weight: 1, state }],
+            tls: None,
+            http2: false,
+            health,
+            timeouts,
+            protection: Protection::default(),
+        }
+    }
+
+    fn cell(state: &Arc<TargetState>, health: Option<HealthCheck>) -> SnapshotCell {
+        let upstream = Upstream::new(definition("127.0.0.1:80", state, health));
+        let upstreams = Box::new([Arc::new(upstream)]);
+        SnapshotCell::new(Arc::new(Snapshot { upstreams, ..Snapshot::default() }))
+    }
+
+    #[test]
+    fn a_target_that_is_checked_no_more_is_well_again() {
+        let (state, health) = (state(), check_of_a_second());
         let (mut streaks, now) = (HashMap::new(), Instant::now());
         let checked = cell(&state, Some(health.clone()));
         let [check] = &*due(&checked, &mut streaks, now, 9) else { panic!("it is due at once") };
@@ -234,5 +246,57 @@ mod tests {
         assert!(!state.is_healthy());
         assert!(due(&cell(&state, None), &mut streaks, now, 9).is_empty());
         assert!(state.is_healthy() && streaks.is_empty());
+    }
+
+    #[test]
+    fn what_checks_say_becomes_what_is_thought_of_a_target() {
+        use Health::{Unknown, Unwell, Well};
+        let health = HealthCheck { healthy_after: 2, unhealthy_after: 3, ..check_of_a_second() };
+        let cell = cell(&state(), Some(health.clone()));
+        let mut streaks = HashMap::new();
+        let check = due(&cell, &mut streaks, Instant::now(), 9).pop().unwrap();
+        for (start, answers, end) in [
+            (Unknown, &[true][..], Well),
+            (Unknown, &[false, false], Unknown),
+            (Unknown, &[false, false, true], Well),
+            (Unknown, &[false, false, false], Unwell),
+            (Well, &[false, false, true, false, false], Well),
+            (Well, &[false, false, false], Unwell),
+            (Unwell, &[true, false, true], Unwell),
+            (Unwell, &[true, true], Well),
+        ] {
+            check.target.state.set_health(start);
+            let mut streak = Streak::default();
+            for well in answers {
+                judge(&mut streak, &check.target, &health, *well);
+            }
+            assert_eq!(check.target.state.health(), end, "{start:?} {answers:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_differ_by_a_tenth_at_most() {
+        let interval = Duration::from_secs(10);
+        let key = ("old".parse().unwrap(), "127.0.0.1:80".parse().unwrap());
+        let pause = |good| jittered(interval, &key, &Streak { good, ..Streak::default() });
+        let pauses: Vec<Duration> = (0..100).map(pause).collect();
+        assert!(pauses.iter().all(|pause| (9_000..=11_000).contains(&pause.as_millis())));
+        assert!(pauses.iter().max() > pauses.iter().min());
+    }
+
+    #[test]
+    fn who_stands_in_is_checked_until_somebody_takes_over() {
+        let (old, new) = (state(), state());
+        old.set_health(Health::Well);
+        let before = cell(&old, Some(check_of_a_second())).load();
+        let definition = definition("127.0.0.1:81", &new, Some(check_of_a_second()));
+        let upstream = Arc::new(Upstream::following(definition, &before.upstreams[0]));
+        let upstreams = Box::new([upstream]);
+        let cell = SnapshotCell::new(Arc::new(Snapshot { upstreams, ..Snapshot::default() }));
+        let mut streaks = HashMap::new();
+        assert_eq!(due(&cell, &mut streaks, Instant::now(), 9).len(), 2);
+        new.set_health(Health::Well);
+        assert!(due(&cell, &mut streaks, Instant::now(), 9).is_empty(), "under way");
+        assert_eq!(streaks.len(), 1, "the former one is forgotten");
     }
 }

@@ -1,4 +1,5 @@
-//! What does one decision cost, by the number of routes and of tenants with a shift of their own? And a path's normal form?
+//! What does one decision cost, by the number of routes and of tenants with a shift of their own? And a path's normal form? And leave
+//! to send a request?
 
 #![expect(clippy::unwrap_used, reason = "what cannot be built cannot be measured")]
 
@@ -10,6 +11,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rules::decide;
 use rules::normal::normal;
+use rules::upstream::Outcome;
 
 fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
@@ -46,5 +48,23 @@ fn bench_normal(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench, bench_normal);
+fn bench_attempt(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("attempt");
+    for targets in [1, 2, 10, 100] {
+        let upstream = scale::upstream(targets);
+        // Others are under way at the same time.
+        let held: Vec<_> = (0..targets).filter_map(|_| upstream.attempt(0, None).ok()).collect();
+        group.bench_function(BenchmarkId::from_parameter(targets), |bencher| {
+            bencher.iter(|| {
+                let mut attempt = upstream.attempt(black_box(7), None).unwrap().0;
+                attempt.connected();
+                attempt.end(Outcome::Answered(200), 8)
+            });
+        });
+        drop(held);
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench, bench_normal, bench_attempt);
 criterion_main!(benches);

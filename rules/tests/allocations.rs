@@ -9,6 +9,7 @@ mod allocations {
     use rules::lookalike::Names;
     use rules::normal::normal;
     use rules::route::Arm;
+    use rules::upstream::Outcome;
     use rules::{Verdict, decide};
 
     #[test]
@@ -63,5 +64,25 @@ mod allocations {
             });
             assert_eq!(paths.count_total, 0, "{host}{path}");
         }
+    }
+
+    #[test]
+    fn an_attempt_allocates_nothing() {
+        let upstream = scale::upstream(5);
+        // The first attempt may set things aside.
+        drop(upstream.attempt(0, None));
+        let counted = allocation_counter::measure(|| {
+            for now_ms in 0..100 {
+                let (mut attempt, _) = upstream.attempt(now_ms, None).unwrap();
+                attempt.connected();
+                attempt.end(
+                    if now_ms % 3 == 0 { Outcome::Failed } else { Outcome::Answered(200) },
+                    now_ms,
+                );
+                let again = upstream.attempt(now_ms, attempt.target());
+                drop((upstream.retry(), again));
+            }
+        });
+        assert_eq!((counted.count_total, counted.bytes_total), (0, 0));
     }
 }

@@ -221,8 +221,10 @@ pub(super) fn upstream(
     if let Some(previous) = previous.filter(|previous| is_defined_so(previous, pool, targets)) {
         return Arc::clone(previous);
     }
+    let stand_in = previous.and_then(|previous| previous.stand_in());
     let known = |address: &Address| {
-        let mut before = previous.into_iter().flat_map(|previous| &previous.targets);
+        let definitions = previous.into_iter().chain(&stand_in);
+        let mut before = definitions.flat_map(|definition| &definition.targets);
         before.find(|target| target.address == *address).map(|target| Arc::clone(&target.state))
     };
     let target = |(address, weight): &(Address, u16)| Target {

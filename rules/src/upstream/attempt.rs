@@ -63,6 +63,39 @@ impl Upstream {
     ///
     /// The definition that serves now decides, see [`Upstream::serving`].
     ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use rules::Upstream;
+    /// use rules::upstream::{
+    ///     Outcome, Protection, Target, TargetState, UpstreamDefinition, UpstreamTimeouts,
+    /// };
+    ///
+    /// let target = |address: &str| {
+    ///     let address = address.parse().unwrap();
+    ///     let state = Arc::new(TargetState::new(&address));
+    ///     Target { address, weight: 1, state }
+    /// };
+    /// let second = Duration::from_secs(1);
+    /// let upstream = Arc::new(Upstream::new(UpstreamDefinition {
+    ///     name: "api".parse().unwrap(),
+    ///     generation: 1,
+    ///     targets: vec![target("10.0.0.11:3000"), target("10.0.0.12:3000")],
+    ///     tls: None,
+    ///     http2: false,
+    ///     health: None,
+    ///     timeouts: UpstreamTimeouts { connect: second, read: second, write: second, idle: second },
+    ///     protection: Protection::default(),
+    /// }));
+    /// let (mut first, address) = upstream.attempt(0, None).unwrap();
+    /// assert_eq!(address.to_string(), "10.0.0.11:3000");
+    /// first.connected();
+    /// // Who has failed a request does not get it again.
+    /// first.end(Outcome::Failed, 5);
+    /// let (_second, address) = upstream.attempt(5, first.target()).unwrap();
+    /// assert_eq!(address.to_string(), "10.0.0.12:3000");
+    /// ```
+    ///
     /// # Errors
     /// When the upstream takes no more, or has no target.
     pub fn attempt(

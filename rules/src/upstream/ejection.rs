@@ -108,5 +108,6 @@ mod tests {
         ejection.eject(&ejecting, 0).unwrap();
         let told: Vec<bool> = failures(3);
         assert_eq!(told, [false; 3], "it is out");
+        assert!(!ejection.failed(&ejecting, 30_000), "it begins anew when it is back");
     }
 }

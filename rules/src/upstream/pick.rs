@@ -47,18 +47,21 @@ impl Upstream {
         let turn = self.turns.next();
         let among = Among::new(self, now_ms, except);
         let Some(first) = among.first(turn) else {
-            // Better the one that has just failed than none.
-            return picked(Among::new(self, now_ms, None).first(turn)?);
+            // Where one has failed already, another that is not fit may still do; and better that one again than none.
+            let others = Among { panics: OnceCell::from(true), ..among };
+            let again = || Among::new(self, now_ms, None).first(turn);
+            return picked(others.first(turn).or_else(again)?);
         };
         let second = among.second(turn, first.0);
         picked(second.filter(|second| is_better(second.1, first.1)).unwrap_or(first))
     }
 
-    /// Whether a target other than this one is fit for an attempt.
+    /// Whether there is a target other than this one for an attempt, fit or not.
     #[must_use]
-    pub fn has_another(&self, now_ms: u64, except: &Target) -> bool {
-        let among = Among::new(self, now_ms, Some(except));
-        self.targets.iter().any(|target| among.will_do(target))
+    pub fn has_another(&self, except: &Target) -> bool {
+        self.targets.iter().any(|target| {
+            target.weight > 0 && target.state.is_resolved() && !target.is_same(except)
+        })
     }
 
     /// Whether so few targets are fit that all are asked.
@@ -130,10 +133,8 @@ impl<'u> Among<'u> {
     }
 
     fn will_do(&self, target: &Target) -> bool {
-        let is_excepted =
-            self.except.is_some_and(|except| std::ptr::eq(&*except.state, &*target.state));
         target.weight > 0
-            && !is_excepted
+            && self.except.is_none_or(|except| !target.is_same(except))
             && target.state.is_resolved()
             && (self.upstream.is_fit(target, self.now_ms)
                 || *self.panics.get_or_init(|| self.upstream.panics(self.now_ms)))

@@ -22,6 +22,13 @@ pub struct Target {
     pub state: Arc<TargetState>,
 }
 
+impl Target {
+    /// Whether both are one target, be it in two definitions.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+}
+
 /// What health checks say of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {

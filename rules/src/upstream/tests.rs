@@ -130,11 +130,12 @@ fn who_has_failed_a_request_does_not_get_it_again_where_there_is_another() {
     for _ in 0..20 {
         assert_eq!(upstream.pick(0, Some(first)).unwrap().address.port(), 2);
     }
-    assert!(upstream.has_another(0, first));
-    upstream.targets[1].state.set_health(Health::Unwell);
-    assert!(upstream.has_another(0, first), "one of three is well: all are asked");
-    let alone = pool(&[Health::Well]);
-    assert!(!alone.has_another(0, &alone.targets[0]));
+    assert!(upstream.has_another(first));
+    let two = pool(&[Health::Well, Health::Unwell]);
+    assert!(two.has_another(&two.targets[0]), "it may be back, and the first is not");
+    assert_eq!(two.pick(0, Some(&two.targets[0])).unwrap().address.port(), 2);
+    let alone = weighted(&[1, 0]);
+    assert!(!alone.has_another(&alone.targets[0]));
     assert_eq!(alone.pick(0, Some(&alone.targets[0])).unwrap().address.port(), 1);
 }
 
@@ -272,6 +273,24 @@ fn the_breaker_opens_tries_and_closes() {
 }
 
 #[test]
+fn a_trial_that_finds_no_room_is_none() {
+    let mut definition = definition(&[("127.0.0.1:1", 1)]);
+    definition.protection.limits.max_connections = 1;
+    definition.protection.breaking.min = 1;
+    let upstream = Arc::new(Upstream::new(definition));
+    let mut failing = upstream.attempt(0, None).unwrap().0;
+    assert!(failing.end(Outcome::Failed, 0).broke);
+    let trial = upstream.attempt(1_000, None).unwrap().0;
+    drop(trial);
+    assert!(upstream.usage.in_flight.enter(1), "somebody else has the only place");
+    let refused = || upstream.attempt(1_000, None).map(drop).unwrap_err();
+    assert_eq!(refused(), Refused::Overflow(Overflow::Connections));
+    assert_eq!(refused(), Refused::Overflow(Overflow::Connections), "not for the breaker's sake");
+    upstream.usage.in_flight.leave();
+    assert!(upstream.attempt(1_000, None).is_ok());
+}
+
+#[test]
 fn retries_have_a_budget() {
     for (share, min, in_flight, most) in [
         ("20%", 3, 0, 3),
@@ -325,6 +344,18 @@ fn new_targets_serve_when_one_is_well_and_the_old_ones_until_then() {
     assert_eq!(serves(&third), [7], "nothing to wait for");
     let (attempt, address) = third.attempt(0, None).unwrap();
     assert_eq!((address.port(), attempt.upstream().generation), (7, 3));
+}
+
+#[test]
+fn no_chain_of_definitions_is_kept() {
+    let first = pool(&[Health::Well]);
+    let gone = Arc::downgrade(&first);
+    let second = following(&[("127.0.0.1:8", 1)], &first);
+    drop(first);
+    second.targets[0].state.set_health(Health::Well);
+    let third = following(&[("127.0.0.1:7", 1)], &second);
+    assert_eq!(serves(&third), [8]);
+    assert!(gone.upgrade().is_none());
 }
 
 #[test]

@@ -13,7 +13,8 @@ use rules::route::{
 use rules::shift::Shifts;
 use rules::sli::RouteCounters;
 use rules::tenant::{Tenant, TenantRule, TenantSource};
-use rules::{Facts, Route, Share, Shift, Snapshot, TenantId};
+use rules::upstream::{Protection, Target, TargetState, UpstreamDefinition, UpstreamTimeouts};
+use rules::{Facts, Route, Share, Shift, Snapshot, TenantId, Upstream};
 
 /// `routes` of a prefix and an alias each, on ten hosts; every hundredth has a regular expression too, all on the first
 /// host. The first route's shift has `tenants` of their own.
@@ -29,6 +30,26 @@ pub(crate) fn snapshot(routes: u32, tenants: u32) -> Snapshot {
         tenants: Arc::new(known.collect()),
         ..Snapshot::default()
     }
+}
+
+/// An upstream of so many targets, of different weights.
+pub(crate) fn upstream(targets: u16) -> Arc<Upstream> {
+    let target = |n| {
+        let address = format!("10.0.0.1:{n}").parse().unwrap();
+        let state = Arc::new(TargetState::new(&address));
+        Target { address, weight: n, state }
+    };
+    let second = Duration::from_secs(1);
+    Arc::new(Upstream::new(UpstreamDefinition {
+        name: "service".parse().unwrap(),
+        generation: 1,
+        targets: (1..=targets).map(target).collect(),
+        tls: None,
+        http2: false,
+        health: None,
+        timeouts: UpstreamTimeouts { connect: second, read: second, write: second, idle: second },
+        protection: Protection::default(),
+    }))
 }
 
 /// The id of the nth tenant.
