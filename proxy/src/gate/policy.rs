@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use rules::lookalike::Names;
-use rules::{Revision, Snapshot, SnapshotCell};
+use rules::matching::RouteTable;
+use rules::{Snapshot, SnapshotCell};
 
 /// How much of what may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +51,6 @@ pub enum UnusualBodies {
 /// What a request is judged by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// The revision of the snapshot that it was made from.
-    pub revision: Revision,
     /// How much may come.
     pub limits: Limits,
     /// Methods that routes list, besides the common ones.
@@ -65,41 +64,84 @@ pub struct Policy {
 impl Policy {
     /// The policy of a snapshot's routes.
     #[must_use]
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let methods = snapshot.table.routes().iter().flat_map(|route| &route.conditions.methods);
+    pub fn of(table: &RouteTable) -> Self {
+        let methods = table.routes().iter().flat_map(|route| &route.conditions.methods);
         let mut methods: Vec<Box<str>> = methods.map(|method| method.as_str().into()).collect();
         methods.sort_unstable();
         methods.dedup();
         Self {
-            revision: snapshot.revision,
             methods: methods.into(),
-            identity: snapshot.table.tenant_headers().clone(),
+            identity: table.tenant_headers().clone(),
             ..Self::default()
         }
     }
 }
 
-/// The policy of the current snapshot, made once per snapshot.
+/// The policy of the current routes, made once for as long as they stay: shifts leave it as it is.
 #[derive(Debug)]
 pub(crate) struct Policies {
     cell: Arc<SnapshotCell>,
-    made: ArcSwap<Policy>,
+    made: ArcSwap<Made>,
+}
+
+#[derive(Debug)]
+struct Made {
+    table: Arc<RouteTable>,
+    policy: Arc<Policy>,
+}
+
+impl Made {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self { table: Arc::clone(&snapshot.table), policy: Arc::new(Policy::of(&snapshot.table)) }
+    }
 }
 
 impl Policies {
     pub(crate) fn new(cell: Arc<SnapshotCell>) -> Self {
-        let made = ArcSwap::from_pointee(Policy::of(&cell.load()));
+        let made = ArcSwap::from_pointee(Made::of(&cell.load()));
         Self { cell, made }
     }
 
     pub(crate) fn current(&self) -> Arc<Policy> {
+        Arc::clone(&self.made().policy)
+    }
+
+    /// The current policy, unless it is this one.
+    pub(crate) fn other_than(&self, known: &Arc<Policy>) -> Option<Arc<Policy>> {
+        let made = self.made();
+        (!Arc::ptr_eq(&made.policy, known)).then(|| Arc::clone(&made.policy))
+    }
+
+    fn made(&self) -> Guard<Arc<Made>> {
         let snapshot = self.cell.load();
-        let made = self.made.load_full();
-        if made.revision == snapshot.revision {
+        let made = self.made.load();
+        if Arc::ptr_eq(&made.table, &snapshot.table) {
             return made;
         }
-        let fresh = Arc::new(Policy::of(&snapshot));
-        self.made.store(Arc::clone(&fresh));
-        fresh
+        self.made.store(Arc::new(Made::of(&snapshot)));
+        self.made.load()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rules::Revision;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_lasts_as_long_as_the_routes() {
+        let first = Snapshot::default();
+        let table = Arc::clone(&first.table);
+        let cell = Arc::new(SnapshotCell::new(Arc::new(first)));
+        let policies = Policies::new(Arc::clone(&cell));
+        let known = policies.current();
+        assert!(policies.other_than(&known).is_none());
+        let shifted = Snapshot { revision: Revision(1), table, ..Snapshot::default() };
+        cell.publish(&Arc::new(shifted));
+        assert!(policies.other_than(&known).is_none());
+        let applied = Snapshot { revision: Revision(2), ..Snapshot::default() };
+        cell.publish(&Arc::new(applied));
+        assert!(policies.other_than(&known).is_some());
     }
 }

@@ -128,8 +128,7 @@ impl GatedStream {
     }
 
     fn follow_policy(&mut self) {
-        let current = self.surroundings.policies.current();
-        if current.revision != self.gate.policy().revision {
+        if let Some(current) = self.surroundings.policies.other_than(self.gate.policy()) {
             self.gate.set_policy(current);
         }
     }
