@@ -21,7 +21,7 @@ mod closest;
 mod names;
 
 pub use closest::closest;
-pub use compile::{Compiled, Settings, ShadowLimits, compile};
+pub use compile::{Compiled, Listener, Protocol, Settings, ShadowLimits, compile};
 pub use diff::diff;
 pub use document::Document;
 pub use live::{Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live};

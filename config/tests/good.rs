@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use config::{Listener, Protocol};
 use http::Method;
+use rules::limits::ClientLimits;
 use rules::matching::PathMatch;
 use rules::route::{AfterSunset, Arm, ShadowCredentials, Sticky};
 use rules::tenant::{MissingTenant, TenantSource};
@@ -103,7 +105,10 @@ fn defaults_are_those_of_the_reference() {
         "{upstreams: {api: {targets: [{address: '127.0.0.1:1'}]}}, routes: {a: {canonical: /, stable: {upstream: api}}}}",
     );
     let settings = &compiled.settings;
-    assert_eq!(settings.listeners, ["0.0.0.0:7080".parse().unwrap()]);
+    let listener = Listener { address: "0.0.0.0:7080".parse().unwrap(), protocol: Protocol::Http1 };
+    assert_eq!(settings.listeners, [listener]);
+    assert_eq!(compiled.snapshot.limits, ClientLimits::default());
+    assert!(compiled.snapshot.tls.is_empty());
     assert_eq!(settings.control, "127.0.0.1:7081".parse().unwrap());
     assert_eq!(settings.status, "0.0.0.0:7082".parse().unwrap());
     assert_eq!(settings.store, folder().join("turnout.db"));
@@ -118,6 +123,25 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(&*a.seed, "a");
     assert_eq!(*a.shadow.methods, [Method::GET, Method::HEAD]);
     assert_eq!(a.sticky, None);
+}
+
+#[test]
+fn listeners_and_limits_mean_what_they_say() {
+    let compiled = full();
+    let protocols: Vec<Protocol> =
+        compiled.settings.listeners.iter().map(|listener| listener.protocol).collect();
+    assert_eq!(protocols, [Protocol::Http1, Protocol::Tls, Protocol::H2c]);
+    let [tls] = &*compiled.snapshot.tls else { panic!("{:?}", compiled.snapshot.tls) };
+    assert_eq!((tls.address.port(), tls.http2), (7443, true));
+    let [certificate] = &*tls.certificates else { panic!("{tls:?}") };
+    let names: Vec<&str> = certificate.names.iter().map(|name| &**name).collect();
+    assert_eq!(names, ["api.example.org", "*.shop.example.org"]);
+    let clients = tls.clients.as_ref().unwrap();
+    assert_eq!((clients.roots.len(), clients.required), (1, false));
+    assert_eq!(compiled.snapshot.limits, ClientLimits::default());
+    assert_eq!(route(&compiled, "reports").timeouts.total, Duration::from_secs(90));
+    let api2 = compiled.snapshot.upstreams.iter().find(|one| one.name.as_str() == "api2").unwrap();
+    assert!(api2.tls.as_ref().unwrap().client.is_some());
 }
 
 #[test]

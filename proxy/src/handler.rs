@@ -1,7 +1,6 @@
 //! Which phase does Pingora call when? Every hook delegates to one file of [`crate::phase`].
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,7 +12,9 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use rules::SnapshotCell;
 
 use crate::access_log::AccessLog;
+use crate::connection::Pressure;
 use crate::exchange::Exchange;
+use crate::gate::Policies;
 use crate::metrics::ProxyCounters;
 use crate::peers::Peers;
 use crate::phase::{failure, intake, logging, peer, upstream_request, upstream_response};
@@ -26,7 +27,8 @@ pub(crate) struct Handler {
     pub(crate) shadow: ShadowSender,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) counters: Arc<ProxyCounters>,
-    pub(crate) in_flight: Arc<AtomicUsize>,
+    pub(crate) policies: Policies,
+    pub(crate) pressure: Arc<Pressure>,
 }
 
 #[async_trait]
@@ -34,14 +36,18 @@ impl ProxyHttp for Handler {
     type CTX = Exchange;
 
     fn new_ctx(&self) -> Exchange {
-        Exchange::new(self.cell.load(), &self.in_flight)
+        Exchange::new(self.cell.load(), &self.pressure.requests)
     }
 
     /// Leaves out Pingora's compression module: Turnout never changes a body, and it costs 6 % CPU.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, _: &mut Exchange) -> Result<()> {
-        intake::bound(session);
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        intake::bound(session, &exchange.snapshot.limits.times);
         Ok(())
     }
 
@@ -78,11 +84,12 @@ impl ProxyHttp for Handler {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
+        intake::watch_body(self, session, exchange)?;
         upstream_request::body(body.as_ref(), end_of_stream, exchange)
     }
 

@@ -1,18 +1,16 @@
 //! Are the targets well? Asked from time to time, over connections of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
-use rules::upstream::{Address, Health, HealthCheck, HealthProbe, Target};
+use rules::upstream::{Address, Health, HealthCheck, Target};
 use rules::{SnapshotCell, Upstream, UpstreamName};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::probe::{self, Speech, Speeches};
 
 /// How often the list of targets is looked at anew.
 const TICK: Duration = Duration::from_millis(250);
@@ -36,16 +34,18 @@ struct Check {
     key: Key,
     target: Target,
     health: HealthCheck,
-    tls: bool,
+    /// None where its upstream's encryption cannot be had.
+    speech: Option<Speech>,
 }
 
 /// Checks every target of every upstream that asks for it, again and again. A slow target holds up no other's check.
 pub(crate) async fn keep_checking(cell: Arc<SnapshotCell>) {
     let mut streaks: HashMap<Key, Streak> = HashMap::new();
+    let mut speeches = Speeches::default();
     let mut checks: JoinSet<(Check, bool)> = JoinSet::new();
     loop {
         let room = AT_ONCE.saturating_sub(checks.len());
-        for check in due(&cell, &mut streaks, Instant::now(), room) {
+        for check in due(&cell, &mut streaks, &mut speeches, Instant::now(), room) {
             checks.spawn(async move {
                 let well = is_well(&check).await;
                 (check, well)
@@ -71,12 +71,14 @@ pub(crate) async fn keep_checking(cell: Arc<SnapshotCell>) {
 fn due(
     cell: &SnapshotCell,
     streaks: &mut HashMap<Key, Streak>,
+    speeches: &mut Speeches,
     now: Instant,
     most: usize,
 ) -> Vec<Check> {
     let snapshot = cell.load();
     let mut before = std::mem::take(streaks);
     let mut due = Vec::new();
+    let mut definitions = HashSet::new();
     for upstream in &snapshot.upstreams {
         if upstream.settle() {
             tracing::info!(upstream = %upstream.name, "new targets are well and take over");
@@ -84,7 +86,8 @@ fn due(
         // What stands in for targets not checked yet goes on being checked.
         let stand_in = upstream.stand_in();
         for upstream in std::iter::once(upstream).chain(&stand_in) {
-            for check in checks(upstream) {
+            definitions.insert(upstream.pool_key);
+            for check in checks(upstream, speeches) {
                 if streaks.contains_key(&check.key) {
                     continue;
                 }
@@ -96,6 +99,7 @@ fn due(
             }
         }
     }
+    speeches.keep(|definition| definitions.contains(&definition));
     due.sort_by_key(|(since, _)| *since);
     let begin = |(_, check): (Instant, Check)| {
         streaks.get_mut(&check.key)?.next = None;
@@ -105,19 +109,22 @@ fn due(
 }
 
 /// The checks of an upstream's targets, if it wants any.
-fn checks(upstream: &Upstream) -> impl Iterator<Item = Check> {
+fn checks<'u>(
+    upstream: &'u Upstream,
+    speeches: &mut Speeches,
+) -> impl Iterator<Item = Check> + use<'u> {
     if upstream.health.is_none() {
         for target in &upstream.targets {
             // Found sick by a check that nobody makes any more, it would never be well again.
             target.state.set_health(Health::Unknown);
         }
     }
-    let tls = upstream.tls.is_some();
+    let speech = upstream.health.as_ref().and_then(|_| speeches.of(upstream));
     let check = move |(health, target): (&HealthCheck, &Target)| Check {
         key: (upstream.name.clone(), target.address.clone()),
         target: target.clone(),
         health: health.clone(),
-        tls,
+        speech: speech.clone(),
     };
     let health = upstream.health.iter();
     health.flat_map(|health| upstream.targets.iter().map(move |target| (health, target))).map(check)
@@ -160,37 +167,20 @@ async fn is_well(check: &Check) -> bool {
     true
 }
 
-/// Whether a target answers as it should. One that speaks TLS is only connected to: its certificate is the proxy's
-/// concern, not the check's.
+/// Whether a target answers as it should.
 async fn answers(check: &Check) -> bool {
-    let Check { target, health, tls, .. } = check;
+    let Check { target, health, speech: Some(speech), .. } = check else { return false };
     let Some(address) = target.state.addresses().first().copied() else { return false };
-    let ask = async {
-        let stream = TcpStream::connect(address).await.ok()?;
-        let path = match &health.probe {
-            HealthProbe::Http(path) if !*tls => &**path,
-            HealthProbe::Http(_) | HealthProbe::Tcp => return Some(()),
-        };
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
-        let request = Request::get(path)
-            .header(http::header::HOST, target.address.to_string())
-            .header(http::header::USER_AGENT, "turnout-health")
-            .body(Empty::<bytes::Bytes>::new())
-            .ok()?;
-        let driver = tokio::spawn(connection);
-        let answer = sender.send_request(request).await.ok();
-        driver.abort();
-        let status = answer?.status();
-        (status.is_success() || status.is_redirection()).then_some(())
-    };
-    timeout(health.timeout, ask).await.ok().flatten().is_some()
+    let asked = probe::ask(address, &target.address, &health.probe, speech);
+    timeout(health.timeout, asked).await.ok().flatten().is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rules::upstream::{Protection, TargetState, UpstreamDefinition, UpstreamTimeouts};
+    use rules::upstream::{
+        HealthProbe, Protection, TargetState, UpstreamDefinition, UpstreamTimeouts,
+    };
     use rules::{Snapshot, Upstream};
 
     fn state() -> Arc<TargetState> {
@@ -239,12 +229,15 @@ mod tests {
     fn a_target_that_is_checked_no_more_is_well_again() {
         let (state, health) = (state(), check_of_a_second());
         let (mut streaks, now) = (HashMap::new(), Instant::now());
+        let speeches = &mut Speeches::default();
         let checked = cell(&state, Some(health.clone()));
-        let [check] = &*due(&checked, &mut streaks, now, 9) else { panic!("it is due at once") };
-        assert!(due(&checked, &mut streaks, now, 9).is_empty(), "it is under way");
+        let [check] = &*due(&checked, &mut streaks, speeches, now, 9) else {
+            panic!("it is due at once")
+        };
+        assert!(due(&checked, &mut streaks, speeches, now, 9).is_empty(), "it is under way");
         judge(streaks.get_mut(&check.key).unwrap(), &check.target, &health, false);
         assert!(!state.is_healthy());
-        assert!(due(&cell(&state, None), &mut streaks, now, 9).is_empty());
+        assert!(due(&cell(&state, None), &mut streaks, speeches, now, 9).is_empty());
         assert!(state.is_healthy() && streaks.is_empty());
     }
 
@@ -254,7 +247,8 @@ mod tests {
         let health = HealthCheck { healthy_after: 2, unhealthy_after: 3, ..check_of_a_second() };
         let cell = cell(&state(), Some(health.clone()));
         let mut streaks = HashMap::new();
-        let check = due(&cell, &mut streaks, Instant::now(), 9).pop().unwrap();
+        let check =
+            due(&cell, &mut streaks, &mut Speeches::default(), Instant::now(), 9).pop().unwrap();
         for (start, answers, end) in [
             (Unknown, &[true][..], Well),
             (Unknown, &[false, false], Unknown),
@@ -294,9 +288,12 @@ mod tests {
         let upstreams = Box::new([upstream]);
         let cell = SnapshotCell::new(Arc::new(Snapshot { upstreams, ..Snapshot::default() }));
         let mut streaks = HashMap::new();
-        assert_eq!(due(&cell, &mut streaks, Instant::now(), 9).len(), 2);
+        assert_eq!(due(&cell, &mut streaks, &mut Speeches::default(), Instant::now(), 9).len(), 2);
         new.set_health(Health::Well);
-        assert!(due(&cell, &mut streaks, Instant::now(), 9).is_empty(), "under way");
+        assert!(
+            due(&cell, &mut streaks, &mut Speeches::default(), Instant::now(), 9).is_empty(),
+            "under way"
+        );
         assert_eq!(streaks.len(), 1, "the former one is forgotten");
     }
 }

@@ -1,15 +1,18 @@
 //! Bytes: everything that touches Pingora, and the shadow sender.
 //!
-//! Read [`server`] for what runs side by side, [`gate`] for what clients may send, `handler` for which phase is called when, `phase/` for the life of a
+//! Read [`server`] for what runs side by side, `connection` for what becomes of a client's connection, [`gate`] for what
+//! clients may send, `handler` for which phase is called when, `phase/` for the life of a
 //! request, one file per phase, and [`shadow`] for copies and their comparison. `exchange` is what is remembered of one
 //! request; `protected` lists the fields that nobody may smuggle in; `identity`, `hops`, `trace`, `forwarding`, `location`
-//! and `problem` are what the two sides learn of each other; `peers`, `resolver` and `health` are about targets; `metrics`,
+//! and `problem` are what the two sides learn of each other; `peers`, `upstream_tls`, `resolver`, `health` and `probe` are
+//! about targets; `metrics`,
 //! `pool_metrics` and `access_log` are what is seen from outside.
 
 mod access_log;
 mod alias;
 mod cause;
 mod clock;
+mod connection;
 mod exchange;
 mod forwarding;
 pub mod gate;
@@ -22,6 +25,7 @@ mod metrics;
 mod peers;
 mod phase;
 mod pool_metrics;
+mod probe;
 mod problem;
 mod protected;
 mod resolver;
@@ -29,5 +33,6 @@ pub mod server;
 pub mod shadow;
 mod signals;
 mod trace;
+mod upstream_tls;
 
 pub use server::{Listener, Parts, Phase, Proxy, StartError};

@@ -10,6 +10,7 @@ use prometheus_client::metrics::MetricType;
 use rules::sli::{BUCKETS_SECONDS, ErrorClass, Series, SeriesKey, SeriesTable};
 use rules::{Arm, Snapshot, SnapshotCell};
 
+use crate::connection::{Admission, Pressure};
 use crate::gate::Refusal;
 use crate::pool_metrics;
 use crate::shadow::ShadowSender;
@@ -44,7 +45,8 @@ impl ProxyCounters {
 pub(crate) struct ProxyCollector {
     pub(crate) cell: Arc<SnapshotCell>,
     pub(crate) counters: Arc<ProxyCounters>,
-    pub(crate) in_flight: Arc<AtomicUsize>,
+    pub(crate) pressure: Arc<Pressure>,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) shadow: ShadowSender,
 }
 
@@ -68,6 +70,7 @@ impl Collector for ProxyCollector {
         let snapshot = self.cell.load();
         self.encode_process(&mut encoder)?;
         encode_refusals(&mut encoder, &self.counters)?;
+        self.encode_overload(&mut encoder)?;
         encode_durations(&mut encoder, &snapshot, &self.counters.answered)?;
         encode_attempts(&mut encoder, &snapshot)?;
         encode_aliases(&mut encoder, &snapshot)?;
@@ -81,9 +84,12 @@ impl Collector for ProxyCollector {
 impl ProxyCollector {
     fn encode_process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let gauges = self.shadow.gauges();
-        let active = self.in_flight.load(Ordering::Relaxed);
+        let count = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
+        let active = count(&self.pressure.requests);
+        let connections = count(self.pressure.connections());
         for (name, help, value) in [
             ("http_server_active_requests", "Requests being served", active),
+            ("turnout_connections", "Connections of clients", connections),
             (
                 "turnout_shadow_in_flight",
                 "Copies being captured, sent or compared",
@@ -114,6 +120,25 @@ impl ProxyCollector {
         ] {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             metric.encode_counter::<NoLabelSet, _, f64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    /// What was turned away or left undone because there was too much of it.
+    fn encode_overload(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Connections that were closed at once, by reason";
+        let name = "turnout_refused_connections";
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (turned, count) in self.admission.turned() {
+            let labels = Labels([("reason", turned.as_str())]);
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+        }
+        let help = "What was given up because there was too much to do, by kind";
+        let mut metric =
+            encoder.encode_descriptor("turnout_shed", help, None, MetricType::Counter)?;
+        for (work, count) in self.pressure.given_up() {
+            let labels = Labels([("work", work.as_str())]);
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
         }
         Ok(())
     }

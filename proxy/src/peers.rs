@@ -8,18 +8,25 @@ use std::time::Duration;
 use pingora::prelude::HttpPeer;
 use pingora::protocols::ALPN;
 use pingora::protocols::tls::CaType;
-use pingora::utils::tls::{WrappedX509, parse_x509};
+use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rules::Upstream;
-use rules::upstream::{STREAMS_PER_CONNECTION, Target};
+use rules::upstream::{STREAMS_PER_CONNECTION, Target, UpstreamTls};
 
-/// Makes peers; keeps each upstream's own roots parsed.
+/// Makes peers; keeps what is read of each upstream's certificates.
 #[derive(Default)]
 pub(crate) struct Peers {
-    roots: Mutex<HashMap<u64, Arc<CaType>>>,
+    proofs: Mutex<HashMap<u64, Proofs>>,
 }
 
-/// How many parsed root sets are kept; a new definition of an upstream adds one.
-const ROOT_SETS: usize = 256;
+/// How many are kept; a new definition of an upstream adds one.
+const MOST_PROOFS: usize = 256;
+
+/// Whose certificates count, and what is shown to who asks.
+#[derive(Clone, Default)]
+struct Proofs {
+    roots: Option<Arc<CaType>>,
+    own: Option<Arc<CertKey>>,
+}
 
 impl Peers {
     /// The peer of a target's address. `read` overrides the upstream's own; nothing waits longer than `left`.
@@ -49,19 +56,31 @@ impl Peers {
         if let Some(tls) = tls {
             options.verify_cert = !tls.skip_verify;
             options.verify_hostname = !tls.skip_verify;
-            options.ca = tls.roots.as_ref().map(|roots| self.roots(upstream.pool_key, roots));
+            let Proofs { roots, own } = self.proofs(upstream.pool_key, tls);
+            options.ca = roots;
+            peer.client_cert_key = own;
         }
         peer
     }
 
-    fn roots(&self, pool_key: u64, der: &[Vec<u8>]) -> Arc<CaType> {
-        let mut known = self.roots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if known.len() >= ROOT_SETS && !known.contains_key(&pool_key) {
+    fn proofs(&self, pool_key: u64, tls: &UpstreamTls) -> Proofs {
+        let mut known = self.proofs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= MOST_PROOFS && !known.contains_key(&pool_key) {
             known.clear();
         }
-        let parse = || der.iter().map(|raw| WrappedX509::new(raw.clone(), parse_x509)).collect();
-        Arc::clone(known.entry(pool_key).or_insert_with(parse))
+        known.entry(pool_key).or_insert_with(|| proofs(tls)).clone()
     }
+}
+
+/// What compiling has read already: Pingora panics where it cannot.
+fn proofs(tls: &UpstreamTls) -> Proofs {
+    let parse = |raw: &Vec<u8>| WrappedX509::new(raw.clone(), parse_x509);
+    let roots = tls.roots.as_ref().map(|roots| roots.iter().map(parse).collect());
+    let own = tls.client.as_ref().map(|own| {
+        let chain = own.chain.iter().map(|der| der.to_vec()).collect();
+        Arc::new(CertKey::new(chain, own.key.reveal().to_vec()))
+    });
+    Proofs { roots, own }
 }
 
 #[cfg(test)]
@@ -70,12 +89,19 @@ mod tests {
 
     #[test]
     fn what_is_parsed_is_parsed_once_even_where_all_room_is_taken() {
-        let (peers, all) = (Peers::default(), u64::try_from(ROOT_SETS).unwrap());
-        let first: Vec<Arc<CaType>> = (0..all).map(|key| peers.roots(key, &[])).collect();
-        for (key, roots) in (0..all).zip(&first) {
-            assert!(Arc::ptr_eq(roots, &peers.roots(key, &[])), "{key}");
+        let (peers, all) = (Peers::default(), u64::try_from(MOST_PROOFS).unwrap());
+        let tls = UpstreamTls {
+            server_name: None,
+            roots: Some(Arc::default()),
+            client: None,
+            skip_verify: false,
+        };
+        let roots = |key| peers.proofs(key, &tls).roots.unwrap();
+        let first: Vec<Arc<CaType>> = (0..all).map(roots).collect();
+        for (key, known) in (0..all).zip(&first) {
+            assert!(Arc::ptr_eq(known, &roots(key)), "{key}");
         }
-        peers.roots(all, &[]);
-        assert_eq!(peers.roots.lock().unwrap().len(), 1, "no more than there is room for");
+        roots(all);
+        assert_eq!(peers.proofs.lock().unwrap().len(), 1, "no more than there is room for");
     }
 }

@@ -39,8 +39,15 @@ impl Problem {
     );
     pub(crate) const LOOP_DETECTED: Self =
         Self::new(508, "loop_detected", "The request has come through here too often");
+    pub(crate) const MISDIRECTED: Self =
+        Self::new(421, "misdirected", "This host is not served on a connection to that one");
     pub(crate) const METHOD_NOT_SERVED: Self =
         Self::new(501, "method_not_served", "This method is not served");
+
+    /// There is too much to do.
+    pub(crate) fn overload() -> Self {
+        Self::new(503, "overloaded", "There is too much to do for now").later()
+    }
 
     const fn new(status: u16, code: &'static str, title: &'static str) -> Self {
         Self { status, code, title, retry: false, successor: None }
@@ -128,6 +135,8 @@ impl Problem {
             Refusal::Trailer => (400, "A trailer of the request cannot be read"),
             Refusal::TrailersTooLarge => (431, "The request's trailers are too large"),
             Refusal::HeadTimeout => (408, "The request took too long to come"),
+            Refusal::SlowBody => (408, "The request's body comes too slowly"),
+            Refusal::Flood => (429, "The connection is kept busy for nothing"),
         };
         Self::new(status, refusal.code(), title)
     }

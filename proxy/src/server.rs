@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use config::Settings;
+use config::{Listener as Listening, Settings};
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
@@ -22,7 +23,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::access_log::AccessLog;
-use crate::gate::GatedApp;
+use crate::connection::{Admission, ConnectionApp, Entrance, Pressure};
+use crate::gate::Policies;
 use crate::handler::Handler;
 use crate::metrics::{ProxyCollector, ProxyCounters};
 use crate::peers::Peers;
@@ -34,6 +36,8 @@ use crate::{health, resolver};
 const ATTEMPTS: usize = 4;
 /// Unused connections to upstreams that each worker may keep.
 const KEPT_CONNECTIONS: usize = 1_024;
+/// Memory for what is read of each connection at a time: with Pingora's own, thousands that are idle take too much.
+const READ_BUFFER_BYTES: usize = 8 * 1_024;
 /// How often readiness and drain look whether they are done.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -88,7 +92,8 @@ pub enum StartError {
 /// The data plane, ready to run.
 pub struct Proxy {
     parts: Parts,
-    addresses: Vec<SocketAddr>,
+    entrances: Vec<Entrance>,
+    admission: Arc<Admission>,
     handler: Handler,
     /// Lines of the access log that wait to be written.
     unwritten: Arc<AtomicUsize>,
@@ -100,12 +105,17 @@ impl Proxy {
     /// # Errors
     /// When an address cannot be had, or a thread cannot be started.
     pub fn new(parts: Parts, metrics: &mut Registry) -> Result<Self, StartError> {
-        let addresses =
-            parts.settings.listeners.iter().copied().map(claim).collect::<Result<Vec<_>, _>>()?;
+        let listeners = parts.settings.listeners.iter().copied();
+        let entrances = listeners.map(claim).collect::<Result<Vec<_>, _>>()?;
         let counters = Arc::new(ProxyCounters::default());
-        let in_flight = Arc::new(AtomicUsize::new(0));
+        let pressure = Arc::new(Pressure::new(Arc::clone(&parts.cell)));
+        let admission = Admission::new(Arc::clone(&pressure));
         let unwritten = Arc::new(AtomicUsize::new(0));
-        let shadow = ShadowSender::start(parts.settings.shadow, parts.reports.clone());
+        let shadow = ShadowSender::start(
+            parts.settings.shadow,
+            Arc::clone(&pressure),
+            parts.reports.clone(),
+        );
         let log = || {
             AccessLog::start(Arc::clone(&counters), Arc::clone(&unwritten))
                 .map_err(StartError::AccessLog)
@@ -113,7 +123,8 @@ impl Proxy {
         metrics.register_collector(Box::new(ProxyCollector {
             cell: Arc::clone(&parts.cell),
             counters: Arc::clone(&counters),
-            in_flight: Arc::clone(&in_flight),
+            pressure: Arc::clone(&pressure),
+            admission: Arc::clone(&admission),
             shadow: shadow.clone(),
         }));
         let handler = Handler {
@@ -122,9 +133,10 @@ impl Proxy {
             shadow,
             access_log: parts.settings.access_log.then(log).transpose()?,
             counters,
-            in_flight,
+            policies: Policies::new(Arc::clone(&parts.cell)),
+            pressure,
         };
-        Ok(Self { parts, addresses, handler, unwritten })
+        Ok(Self { parts, entrances, admission, handler, unwritten })
     }
 
     /// Serves until a signal asks to leave. `beside` runs in a runtime of its own, next to the proxy.
@@ -132,7 +144,7 @@ impl Proxy {
     /// When everything in flight is done, or the time for it is up, [`Phase::Stopped`] is told; whoever hears it ends the
     /// process. Pingora itself would only return after the whole drain time.
     pub fn run(self, beside: impl Future<Output = ()> + Send + 'static) {
-        let Self { parts, addresses, handler, unwritten } = self;
+        let Self { parts, entrances, admission, handler, unwritten } = self;
         let Parts { cell, settings, listener, .. } = parts;
         let conf = ServerConf {
             threads: settings.threads,
@@ -144,13 +156,15 @@ impl Proxy {
         };
         let mut server = Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
-        let pending = [Arc::clone(&handler.in_flight), unwritten];
+        let pending = [Arc::clone(&handler.pressure.requests), unwritten];
         let counters = Arc::clone(&handler.counters);
         let app = http_proxy(&server.configuration, handler);
-        let app = GatedApp::new(app, Arc::clone(&cell), counters);
+        let app = ConnectionApp::new(app, &cell, entrances.clone(), admission, counters);
         let mut proxy = Service::new("proxy".to_owned(), app);
-        for address in &addresses {
-            proxy.add_tcp(&address.to_string());
+        for entrance in &entrances {
+            let listener = ListenerConfig::tcp(entrance.bound.to_string());
+            let buffers = L4BufferSettings::default().read(READ_BUFFER_BYTES);
+            proxy.add_listener(listener.l4_buffer(buffers));
         }
         server.add_service(proxy);
         let resolving = resolver::keep_resolving(Arc::clone(&cell));
@@ -158,7 +172,7 @@ impl Proxy {
         let checking = health::keep_checking(cell);
         server.add_service(background_service("health", Beside::until_shutdown(checking)));
         server.add_service(background_service("control", Beside::to_its_end(beside)));
-        let ready = announce(addresses, listener.clone());
+        let ready = announce(entrances, listener.clone());
         server.add_service(background_service("readiness", Beside::until_shutdown(ready)));
         let drain = Drain { pending, longest: settings.drain, listener: listener.clone() };
         server.add_service(background_service("drain", drain));
@@ -167,15 +181,16 @@ impl Proxy {
 }
 
 /// Makes sure that an address can be had, and finds a port where none is given: Pingora panics where it cannot listen.
-fn claim(address: SocketAddr) -> Result<SocketAddr, StartError> {
-    TcpListener::bind(address)
-        .and_then(|listener| listener.local_addr())
-        .map_err(|source| StartError::Listen { address, source })
+fn claim(listener: Listening) -> Result<Entrance, StartError> {
+    let address = listener.address;
+    let bound = TcpListener::bind(address).and_then(|socket| socket.local_addr());
+    let bound = bound.map_err(|source| StartError::Listen { address, source })?;
+    Ok(Entrance { listener, bound })
 }
 
 /// Tells that the proxy serves as soon as every listener accepts a connection.
-async fn announce(addresses: Vec<SocketAddr>, listener: Listener) {
-    for address in addresses {
+async fn announce(entrances: Vec<Entrance>, listener: Listener) {
+    for Entrance { bound: address, .. } in entrances {
         let mut reachable = address;
         match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => reachable.set_ip(Ipv4Addr::LOCALHOST.into()),

@@ -7,7 +7,8 @@
 //!   the same; [`matching`]: which route it belongs to; [`route`]: what a route is;
 //! - [`tenant`], [`cohort`], [`shift`], [`bucket`]: who it is for and where their traffic stands;
 //! - [`mod@decide`]: one decision per request, with its reason;
-//! - [`snapshot`] and [`cell`]: a revision compiled for serving, swapped in as one pointer;
+//! - [`snapshot`] and [`cell`]: a revision compiled for serving, swapped in as one pointer; [`limits`],
+//!   [`overload`] and [`tls`]: what clients may take, what is given up first, and who proves what;
 //! - [`upstream`]: pools of targets and the pick among them; [`sli`]: what is counted;
 //! - [`exchange`] and [`compare`]: what came of a shadowed request.
 
@@ -18,15 +19,18 @@ pub mod compare;
 pub mod decide;
 pub mod exchange;
 pub mod facts;
+pub mod limits;
 pub mod lookalike;
 pub mod matching;
 pub mod normal;
+pub mod overload;
 pub mod path;
 pub mod route;
 pub mod shift;
 pub mod sli;
 pub mod snapshot;
 pub mod tenant;
+pub mod tls;
 pub mod upstream;
 
 mod name;

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::cohort::{Cohort, CohortId};
+use crate::limits::ClientLimits;
 use crate::matching::RouteTable;
 use crate::route::{RouteId, UpstreamId};
 use crate::shift::Shifts;
 use crate::tenant::Tenants;
+use crate::tls::ListenerTls;
 use crate::upstream::Upstream;
 
 /// The number of one immutable version of the desired state. It only grows. (INV-5)
@@ -40,6 +42,10 @@ pub struct Snapshot {
     pub tenants: Arc<Tenants>,
     /// The peers whose identity and forwarding headers are believed.
     pub trusted_proxies: Arc<[IpNet]>,
+    /// What clients may take.
+    pub limits: ClientLimits,
+    /// How TLS is ended, on the listeners that have it.
+    pub tls: Arc<[ListenerTls]>,
 }
 
 impl Snapshot {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::document::Origin;
+use crate::document::secret::{Secret, SecretRef};
 use crate::problem::{Problem, Severity};
 
 /// A place in the document: a JSON pointer (RFC 6901) under construction.
@@ -90,6 +91,11 @@ impl<'o> Findings<'o> {
         result: Result<T, E>,
     ) -> Option<T> {
         result.map_err(|error| self.error(at, code, error.to_string())).ok()
+    }
+
+    /// What a secret holds; none where it could not be fetched, which was told while reading.
+    pub(super) fn secret(&self, reference: &SecretRef) -> Option<&'o [u8]> {
+        self.origin.secrets.get(reference).map(Secret::reveal)
     }
 
     /// Whether what should be here was left out for a reason already told.

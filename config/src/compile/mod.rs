@@ -1,13 +1,16 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
-//! `settings` is for the process, `upstreams` (with `protection`), `tenants` and `routes` make the snapshot, and `shifts` puts the
-//! live state in. A route's parts: `conditions`, `paths`, `tenancy`, `redirects`, `filters`, `policies`; `clashes` looks
-//! at all routes together. `findings` collects what is wrong.
+//! `settings` is for the process, `listeners` and `limits` are about clients, `upstreams` (with `protection`), `tenants` and
+//! `routes` make the snapshot, and `shifts` puts the live state in. A route's parts: `conditions`, `paths`, `tenancy`, `redirects`, `filters`, `policies`; `clashes` looks
+//! at all routes together. `certificates` is for both ends, `findings` collects what is wrong.
 
+mod certificates;
 mod clashes;
 mod conditions;
 mod filters;
 mod findings;
+mod limits;
+mod listeners;
 mod paths;
 mod policies;
 mod protection;
@@ -24,8 +27,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use rules::cohort::Cohort;
+use rules::limits::ClientLimits;
 use rules::matching::RouteTable;
 use rules::shift::Shifts;
+use rules::tls::ListenerTls;
 use rules::{Revision, Snapshot, Upstream};
 
 use crate::document::Document;
@@ -33,6 +38,7 @@ use crate::live::Live;
 use crate::problem::{Problem, Problems, Severity};
 use findings::Findings;
 pub(crate) use findings::Pointer;
+pub use listeners::{Listener, Protocol};
 use routes::Surroundings;
 pub use settings::{Settings, ShadowLimits};
 use tenants::Roster;
@@ -64,6 +70,8 @@ struct Frame {
     roster: Roster,
     pools: Vec<Pool>,
     trusted_proxies: Arc<[IpNet]>,
+    limits: ClientLimits,
+    tls: Arc<[ListenerTls]>,
 }
 
 /// Compiles a document and its live state.
@@ -99,6 +107,8 @@ pub fn compile(
             cohorts: Arc::clone(&frame.cohorts),
             tenants: with.tenants(),
             trusted_proxies: Arc::clone(&frame.trusted_proxies),
+            limits: frame.limits,
+            tls: Arc::clone(&frame.tls),
         }
     });
     let mut found = findings.into_problems();
@@ -135,7 +145,9 @@ fn frame(
     let settings = settings::settings(document, findings);
     let trusted_proxies = settings::trusted_proxies(document, findings).into();
     let roster = tenants::roster(document, findings);
-    let pools = upstreams::pools(document, findings);
+    let limits = limits::limits(document, findings);
+    let tls = listeners::tls(document, now_unix, findings);
+    let pools = upstreams::pools(document, now_unix, findings);
     let before = previous.map_or(&[][..], |previous| previous.snapshot.table.routes());
     let around = Surroundings::new(document, &roster.cohorts, before, now_unix);
     let routes = routes::routes(&around, findings);
@@ -146,6 +158,8 @@ fn frame(
         roster,
         pools,
         trusted_proxies,
+        limits,
+        tls,
     })
 }
 

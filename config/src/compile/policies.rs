@@ -10,18 +10,21 @@ use super::upstreams::not_zero;
 use crate::document::route::{
     ArraySpec, CompareSpec, CredentialsSpec, RouteSpec, RouteTimeoutsSpec, ShadowSpec,
 };
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Time};
 
 pub(super) fn timeouts(
     spec: &RouteTimeoutsSpec,
+    total: Time,
     at: &Pointer,
     findings: &mut Findings<'_>,
 ) -> RouteTimeouts {
-    not_zero(spec.total, &at.key("total"), findings);
+    if let Some(total) = spec.total {
+        not_zero(total, &at.key("total"), findings);
+    }
     if let Some(read) = spec.read {
         not_zero(read, &at.key("read"), findings);
     }
-    RouteTimeouts { total: spec.total.0, read: spec.read.map(|read| read.0) }
+    RouteTimeouts { total: spec.total.unwrap_or(total).0, read: spec.read.map(|read| read.0) }
 }
 
 pub(super) fn shadow(

@@ -84,7 +84,8 @@ fn route(
         edits(document, &spec.response_headers, &at.key("response_headers"), findings);
     let host_rewrite =
         spec.host.as_ref().and_then(|host| authority(host, &at.key("host"), findings));
-    let timeouts = timeouts(&spec.timeouts, &at.key("timeouts"), findings);
+    let total = around.document.timeouts.total;
+    let timeouts = timeouts(&spec.timeouts, total, &at.key("timeouts"), findings);
     let shadow = shadow(&spec.shadow, document.shadow.max_bytes, &at.key("shadow"), findings);
     let compare = compare(&spec.compare, &at.key("compare"), findings);
     start(spec, at, findings);

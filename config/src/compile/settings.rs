@@ -7,13 +7,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::findings::{Findings, Pointer};
-use crate::document::{Document, ListenerSpec};
+use super::listeners::{Listener, Sockets, listeners};
+use crate::document::Document;
 
 /// What the process as a whole needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where clients are served.
-    pub listeners: Vec<SocketAddr>,
+    pub listeners: Vec<Listener>,
     /// Where the control API is served: a loopback address.
     pub control: SocketAddr,
     /// Where health and metrics are served.
@@ -54,15 +55,9 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
         );
     }
     let mut sockets = Sockets::default();
-    let at = root.key("listeners");
-    if document.listeners.is_empty() && !findings.lost_below(&at) {
-        findings.error(&at, "no_listeners", "without a listener nobody is served");
-    }
-    let listeners = document.listeners.iter().enumerate();
-    let listeners =
-        listeners.filter_map(|(i, spec)| sockets.add(spec, &at.item(i), findings)).collect();
-    let control = sockets.add(&document.control, &root.key("control"), findings);
-    let status = sockets.add(&document.status, &root.key("status"), findings);
+    let listeners = listeners(document, &mut sockets, findings);
+    let control = sockets.add(&document.control.address, &root.key("control"), findings);
+    let status = sockets.add(&document.status.address, &root.key("status"), findings);
     if let Some(control) = control.filter(|control| !control.ip().to_canonical().is_loopback()) {
         findings.error_with_hint(
             &root.key("control").key("address"),
@@ -84,43 +79,6 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
         drain: document.drain.0,
         threads,
     })
-}
-
-/// The sockets seen so far, each with who has it.
-#[derive(Default)]
-struct Sockets(Vec<(SocketAddr, Pointer)>);
-
-impl Sockets {
-    fn add(
-        &mut self,
-        spec: &ListenerSpec,
-        at: &Pointer,
-        findings: &mut Findings<'_>,
-    ) -> Option<SocketAddr> {
-        let at = at.key("address");
-        let Ok(address) = spec.address.parse::<SocketAddr>() else {
-            let message = format!("{:?} is not a socket address", spec.address);
-            let hint =
-                "write `address:port`, for example `0.0.0.0:7080`, `127.0.0.1:7081` or `[::]:7080`";
-            findings.error_with_hint(&at, "bad_address", message, hint.to_owned());
-            return None;
-        };
-        let taken =
-            self.0.iter().find(|(other, _)| address.port() != 0 && overlap(*other, address));
-        if let Some((other, by)) = taken {
-            let message =
-                format!("{address} cannot be listened on twice: {} has {other}", by.as_str());
-            findings.error(&at, "address_taken", message);
-        }
-        self.0.push((address, at));
-        Some(address)
-    }
-}
-
-fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
-    a.port() == b.port()
-        && (a.ip() == b.ip()
-            || a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified()))
 }
 
 fn store(document: &Document, findings: &mut Findings<'_>) -> Option<PathBuf> {

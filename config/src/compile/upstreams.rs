@@ -8,13 +8,11 @@ use rules::upstream::{
     UpstreamTls,
 };
 use rules::{Revision, Upstream, UpstreamName};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
+use super::certificates::{authorities, certificate};
 use super::findings::{Findings, Pointer};
 use super::protection;
 use crate::document::Document;
-use crate::document::secret::SecretRef;
 use crate::document::upstream::{TlsSpec, UpstreamSpec, UpstreamTimeoutsSpec};
 use crate::live::TargetSpec;
 use crate::units::Time;
@@ -36,23 +34,23 @@ pub(super) struct Pool {
 }
 
 /// The pools of a document, as written.
-pub(super) fn pools(document: &Document, findings: &mut Findings<'_>) -> Vec<Pool> {
+pub(super) fn pools(document: &Document, now_unix: i64, findings: &mut Findings<'_>) -> Vec<Pool> {
     let at = Pointer::root().key("upstreams");
     let upstreams = document.upstreams.iter();
     upstreams
-        .filter_map(|(name, spec)| pool(document, name, spec, &at.key(name), findings))
+        .filter_map(|(name, spec)| pool(name, spec, now_unix, &at.key(name), findings))
         .collect()
 }
 
 fn pool(
-    document: &Document,
     name: &str,
     spec: &UpstreamSpec,
+    now_unix: i64,
     at: &Pointer,
     findings: &mut Findings<'_>,
 ) -> Option<Pool> {
     let targets = targets(&spec.targets, &at.key("targets"), findings);
-    let tls = spec.tls.as_ref().map(|tls| self::tls(document, tls, &at.key("tls"), findings));
+    let tls = spec.tls.as_ref().map(|tls| self::tls(tls, now_unix, &at.key("tls"), findings));
     let health = spec.health.as_ref();
     let health = health.and_then(|health| protection::health(health, &at.key("health"), findings));
     let timeouts = timeouts(&spec.timeouts, &at.key("timeouts"), findings);
@@ -116,12 +114,7 @@ pub(super) fn targets(
     targets
 }
 
-fn tls(
-    document: &Document,
-    spec: &TlsSpec,
-    at: &Pointer,
-    findings: &mut Findings<'_>,
-) -> UpstreamTls {
+fn tls(spec: &TlsSpec, now_unix: i64, at: &Pointer, findings: &mut Findings<'_>) -> UpstreamTls {
     if let Some(name) = &spec.server_name
         && rustls_pki_types::ServerName::try_from(name.as_str()).is_err()
     {
@@ -139,45 +132,15 @@ fn tls(
         let hint = "give the authority's certificate by `ca: {file: ca.pem}`".to_owned();
         findings.warning(&at.key("insecure_skip_verify"), "insecure_skip_verify", message, hint);
     }
-    let roots = spec.ca.as_ref().and_then(|ca| roots(document, ca, &at.key("ca"), findings));
+    let roots = spec.ca.as_ref().and_then(|ca| authorities(ca, &at.key("ca"), findings));
+    let client = spec.client.as_ref();
+    let client = client.and_then(|spec| certificate(spec, now_unix, &at.key("client"), findings));
     UpstreamTls {
         server_name: spec.server_name.as_deref().map(Into::into),
         roots: roots.map(Arc::new),
+        client: client.map(Arc::new),
         skip_verify: spec.insecure_skip_verify,
     }
-}
-
-/// The certificates in a PEM file. Its text is never told: people paste keys into the wrong file.
-fn roots(
-    document: &Document,
-    ca: &SecretRef,
-    at: &Pointer,
-    findings: &mut Findings<'_>,
-) -> Option<Vec<Vec<u8>>> {
-    // Where it could not be fetched, that was told while reading.
-    let pem = document.origin.secrets.get(ca)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.reveal()).collect();
-    match certificates {
-        Ok(found) if found.iter().any(|der| !is_x509(der)) => {
-            let message = format!("{ca} holds a certificate that cannot be read");
-            let hint = "an X.509 certificate is expected; try `openssl x509 -in FILE -noout -text`";
-            findings.error_with_hint(at, "bad_certificate", message, hint.to_owned());
-            None
-        }
-        Ok(found) if !found.is_empty() => Some(found.iter().map(|der| der.to_vec()).collect()),
-        _ => {
-            let message = format!("{ca} holds no certificate in PEM");
-            let hint =
-                "it must have lines `-----BEGIN CERTIFICATE-----` and `-----END CERTIFICATE-----`";
-            findings.error_with_hint(at, "bad_certificate", message, hint.to_owned());
-            None
-        }
-    }
-}
-
-/// Whether Pingora will be able to read it: it panics where it cannot, so the same parser is asked before.
-fn is_x509(der: &[u8]) -> bool {
-    x509_parser::parse_x509_certificate(der).is_ok_and(|(rest, _)| rest.is_empty())
 }
 
 fn timeouts(

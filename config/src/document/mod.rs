@@ -1,10 +1,12 @@
 //! The file as written.
 //!
-//! [`Document`] is the whole; [`upstream`] (with its [`protection`]) and [`route`] are its two large parts, [`forms`] holds
-//! what can be written in more than one way, and [`secret`] what must never be printed. Maps keep the order in which they
-//! are written.
+//! [`Document`] is the whole; [`upstream`] (with its [`protection`]) and [`route`] are its two large parts, [`listener`] and
+//! [`limits`] are about clients, [`forms`] holds what can be written in more than one way, and [`secret`] what must never be
+//! printed. Maps keep the order in which they are written.
 
 pub mod forms;
+pub mod limits;
+pub mod listener;
 pub mod protection;
 pub mod route;
 pub mod secret;
@@ -17,6 +19,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{ByteSize, Time};
+use limits::{ClientTimeoutsSpec, LimitsSpec};
+pub use listener::{ListenerSpec, SocketSpec};
 pub use origin::Origin;
 pub(crate) use origin::is_lost;
 pub use route::RouteSpec;
@@ -35,16 +39,22 @@ pub struct Document {
     pub listeners: Vec<ListenerSpec>,
     /// Where the control API is served; loopback only.
     #[serde(default = "default_control")]
-    pub control: ListenerSpec,
+    pub control: SocketSpec,
     /// Where health and metrics are served.
     #[serde(default = "default_status")]
-    pub status: ListenerSpec,
+    pub status: SocketSpec,
     /// Where the state is kept.
     #[serde(default)]
     pub store: StoreSpec,
     /// The networks of peers whose identity and forwarding headers are believed.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
+    /// How much clients may take.
+    #[serde(default)]
+    pub limits: LimitsSpec,
+    /// How long clients may take.
+    #[serde(default)]
+    pub timeouts: ClientTimeoutsSpec,
     /// Whether each request gets a line in the log.
     #[serde(default = "yes")]
     pub access_log: bool,
@@ -71,20 +81,6 @@ pub struct Document {
     /// Where the document comes from.
     #[serde(skip)]
     pub origin: Origin,
-}
-
-/// A socket to listen on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListenerSpec {
-    /// `address:port`, such as `0.0.0.0:7080`.
-    pub address: String,
-}
-
-impl ListenerSpec {
-    fn at(address: &str) -> Self {
-        Self { address: address.to_owned() }
-    }
 }
 
 /// Where the state is kept.
@@ -141,12 +137,12 @@ fn default_listeners() -> Vec<ListenerSpec> {
     vec![ListenerSpec::at("0.0.0.0:7080")]
 }
 
-fn default_control() -> ListenerSpec {
-    ListenerSpec::at("127.0.0.1:7081")
+fn default_control() -> SocketSpec {
+    SocketSpec::at("127.0.0.1:7081")
 }
 
-fn default_status() -> ListenerSpec {
-    ListenerSpec::at("0.0.0.0:7082")
+fn default_status() -> SocketSpec {
+    SocketSpec::at("0.0.0.0:7082")
 }
 
 const fn default_drain() -> Time {

@@ -276,20 +276,15 @@ impl SchemeSpec {
 }
 
 /// How long a route's exchanges may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RouteTimeoutsSpec {
-    /// From the request's head to the end of the answer.
-    pub total: Time,
+    /// From the request's head to the end of the answer; the file's own `timeouts: {total: ..}` where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Time>,
     /// Between two reads of the answer; the upstream's own where none is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<Time>,
-}
-
-impl Default for RouteTimeoutsSpec {
-    fn default() -> Self {
-        Self { total: Time(Duration::from_secs(60)), read: None }
-    }
 }
 
 /// Which requests may be copied to the other arm, and within which bounds.

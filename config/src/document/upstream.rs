@@ -6,6 +6,7 @@ use rules::upstream::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::listener::CertificateSpec;
 use super::protection::{BreakerSpec, PassiveSpec, RetrySpec};
 use super::secret::SecretRef;
 use crate::live::TargetSpec;
@@ -67,6 +68,9 @@ pub struct TlsSpec {
     /// Certificates to trust instead of the system's, in PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<SecretRef>,
+    /// What Turnout itself shows to targets that ask for a certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<CertificateSpec>,
     /// Whether the certificate is not verified at all.
     pub insecure_skip_verify: bool,
 }

@@ -1,12 +1,13 @@
 //! How are secrets fetched? Once, while reading, so that compiling needs neither files nor environment.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Source;
 use crate::compile::Pointer;
 use crate::document::Document;
 use crate::document::forms::HeaderText;
+use crate::document::listener::CertificateSpec;
 use crate::document::route::HeaderEditsSpec;
 use crate::document::secret::{Secret, SecretRef};
 use crate::problem::Problem;
@@ -33,12 +34,35 @@ pub(super) fn fetch(
     secrets
 }
 
+/// The files that a document refers to, each once, in the order in which it does.
+pub(super) fn files(document: &Document) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for (_, reference) in references(document) {
+        let SecretRef::File(path) = reference else { continue };
+        let path = document.origin.base.join(path);
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+    files
+}
+
 fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
     let mut found = Vec::new();
-    for (name, upstream) in &document.upstreams {
-        if let Some(ca) = upstream.tls.as_ref().and_then(|tls| tls.ca.as_ref()) {
-            found.push((Pointer::root().key("upstreams").key(name).key("tls").key("ca"), ca));
+    for (place, listener) in document.listeners.iter().enumerate() {
+        let Some(tls) = &listener.tls else { continue };
+        let at = Pointer::root().key("listeners").item(place).key("tls");
+        for (place, certificate) in tls.certificates.iter().enumerate() {
+            found.extend(in_certificate(&at.key("certificates").item(place), certificate));
         }
+        found
+            .extend(tls.clients.as_ref().map(|clients| (at.key("clients").key("ca"), &clients.ca)));
+    }
+    for (name, upstream) in &document.upstreams {
+        let Some(tls) = &upstream.tls else { continue };
+        let at = Pointer::root().key("upstreams").key(name).key("tls");
+        found.extend(tls.ca.as_ref().map(|ca| (at.key("ca"), ca)));
+        found.extend(tls.client.iter().flat_map(|own| in_certificate(&at.key("client"), own)));
     }
     for (name, route) in &document.routes {
         let at = Pointer::root().key("routes").key(name);
@@ -50,6 +74,10 @@ fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
         }
     }
     found
+}
+
+fn in_certificate<'d>(at: &Pointer, spec: &'d CertificateSpec) -> [(Pointer, &'d SecretRef); 2] {
+    [(at.key("cert"), &spec.cert), (at.key("key"), &spec.key)]
 }
 
 fn in_edits<'d>(at: &Pointer, edits: &'d HeaderEditsSpec) -> Vec<(Pointer, &'d SecretRef)> {

@@ -18,7 +18,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 64 * 1024;
 
 /// Answers and closes. A client that is gone by now is no error.
-pub(super) async fn refuse(returned: Returned) {
+pub(crate) async fn refuse(returned: Returned) {
     let Returned { mut stream, refused } = returned;
     let answer = text(refused);
     let written = timeout(WRITE_WITHIN, async {

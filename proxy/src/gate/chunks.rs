@@ -24,7 +24,7 @@ pub(super) struct ChunkLine {
 
 /// Reads the line that `bytes` begin with; none as long as it is not complete.
 pub(super) fn read_line(bytes: &[u8], policy: &Policy) -> Result<Option<ChunkLine>, Refusal> {
-    let longest = SIZE_DIGITS + policy.limits.extension_bytes + 2;
+    let longest = SIZE_DIGITS + policy.limits.head.extension_bytes + 2;
     let window = bytes.get(..longest).unwrap_or(bytes);
     let Some(end) = memchr(b'\n', window) else {
         return if bytes.len() >= longest { Err(Refusal::Chunk) } else { Ok(None) };
@@ -34,7 +34,7 @@ pub(super) fn read_line(bytes: &[u8], policy: &Policy) -> Result<Option<ChunkLin
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (size, extension) = line.split_at_checked(digits).ok_or(Refusal::Chunk)?;
     let bare = matches!(extension, [] | [b';', _, ..]);
-    let fits = extension.len() <= policy.limits.extension_bytes && is_field_value(extension);
+    let fits = extension.len() <= policy.limits.head.extension_bytes && is_field_value(extension);
     if !bare || !fits {
         return Err(Refusal::Chunk);
     }
@@ -72,10 +72,10 @@ impl Trailers {
             let length = self.scanned - self.from;
             let line = bytes.get(self.line..self.scanned).unwrap_or_default();
             if found.is_none() {
-                let more_than_fits = length >= policy.limits.trailer_bytes;
+                let more_than_fits = length >= policy.limits.head.trailer_bytes;
                 return if more_than_fits { Err(Refusal::TrailersTooLarge) } else { Ok(None) };
             }
-            if length > policy.limits.trailer_bytes {
+            if length > policy.limits.head.trailer_bytes {
                 return Err(Refusal::TrailersTooLarge);
             }
             if line == b"\r\n" {

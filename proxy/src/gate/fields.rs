@@ -59,7 +59,7 @@ impl Fields {
     /// Takes in one more line, which begins at `at`.
     pub(super) fn judge(&mut self, line: &[u8], at: usize, policy: &Policy) -> Result<(), Refusal> {
         self.count += 1;
-        if self.count > policy.limits.fields {
+        if self.count > policy.limits.head.fields {
             return Err(Refusal::FieldsTooLarge);
         }
         let field = read(line, policy)?;

@@ -49,7 +49,7 @@ impl Head {
                 self.judge_first(line, from, policy)?;
                 continue;
             }
-            if self.scanned - self.fields_at > policy.limits.field_bytes {
+            if self.scanned - self.fields_at > policy.limits.head.field_bytes {
                 return Err(Refusal::FieldsTooLarge);
             }
             if line == b"\r\n" {
@@ -69,7 +69,7 @@ impl Head {
         if self.request.is_none() {
             return request_line::judge_beginning(bytes, policy);
         }
-        let too_large = self.scanned - self.fields_at >= policy.limits.field_bytes;
+        let too_large = self.scanned - self.fields_at >= policy.limits.head.field_bytes;
         if too_large { Err(Refusal::FieldsTooLarge) } else { Ok(()) }
     }
 

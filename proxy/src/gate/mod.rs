@@ -2,8 +2,8 @@
 //!
 //! Read [`ByteGate`] first: the state of one connection, fed with bytes, without a socket. `request_line`, `fields`,
 //! `host` and `protected` judge the lines of a `head`; `chunks` judges what frames a body. [`Policy`] says what may pass,
-//! [`Refusal`] why something does not. `app` puts a `stream` with a gate before Pingora's proxy, `written` follows the
-//! answers, `answer` tells a client that it was refused.
+//! [`Refusal`] why something does not. `stream` is a connection with a gate before it, `written` follows its answers,
+//! `answer` tells a client that it was refused. `decoded` has HTTP/2's heads judged by the same rules.
 //!
 //! # What is refused though a standard allows it
 //! What is legal may still be read in two ways by what stands behind. The corpora in `tests/cases/wire` hold requests that
@@ -27,10 +27,10 @@
 //! and so is an Upgrade that is not to a WebSocket, as its standard allows (RFC 9110, section 7.8).
 
 mod answer;
-mod app;
 mod byte_gate;
 mod chunks;
 mod classes;
+mod decoded;
 mod fields;
 mod head;
 mod host;
@@ -41,10 +41,13 @@ mod request_line;
 mod stream;
 mod written;
 
-pub(crate) use app::GatedApp;
+pub(crate) use answer::refuse as answer;
 pub use byte_gate::{ByteGate, Refused};
-pub use policy::{Limits, Policy, UnusualBodies};
+pub(crate) use decoded::judge as judge_decoded;
+pub(crate) use policy::Policies;
+pub use policy::{Policy, UnusualBodies};
 pub use refusal::Refusal;
+pub(crate) use stream::{GatedStream, ReturnSlot, Surroundings};
 
 #[cfg(test)]
 mod tests;

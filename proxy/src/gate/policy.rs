@@ -1,42 +1,12 @@
-//! What may pass? Limits that are the same for all, and what the routes of the current snapshot add.
+//! What may pass? The limits for clients, and what the routes of the current snapshot add.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
+use rules::limits::ClientLimits;
 use rules::lookalike::Names;
 use rules::matching::RouteTable;
 use rules::{Snapshot, SnapshotCell};
-
-/// How much of what may come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// The longest target, in bytes.
-    pub target_bytes: usize,
-    /// The most fields of a head.
-    pub fields: usize,
-    /// The most bytes of a head's field lines, their line ends included.
-    pub field_bytes: usize,
-    /// The longest chunk extension, in bytes, its semicolon included.
-    pub extension_bytes: usize,
-    /// The most bytes of trailers, their line ends included.
-    pub trailer_bytes: usize,
-    /// How long a head may take from its first byte to its end.
-    pub head: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            target_bytes: 8 * 1024,
-            fields: 100,
-            field_bytes: 32 * 1024,
-            extension_bytes: 256,
-            trailer_bytes: 4 * 1024,
-            head: Duration::from_secs(10),
-        }
-    }
-}
 
 /// What becomes of bodies of GET, HEAD and DELETE, which have no meaning there. (RFC 9110, section 9.3)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +22,7 @@ pub enum UnusualBodies {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// How much may come.
-    pub limits: Limits,
+    pub limits: ClientLimits,
     /// Methods that routes list, besides the common ones.
     pub methods: Box<[Box<str>]>,
     /// Fields that routes read tenants from.
@@ -62,14 +32,15 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The policy of a snapshot's routes.
+    /// The policy of a snapshot's routes, within these limits.
     #[must_use]
-    pub fn of(table: &RouteTable) -> Self {
+    pub fn of(table: &RouteTable, limits: ClientLimits) -> Self {
         let methods = table.routes().iter().flat_map(|route| &route.conditions.methods);
         let mut methods: Vec<Box<str>> = methods.map(|method| method.as_str().into()).collect();
         methods.sort_unstable();
         methods.dedup();
         Self {
+            limits,
             methods: methods.into(),
             identity: table.tenant_headers().clone(),
             ..Self::default()
@@ -77,7 +48,7 @@ impl Policy {
     }
 }
 
-/// The policy of the current routes, made once for as long as they stay: shifts leave it as it is.
+/// The policy of the current routes and limits, made once for as long as they stay: shifts leave it as it is.
 #[derive(Debug)]
 pub(crate) struct Policies {
     cell: Arc<SnapshotCell>,
@@ -92,7 +63,8 @@ struct Made {
 
 impl Made {
     fn of(snapshot: &Snapshot) -> Self {
-        Self { table: Arc::clone(&snapshot.table), policy: Arc::new(Policy::of(&snapshot.table)) }
+        let policy = Policy::of(&snapshot.table, snapshot.limits);
+        Self { table: Arc::clone(&snapshot.table), policy: Arc::new(policy) }
     }
 }
 
@@ -115,7 +87,8 @@ impl Policies {
     fn made(&self) -> Guard<Arc<Made>> {
         let snapshot = self.cell.load();
         let made = self.made.load();
-        if Arc::ptr_eq(&made.table, &snapshot.table) {
+        let is_same = made.policy.limits == snapshot.limits;
+        if is_same && Arc::ptr_eq(&made.table, &snapshot.table) {
             return made;
         }
         self.made.store(Arc::new(Made::of(&snapshot)));
@@ -141,7 +114,12 @@ mod tests {
         cell.publish(&Arc::new(shifted));
         assert!(policies.other_than(&known).is_none());
         let applied = Snapshot { revision: Revision(2), ..Snapshot::default() };
+        let table = Arc::clone(&applied.table);
         cell.publish(&Arc::new(applied));
-        assert!(policies.other_than(&known).is_some());
+        let known = policies.other_than(&known).unwrap();
+        let limits = ClientLimits { streams: 7, ..ClientLimits::default() };
+        let limited = Snapshot { revision: Revision(3), table, limits, ..Snapshot::default() };
+        cell.publish(&Arc::new(limited));
+        assert_eq!(policies.other_than(&known).unwrap().limits.streams, 7);
     }
 }

@@ -41,11 +41,15 @@ pub enum Refusal {
     TrailersTooLarge,
     /// A head that took too long.
     HeadTimeout,
+    /// A body that comes too slowly.
+    SlowBody,
+    /// Frames of HTTP/2 that ask for nothing, without end.
+    Flood,
 }
 
 impl Refusal {
     /// Every reason there is, in the order of [`Refusal::index`].
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::RequestLine,
         Self::Version,
         Self::Method,
@@ -65,6 +69,8 @@ impl Refusal {
         Self::Trailer,
         Self::TrailersTooLarge,
         Self::HeadTimeout,
+        Self::SlowBody,
+        Self::Flood,
     ];
 
     /// Its place among all reasons.
@@ -96,6 +102,8 @@ impl Refusal {
             Self::Trailer => "bad_trailer",
             Self::TrailersTooLarge => "trailers_too_large",
             Self::HeadTimeout => "head_timeout",
+            Self::SlowBody => "slow_body",
+            Self::Flood => "frame_flood",
         }
     }
 }

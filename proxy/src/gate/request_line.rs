@@ -46,7 +46,7 @@ pub(super) struct Origin {
 ///
 /// Whether bytes come at once or one by one, the same is refused: all that is looked at is before the limit.
 pub(super) fn judge_beginning(bytes: &[u8], policy: &Policy) -> Result<(), Refusal> {
-    let longest = LONGEST_METHOD + policy.limits.target_bytes + AROUND;
+    let longest = LONGEST_METHOD + policy.limits.head.target_bytes + AROUND;
     let window = bytes.get(..longest).unwrap_or(bytes);
     let text = window.strip_suffix(b"\n").unwrap_or(window);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
@@ -66,7 +66,7 @@ pub(super) fn judge(line: &[u8], policy: &Policy) -> Result<RequestLine, Refusal
         return Err(Refusal::RequestLine);
     }
     let old = judge_version(version)?;
-    if target.len() > policy.limits.target_bytes {
+    if target.len() > policy.limits.head.target_bytes {
         return Err(Refusal::TargetTooLong);
     }
     let kind = judge_method(method, policy)?;

@@ -6,15 +6,10 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::protocols::raw_connect::ProxyDigest;
-use pingora::protocols::tls::{SslDigest, TlsRef};
-use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
-    Stream, TimingDigest, UniqueID, UniqueIDType,
-};
+use pingora::protocols::{ALPN, Shutdown, Stream};
+use rules::SnapshotCell;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -22,6 +17,7 @@ use super::byte_gate::{ByteGate, Refused};
 use super::policy::Policies;
 use super::refusal::Refusal;
 use super::written::Written;
+use crate::connection::{Transport, is_a_transport};
 use crate::metrics::ProxyCounters;
 
 /// What comes back of a connection on which something was refused, to be answered.
@@ -34,34 +30,69 @@ pub(crate) struct Returned {
 pub(crate) type ReturnSlot = Arc<Mutex<Option<Returned>>>;
 
 /// What is the same for all connections.
+#[derive(Debug)]
 pub(crate) struct Surroundings {
-    pub(crate) policies: Policies,
-    pub(crate) counters: Arc<ProxyCounters>,
+    policies: Policies,
+    counters: Arc<ProxyCounters>,
+}
+
+impl Surroundings {
+    pub(crate) fn new(cell: Arc<SnapshotCell>, counters: Arc<ProxyCounters>) -> Self {
+        Self { policies: Policies::new(cell), counters }
+    }
+
+    /// Counts what was refused.
+    pub(crate) fn count(&self, refusal: Refusal) {
+        self.counters.count_refused(refusal);
+    }
 }
 
 /// A client's connection behind the gate.
 pub(crate) struct GatedStream {
     /// There until it is dropped.
-    inner: Option<Stream>,
+    inner: Option<Transport>,
     gate: ByteGate,
     surroundings: Arc<Surroundings>,
     written: Written,
-    /// When the head that is coming in must be complete.
+    /// When the head that is coming in must be complete, or the first one begin.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Whether the deadline is that of a head.
+    head_begun: bool,
     /// What was refused when Pingora asked for it.
     told: Option<Refused>,
     slot: ReturnSlot,
 }
 
 impl GatedStream {
-    pub(crate) fn new(inner: Stream, surroundings: Arc<Surroundings>, slot: ReturnSlot) -> Self {
+    pub(crate) fn new(inner: Transport, surroundings: Arc<Surroundings>, slot: ReturnSlot) -> Self {
         let gate = ByteGate::new(surroundings.policies.current());
         let written = Written::default();
-        Self { inner: Some(inner), gate, surroundings, written, deadline: None, told: None, slot }
+        Self {
+            inner: Some(inner),
+            gate,
+            surroundings,
+            written,
+            deadline: None,
+            head_begun: false,
+            told: None,
+            slot,
+        }
     }
 
-    fn inner(&mut self) -> io::Result<&mut Stream> {
-        self.inner.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    /// What TLS agreed on is HTTP/1 here, or nothing.
+    const PROTOCOL: Option<ALPN> = None;
+
+    const fn inner(&self) -> Option<&Transport> {
+        self.inner.as_ref()
+    }
+
+    const fn inner_mut(&mut self) -> Option<&mut Transport> {
+        self.inner.as_mut()
+    }
+
+    fn stream(&mut self) -> io::Result<&mut Stream> {
+        let inner = self.inner.as_mut().map(Transport::stream_mut);
+        inner.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Pingora reads one byte while a request is being answered, only to hear whether the client is still there.
@@ -73,7 +104,7 @@ impl GatedStream {
         }
         let mut byte = [0; 1];
         let mut probe = ReadBuf::new(&mut byte);
-        ready!(Pin::new(self.inner()?).poll_read(cx, &mut probe))?;
+        ready!(Pin::new(self.stream()?).poll_read(cx, &mut probe))?;
         if probe.filled().is_empty() {
             return Poll::Ready(Ok(()));
         }
@@ -95,17 +126,17 @@ impl GatedStream {
             let judged = self.gate.pull(buf.remaining())?;
             if !judged.is_empty() {
                 buf.put_slice(judged);
-                self.deadline = None;
+                self.is_over_in_time();
                 return Poll::Ready(Ok(()));
             }
             if self.gate.is_upgrade_asked() && self.gate.waits() {
                 return Poll::Pending;
             }
             let before = buf.filled().len();
-            let read = Pin::new(self.inner().map_err(End::Broken)?).poll_read(cx, buf);
-            if read.is_pending() && self.gate.is_in_head() {
+            let read = Pin::new(self.stream().map_err(End::Broken)?).poll_read(cx, buf);
+            if read.is_pending() && (self.gate.is_in_head() || self.gate.heads() == 0) {
                 ready!(self.poll_deadline(cx));
-                return Poll::Ready(Err(End::Refused(Refusal::HeadTimeout)));
+                return Poll::Ready(self.late());
             }
             ready!(read).map_err(End::Broken)?;
             let fresh = buf.filled_mut().get_mut(before..).unwrap_or_default();
@@ -121,10 +152,19 @@ impl GatedStream {
             let passed = self.gate.push(fresh);
             buf.set_filled(before + passed.unwrap_or(0));
             if passed? > 0 {
-                self.deadline = None;
+                self.is_over_in_time();
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    fn is_over_in_time(&mut self) {
+        (self.deadline, self.head_begun) = (None, false);
+    }
+
+    /// The time for a head is over, or nothing came at all.
+    fn late(&self) -> Result<(), End> {
+        if self.gate.is_in_head() { Err(End::Refused(Refusal::HeadTimeout)) } else { Ok(()) }
     }
 
     fn follow_policy(&mut self) {
@@ -133,8 +173,14 @@ impl GatedStream {
         }
     }
 
+    /// A head must be complete in time, and on a new connection must have begun; between requests Pingora waits.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let longest = self.gate.policy().limits.head;
+        let times = self.gate.policy().limits.times;
+        let begun = self.gate.is_in_head();
+        if begun && !std::mem::replace(&mut self.head_begun, true) {
+            self.deadline = None;
+        }
+        let longest = if begun { times.head } else { times.idle };
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
         deadline.as_mut().poll(cx)
     }
@@ -144,7 +190,7 @@ impl GatedStream {
         self.gate.refuse(refusal);
         if self.told.is_none() {
             self.told = self.gate.refused();
-            self.surroundings.counters.count_refused(refusal);
+            self.surroundings.count(refusal);
         }
         if self.told.is_some_and(|refused| refused.midway) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, refusal.code()));
@@ -190,7 +236,7 @@ impl AsyncWrite for GatedStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let taken = ready!(Pin::new(this.inner()?).poll_write(cx, buf))?;
+        let taken = ready!(Pin::new(this.stream()?).poll_write(cx, buf))?;
         this.written.note(buf, buf.len(), taken, &mut this.gate);
         Poll::Ready(Ok(taken))
     }
@@ -201,7 +247,7 @@ impl AsyncWrite for GatedStream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let taken = ready!(Pin::new(this.inner()?).poll_write_vectored(cx, bufs))?;
+        let taken = ready!(Pin::new(this.stream()?).poll_write_vectored(cx, bufs))?;
         let begins = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
         let offered = bufs.iter().map(|buf| buf.len()).sum();
         this.written.note(begins, offered, taken, &mut this.gate);
@@ -209,20 +255,20 @@ impl AsyncWrite for GatedStream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.as_ref().is_some_and(AsyncWrite::is_write_vectored)
+        self.inner.as_ref().is_some_and(|inner| inner.stream().is_write_vectored())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.get_mut().inner()?).poll_flush(cx)
+        Pin::new(self.get_mut().stream()?).poll_flush(cx)
     }
 
     /// What was refused must still be answered: then the connection stays open.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.told.is_some() {
-            return Pin::new(this.inner()?).poll_flush(cx);
+            return Pin::new(this.stream()?).poll_flush(cx);
         }
-        Pin::new(this.inner()?).poll_shutdown(cx)
+        Pin::new(this.stream()?).poll_shutdown(cx)
     }
 }
 
@@ -231,7 +277,7 @@ impl Drop for GatedStream {
         let answered = self.written.is_answered(&self.gate);
         let open = self.told.filter(|refused| !(refused.midway && answered));
         if let (Some(refused), Some(stream)) = (open, self.inner.take()) {
-            let returned = Returned { stream, refused };
+            let returned = Returned { stream: stream.into_stream(), refused };
             *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(returned);
         }
     }
@@ -247,68 +293,9 @@ impl fmt::Debug for GatedStream {
 impl Shutdown for GatedStream {
     async fn shutdown(&mut self) {
         if let (None, Some(inner)) = (&self.told, &mut self.inner) {
-            inner.shutdown().await;
+            inner.stream_mut().shutdown().await;
         }
     }
 }
 
-impl UniqueID for GatedStream {
-    fn id(&self) -> UniqueIDType {
-        self.inner.as_ref().map_or_else(UniqueIDType::default, |inner| inner.id())
-    }
-}
-
-impl Ssl for GatedStream {
-    fn get_ssl(&self) -> Option<&TlsRef> {
-        self.inner.as_ref()?.get_ssl()
-    }
-
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.inner.as_ref()?.get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner.as_ref()?.selected_alpn_proto()
-    }
-}
-
-/// Nobody peeks: HTTP/2 without TLS is refused here.
-impl Peek for GatedStream {}
-
-impl GetTimingDigest for GatedStream {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.as_ref().map(|inner| inner.get_timing_digest()).unwrap_or_default()
-    }
-
-    fn get_read_pending_time(&self) -> Duration {
-        self.inner.as_ref().map(|inner| inner.get_read_pending_time()).unwrap_or_default()
-    }
-
-    fn get_write_pending_time(&self) -> Duration {
-        self.inner.as_ref().map(|inner| inner.get_write_pending_time()).unwrap_or_default()
-    }
-}
-
-impl GetProxyDigest for GatedStream {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.as_ref()?.get_proxy_digest()
-    }
-
-    fn set_proxy_digest(&mut self, digest: ProxyDigest) {
-        if let Some(inner) = &mut self.inner {
-            inner.set_proxy_digest(digest);
-        }
-    }
-}
-
-impl GetSocketDigest for GatedStream {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.as_ref()?.get_socket_digest()
-    }
-
-    fn set_socket_digest(&mut self, digest: SocketDigest) {
-        if let Some(inner) = &mut self.inner {
-            inner.set_socket_digest(digest);
-        }
-    }
-}
+is_a_transport!(GatedStream, inner, inner_mut);

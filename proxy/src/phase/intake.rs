@@ -5,33 +5,34 @@ use std::time::Duration;
 
 use http::{Method, Version};
 use pingora::http::RequestHeader;
+use pingora::prelude::{Error, ErrorType};
 use pingora::proxy::Session;
 use rules::decide::{Redirection, Refusal};
+use rules::limits::ClientTimes;
 use rules::lookalike::Names;
 use rules::normal::normal;
+use rules::overload::Shed;
 use rules::{Facts, Verdict};
 
 use crate::clock::now_unix;
 use crate::exchange::{Exchange, Known, Subject};
+use crate::gate::{self, Refusal as Refused};
 use crate::handler::Handler;
 use crate::problem::{self, Problem};
-use crate::{forwarding, hops, identity, trace};
+use crate::{connection, forwarding, hops, identity, trace};
 
-/// How long a connection may stay open without a request, in seconds.
-const IDLE_SECONDS: u64 = 60;
-/// How long a client may pause while it sends a request.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a client may take no bytes of an answer.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long what is left of a body may take to come in once it has been answered.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// Bounds what the client may take, for every request of a connection: Pingora drops the time-outs after the first.
-pub(crate) fn bound(session: &mut Session) {
+pub(crate) fn bound(session: &mut Session, times: &ClientTimes) {
     // What the client's version and Connection ask for stays: an HTTP/1.0 client waits for the end of the connection.
     if session.as_downstream().as_http1().is_some_and(|session| session.will_keepalive()) {
-        session.set_keepalive(Some(IDLE_SECONDS));
+        session.set_keepalive(Some(times.idle.as_secs().max(1)));
     }
-    session.set_read_timeout(Some(READ_TIMEOUT));
-    session.set_write_timeout(Some(WRITE_TIMEOUT));
+    session.set_read_timeout(Some(times.read));
+    session.set_write_timeout(Some(times.write));
+    session.set_total_drain_timeout(Some(DRAIN_WITHIN));
     session.as_downstream_mut().set_pipelining_enabled(true);
 }
 
@@ -41,9 +42,15 @@ pub(crate) async fn decide(
     session: &mut Session,
     exchange: &mut Exchange,
 ) -> pingora::Result<bool> {
+    if handler.pressure.gives_up(Shed::Requests) {
+        exchange.subject = Subject::Answered(None);
+        problem::send(session, exchange, &Problem::overload()).await;
+        return Ok(true);
+    }
     let mut known = know(session, exchange);
     let tenants = exchange.snapshot.table.tenant_headers();
-    let admitted = admit(session, &mut known, tenants);
+    let admitted =
+        judge_http2(handler, session).and_then(|()| admit(session, exchange, &mut known, tenants));
     identity::remove_claims(session.as_downstream_mut().req_header_mut(), known.trusted, tenants);
     let verdict = admitted.map(|()| verdict(session, exchange, &known));
     exchange.facts = Some(Box::new(known));
@@ -96,7 +103,12 @@ fn authority(session: &Session) -> &str {
 }
 
 /// Lets a request in that everybody reads alike, and learns the one spelling of its path. (INV-11)
-fn admit(session: &Session, known: &mut Known, tenants: &Names) -> Result<(), Problem> {
+fn admit(
+    session: &Session,
+    exchange: &Exchange,
+    known: &mut Known,
+    tenants: &Names,
+) -> Result<(), Problem> {
     let head = session.req_header();
     let nameless = head.version == Version::HTTP_11 && known.host.is_empty();
     if nameless || head.headers.get_all(http::header::HOST).iter().count() > 1 {
@@ -104,6 +116,10 @@ fn admit(session: &Session, known: &mut Known, tenants: &Names) -> Result<(), Pr
     }
     if head.method == Method::TRACE || head.method == Method::CONNECT {
         return Err(Problem::METHOD_NOT_SERVED);
+    }
+    let name = connection::server_name(session);
+    if name.is_some_and(|name| !exchange.snapshot.table.lead_alike(name, &known.host)) {
+        return Err(Problem::MISDIRECTED);
     }
     if hops::connection_names_protected(&head.headers, tenants) {
         return Err(Problem::BAD_CONNECTION);
@@ -115,6 +131,35 @@ fn admit(session: &Session, known: &mut Known, tenants: &Names) -> Result<(), Pr
         known.normal_path = Some(path.into());
     }
     Ok(())
+}
+
+/// What the gate sees to in HTTP/1, for a head that has been decoded already. (INV-11)
+fn judge_http2(handler: &Handler, session: &mut Session) -> Result<(), Problem> {
+    if !session.is_http2() {
+        return Ok(());
+    }
+    let has_body = !session.as_downstream_mut().is_body_empty();
+    let judged = gate::judge_decoded(session.req_header(), has_body, &handler.policies.current());
+    judged.map_err(|refusal| {
+        handler.counters.count_refused(refusal);
+        Problem::refused(refusal)
+    })
+}
+
+/// Ends a request whose body comes so slowly that it only holds a connection to the service.
+pub(crate) fn watch_body(
+    handler: &Handler,
+    session: &Session,
+    exchange: &Exchange,
+) -> pingora::Result<()> {
+    let rate = exchange.snapshot.limits.body;
+    let came = u64::try_from(session.body_bytes_read()).unwrap_or(u64::MAX);
+    if exchange.upgraded || !rate.is_too_slow(came, exchange.started.elapsed()) {
+        return Ok(());
+    }
+    handler.counters.count_refused(Refused::SlowBody);
+    let error = Error::explain(ErrorType::HTTPStatus(408), "the body comes too slowly");
+    Err(error.into_down())
 }
 
 /// The path of a request in normal form. A target in absolute form counts by its path: its authority is the Host, which

@@ -16,7 +16,7 @@ use rustls::ClientConfig;
 
 use super::breaker::{Breaker, Breaking};
 use super::connect::{Connector, Tcp};
-use super::tls::{self, TlsError};
+use crate::upstream_tls::{self, TlsError};
 
 /// More upstreams than this are not remembered at once.
 const MOST_UPSTREAMS: usize = 1_024;
@@ -118,7 +118,7 @@ impl Destination {
         let tcp = Tcp { address };
         let over_tls = |tls: &UpstreamTls| {
             let config = self.tls_config(tls, upstream.http2)?;
-            let name = tls::server_name(tls, target.address.host())?;
+            let name = upstream_tls::server_name(tls, target.address.host())?;
             let name = Arc::new(FixedServerNameResolver::new(name));
             Ok::<_, TlsError>(HttpsConnector::new(tcp, config, true, name))
         };
@@ -142,7 +142,7 @@ impl Destination {
         if let Some(config) = self.tls.get() {
             return Ok(Arc::clone(config));
         }
-        let made = Arc::new(tls::client_config(tls, http2)?);
+        let made = Arc::new(upstream_tls::client_config(tls, http2)?);
         Ok(Arc::clone(self.tls.get_or_init(|| made)))
     }
 }

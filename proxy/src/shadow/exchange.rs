@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use rules::compare::{Answer, Comparison, compare};
 use rules::exchange::{NotComparable, Outcome};
+use rules::overload::Shed;
 use rules::route::Arm;
 use rules::sli::ShadowResult;
 use tokio::sync::oneshot;
@@ -33,6 +34,9 @@ pub(super) async fn run(
     drop(permit);
     let primary = primary.await.unwrap_or(Err(NotComparable::ClientAbort));
     let comparison = match (primary, shadow) {
+        (Ok(_), Ok(_)) if ticket.pressure.gives_up(Shed::Comparisons) => {
+            not_comparable(NotComparable::Shed)
+        }
         (Ok(primary), Ok(shadow)) => judge(&ticket.route.compare, serving, primary, shadow),
         // What the client saw comes first: a copy of a broken exchange says nothing.
         (Err(reason), _) | (Ok(_), Err(reason)) => not_comparable(reason),

@@ -5,7 +5,7 @@
 //! - `sender`: the way in, with its own runtime; `capture`: what the phases of a request tell it;
 //! - `ledger`, `body`, `breaker`, `ticket`: the bounds (INV-7), and exactly one outcome per exchange;
 //! - `exchange`: the life of one copy; `request`: the head it carries; `call`: sending it and reading the answer;
-//! - `destinations`, `connect`, `tls`: one set of connections per upstream and generation.
+//! - `destinations`, `connect`: one set of connections per upstream and generation.
 
 mod body;
 mod breaker;
@@ -18,7 +18,6 @@ mod ledger;
 mod request;
 mod sender;
 mod ticket;
-mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use config::ShadowLimits;
 use rules::exchange::{ExchangeReport, NotComparable, Outcome};
+use rules::overload::Shed;
 use rules::route::Route;
 use rules::sli::ShadowResult;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -17,6 +18,7 @@ use super::destinations::Destinations;
 use super::ledger::{Ledger, ShadowGauges};
 use super::request::{Head, copied, head_bytes};
 use super::ticket::Ticket;
+use crate::connection::Pressure;
 
 /// Threads that send copies and compare answers.
 const THREADS: usize = 2;
@@ -25,6 +27,7 @@ const THREADS: usize = 2;
 #[derive(Debug, Clone)]
 pub struct ShadowSender {
     ledger: Arc<Ledger>,
+    pressure: Arc<Pressure>,
     destinations: Arc<Destinations>,
     reports: mpsc::Sender<ExchangeReport>,
     runtime: Arc<OwnRuntime>,
@@ -35,17 +38,23 @@ impl ShadowSender {
     ///
     /// Without threads to be had, every copy is shed: a shadow never keeps the proxy from serving. (INV-8)
     #[must_use]
-    pub fn start(limits: ShadowLimits, reports: mpsc::Sender<ExchangeReport>) -> Self {
-        Self::start_breaking(limits, reports, Breaking::default())
+    pub(crate) fn start(
+        limits: ShadowLimits,
+        pressure: Arc<Pressure>,
+        reports: mpsc::Sender<ExchangeReport>,
+    ) -> Self {
+        Self::start_breaking(limits, pressure, reports, Breaking::default())
     }
 
     pub(super) fn start_breaking(
         limits: ShadowLimits,
+        pressure: Arc<Pressure>,
         reports: mpsc::Sender<ExchangeReport>,
         breaking: Breaking,
     ) -> Self {
         Self {
             ledger: Ledger::new(limits),
+            pressure,
             destinations: Arc::new(Destinations::new(breaking)),
             reports,
             runtime: Arc::new(OwnRuntime::start()),
@@ -72,6 +81,9 @@ impl ShadowSender {
     }
 
     fn pending(&self, original: Original) -> Result<Pending, ShadowResult> {
+        if self.pressure.gives_up(Shed::Copies) {
+            return Err(ShadowResult::Shed);
+        }
         let runtime = self.runtime.handle().ok_or(ShadowResult::Shed)?;
         let slot = self.ledger.slot().ok_or(ShadowResult::Shed)?;
         let claim = self.ledger.claim(head_bytes(&original.headers)).ok_or(ShadowResult::Shed)?;
@@ -85,6 +97,7 @@ impl ShadowSender {
             route,
             exchange_id: original.exchange_id,
             ledger: Arc::clone(&self.ledger),
+            pressure: Arc::clone(&self.pressure),
             reports: self.reports.clone(),
             slot: Some(slot),
         };

@@ -9,6 +9,7 @@ use rules::exchange::{ExchangeReport, NotComparable, Outcome};
 use tokio::sync::mpsc;
 
 use super::ledger::{Ledger, Slot};
+use crate::connection::Pressure;
 
 /// One exchange's place and duty: to be settled once. What is dropped unsettled (the sender stops) counts as shed.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Ticket {
     pub(super) route: Arc<Route>,
     pub(super) exchange_id: Box<str>,
     pub(super) ledger: Arc<Ledger>,
+    pub(super) pressure: Arc<Pressure>,
     pub(super) reports: mpsc::Sender<ExchangeReport>,
     /// None once settled.
     pub(super) slot: Option<Slot>,

@@ -7,7 +7,7 @@ use http::HeaderName;
 
 use super::paths::{Entry, PathIndex};
 use super::{HostMatch, PathMatch, Precedence};
-use crate::facts::Facts;
+use crate::facts::{Facts, host_name};
 use crate::lookalike::Names;
 use crate::route::{FamilyId, Route, RouteId};
 
@@ -101,6 +101,28 @@ impl RouteTable {
         };
         let entry = exact().or_else(below).or_else(|| first(&self.any))?;
         Some((self.route(entry.route)?, entry.route, entry.family))
+    }
+}
+
+impl RouteTable {
+    /// Whether requests for two hosts can lead to the same routes only: who has proven to be one of them may be asked for
+    /// the other.
+    #[must_use]
+    pub fn lead_alike(&self, one: &str, other: &str) -> bool {
+        let (mut buffer, mut other_buffer) = ([0; MAX_HOST], [0; MAX_HOST]);
+        let one = lower_case(host_name(one), &mut buffer);
+        let other = lower_case(host_name(other), &mut other_buffer);
+        match (one, other) {
+            (Some(one), Some(other)) => one == other || self.patterns(one).eq(self.patterns(other)),
+            _ => false,
+        }
+    }
+
+    /// The host patterns that a host belongs to, the most specific first.
+    fn patterns(&self, host: &str) -> impl Iterator<Item = *const HostIndex> {
+        let suffixes = std::iter::successors(parent(host), |name| parent(name));
+        let below = suffixes.filter_map(|suffix| self.below.get(suffix));
+        self.exact.get(host).into_iter().chain(below).map(std::ptr::from_ref)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::target::Target;
+use crate::tls::Certificate;
 use crate::{Share, UpstreamName};
 
 /// How many requests an HTTP/2 connection to a target carries at the same time.
@@ -16,6 +17,8 @@ pub struct UpstreamTls {
     pub server_name: Option<Box<str>>,
     /// Certificates to trust instead of the system's, as DER.
     pub roots: Option<Arc<Vec<Vec<u8>>>>,
+    /// What Turnout itself shows to targets that ask for a certificate.
+    pub client: Option<Arc<Certificate>>,
     /// Whether the certificate is not verified at all (`insecure_skip_verify`).
     pub skip_verify: bool,
 }

@@ -3,15 +3,15 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use pingora::protocols::{Shutdown, Stream};
+use pingora::protocols::Shutdown;
 use rules::{Snapshot, SnapshotCell};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, timeout};
 
 use super::super::answer;
-use super::super::policy::Policies;
 use super::super::stream::{GatedStream, ReturnSlot, Surroundings};
 use super::super::{Refusal, Refused};
+use crate::connection::Transport;
 use crate::metrics::ProxyCounters;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -28,12 +28,9 @@ struct Pair {
 fn pair() -> Pair {
     let (client, inner) = tokio::io::duplex(64 * 1024);
     let cell = Arc::new(SnapshotCell::new(Arc::new(Snapshot::default())));
-    let surroundings = Surroundings {
-        policies: Policies::new(cell),
-        counters: Arc::new(ProxyCounters::default()),
-    };
+    let surroundings = Surroundings::new(cell, Arc::new(ProxyCounters::default()));
     let slot = ReturnSlot::default();
-    let inner: Stream = Box::new(inner);
+    let inner = Transport::new(Box::new(inner));
     let server = GatedStream::new(inner, Arc::new(surroundings), Arc::clone(&slot));
     Pair { client, server, slot }
 }

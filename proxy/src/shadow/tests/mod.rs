@@ -16,14 +16,20 @@ use rules::exchange::{ExchangeReport, Outcome};
 use rules::route::{AfterSunset, Arm, RouteTimeouts, ShadowCredentials, ShadowPolicy};
 use rules::sli::ShadowResult;
 use rules::upstream::{Protection, Target, TargetState, UpstreamDefinition, UpstreamTimeouts};
-use rules::{Route, Upstream};
+use rules::{Route, SnapshotCell, Upstream};
 use tokio::sync::mpsc;
 
 use super::breaker::Breaking;
 use super::{Capture, Original, PrimaryEnd, ShadowSender};
+use crate::connection::Pressure;
 
 /// Nothing in these tests takes this long, however busy the machine.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Nothing else to do.
+fn calm() -> Arc<Pressure> {
+    Arc::new(Pressure::new(Arc::new(SnapshotCell::new(Arc::default()))))
+}
 
 /// A sender, a route and an upstream to copy to.
 struct Bench {
@@ -37,7 +43,7 @@ impl Bench {
     fn new(address: &str) -> Self {
         let (offers, reports) = mpsc::channel(64);
         let limits = ShadowLimits { max_in_flight: 64, max_bytes: 1 << 20 };
-        let sender = ShadowSender::start(limits, offers);
+        let sender = ShadowSender::start(limits, calm(), offers);
         Self {
             sender,
             reports,
@@ -48,7 +54,8 @@ impl Bench {
 
     fn limited(mut self, max_in_flight: usize, max_bytes: usize) -> Self {
         let (offers, reports) = mpsc::channel(64);
-        self.sender = ShadowSender::start(ShadowLimits { max_in_flight, max_bytes }, offers);
+        self.sender =
+            ShadowSender::start(ShadowLimits { max_in_flight, max_bytes }, calm(), offers);
         self.reports = reports;
         self
     }
@@ -57,7 +64,7 @@ impl Bench {
         let (offers, reports) = mpsc::channel(64);
         let limits = ShadowLimits { max_in_flight: 64, max_bytes: 1 << 20 };
         let breaking = Breaking { after_failures, pause };
-        self.sender = ShadowSender::start_breaking(limits, offers, breaking);
+        self.sender = ShadowSender::start_breaking(limits, calm(), offers, breaking);
         self.reports = reports;
         self
     }

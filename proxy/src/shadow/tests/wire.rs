@@ -180,7 +180,7 @@ async fn certificates_are_verified_as_the_upstream_says() {
         (name("candidate.internal"), None, false, Outcome::NotComparable(verified)),
         (None, None, true, Outcome::Match),
     ] {
-        let tls = UpstreamTls { server_name, roots, skip_verify };
+        let tls = UpstreamTls { server_name, roots, client: None, skip_verify };
         let case = format!("{:?} {skip_verify}", tls.server_name);
         let mut bench = Bench::new(&address).upstream(|definition| definition.tls = Some(tls));
         assert_eq!(bench.exchange("{}").await.outcome, expected, "{case}");

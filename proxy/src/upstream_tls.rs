@@ -1,4 +1,4 @@
-//! How do copies speak TLS? As the upstream says, with ring, verified unless opted out.
+//! How do copies and checks speak TLS? As the upstream says, with ring, verified unless opted out.
 
 use std::io;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use hyper_rustls::ConfigBuilderExt;
 use rules::upstream::UpstreamTls;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// Why no TLS connection can be made at all.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TlsError {
+pub(crate) enum TlsError {
     /// The system's certificates cannot be read.
     #[error("the system's certificates cannot be read")]
     SystemRoots(#[source] io::Error),
@@ -29,8 +29,8 @@ pub(super) enum TlsError {
     },
 }
 
-/// The TLS configuration of an upstream's copies.
-pub(super) fn client_config(tls: &UpstreamTls, http2: bool) -> Result<ClientConfig, TlsError> {
+/// The TLS configuration of an upstream.
+pub(crate) fn client_config(tls: &UpstreamTls, http2: bool) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
@@ -47,17 +47,30 @@ pub(super) fn client_config(tls: &UpstreamTls, http2: bool) -> Result<ClientConf
         }
         None => builder.with_native_roots().map_err(TlsError::SystemRoots)?,
     };
-    let mut config = builder.with_no_client_auth();
+    let mut config = match &tls.client {
+        Some(own) => {
+            let chain = own.chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
+            let key = PrivateKeyDer::try_from(own.key.reveal().to_vec());
+            let key = key.map_err(|why| rustls::Error::General(why.to_owned()))?;
+            builder.with_client_auth_cert(chain, key)?
+        }
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     Ok(config)
 }
 
 /// The name to ask for and to verify: the upstream's own, or else the target's host.
-pub(super) fn server_name(
+pub(crate) fn server_name(
     tls: &UpstreamTls,
     target_host: &str,
 ) -> Result<ServerName<'static>, TlsError> {
-    let name = tls.server_name.as_deref().unwrap_or(target_host);
+    name(tls.server_name.as_deref(), target_host)
+}
+
+/// The name to ask for and to verify, of one that is perhaps set and of the target's host.
+pub(crate) fn name(set: Option<&str>, target_host: &str) -> Result<ServerName<'static>, TlsError> {
+    let name = set.unwrap_or(target_host);
     ServerName::try_from(name.to_owned())
         .map_err(|source| TlsError::ServerName { name: name.to_owned(), source })
 }
