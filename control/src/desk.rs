@@ -134,7 +134,21 @@ impl Desk {
     ///
     /// Says whether there is nothing to try again: a file that is wrong stays wrong, a store may come back.
     pub fn reload(&self, content: Content, why: &str) -> bool {
-        let (detail, problems, settled) = match self.try_reload(content, why) {
+        self.settle(self.try_reload(content, why))
+    }
+
+    /// Reads the configuration in force once more, because what it refers to changed. Says whether that is settled, as
+    /// [`Desk::reload`] does.
+    pub(crate) fn refresh(&self, why: &str) -> bool {
+        let in_force = self.ledger.present().desired.configuration.clone();
+        let read = self.ledger.file().read(&in_force.text).map_err(Rejected::Invalid);
+        self.settle(read.and_then(|document| {
+            self.take(Configuration { document: Arc::new(document), ..in_force }, why)
+        }))
+    }
+
+    fn settle(&self, taken: Result<(), Rejected>) -> bool {
+        let (detail, problems, settled) = match taken {
             Ok(()) => {
                 self.note_reload(None);
                 return true;
@@ -153,14 +167,17 @@ impl Desk {
         let now = Timestamp::now();
         let text = content.map_err(Rejected::Unreadable)?;
         let given = self.ledger.configuration(text, now).map_err(Rejected::Invalid)?;
-        let configuration = Configuration { from_file: true, ..given };
+        self.take(Configuration { from_file: true, ..given }, why)
+    }
+
+    fn take(&self, configuration: Configuration, why: &str) -> Result<(), Rejected> {
         let order = Order {
             command: Command::Apply(configuration),
             actor: "turnout".to_owned(),
             why: why.to_owned(),
             expected: None,
         };
-        match self.ledger.execute(&order, now) {
+        match self.ledger.execute(&order, Timestamp::now()) {
             Ok(done) => {
                 for warning in done.warnings {
                     tracing::warn!(warning, "the configuration file was taken with a warning");

@@ -95,30 +95,30 @@ impl ConfigFile {
     }
 }
 
-/// Notices when the file's content is another, and has stayed so for a moment.
+/// Notices when what is watched is another, and has stayed so for a moment.
 ///
 /// It compares contents, not times or inodes: Kubernetes swaps a symbolic link above the file, editors rename another
 /// file into its place, and network file systems tell nobody.
 #[derive(Debug)]
-pub(crate) struct Changes {
-    known: Content,
-    unsettled: Option<(Content, Duration)>,
+pub(crate) struct Changes<T> {
+    /// Nothing where whatever comes is news.
+    known: Option<T>,
+    unsettled: Option<(T, Duration)>,
     forget_after: Option<Duration>,
 }
 
-impl Changes {
-    /// Nothing is new as long as the content is `known`.
-    pub(crate) const fn since(known: Content) -> Self {
-        Self { known, unsettled: None, forget_after: None }
+impl<T: Clone + PartialEq> Changes<T> {
+    /// Nothing is new as long as all is as `known`.
+    pub(crate) const fn since(known: T) -> Self {
+        Self { known: Some(known), unsettled: None, forget_after: None }
     }
 
-    /// Takes what the file holds at `now`; returns it once it is news and has settled.
-    pub(crate) fn look(&mut self, content: Content, now: Duration) -> Option<Content> {
+    /// Takes what there is at `now`; returns it once it is news and has settled.
+    pub(crate) fn look(&mut self, content: T, now: Duration) -> Option<T> {
         if self.forget_after.is_some_and(|then| then <= now) {
-            self.forget_after = None;
-            self.known = Err(String::new());
+            (self.forget_after, self.known) = (None, None);
         }
-        if content == self.known {
+        if self.known.as_ref() == Some(&content) {
             self.unsettled = None;
             return None;
         }
@@ -128,7 +128,7 @@ impl Changes {
                     return None;
                 }
                 (self.unsettled, self.forget_after) = (None, None);
-                self.known.clone_from(&content);
+                self.known = Some(content.clone());
                 Some(content)
             }
             _ => {
@@ -138,7 +138,7 @@ impl Changes {
         }
     }
 
-    /// Whatever the file holds then is news again. A change before that is news at once.
+    /// Whatever is there then is news again. A change before that is news at once.
     pub(crate) const fn forget_after(&mut self, then: Duration) {
         self.forget_after = Some(then);
     }

@@ -4,7 +4,8 @@
 //!
 //! - [`command`]: what can be asked for; [`desired`]: what a command makes of the desired state, and how it is stored;
 //! - [`store`]: where every revision is kept; [`ledger`]: a command's way through apply, compile, store and publish;
-//! - [`mod@file`]: where the configuration comes from; [`parity`] and [`window`]: what is known of the arms;
+//! - [`mod@file`] and `referred`: where the configuration comes from, and when it changes;
+//! - [`parity`] and [`window`]: what is known of the arms;
 //! - [`desk`]: all of that while it runs; [`events`], [`meters`] and [`phase`]: what is told of it;
 //! - [`api`]: how it is asked over HTTP; [`node`]: how it begins, runs and ends.
 
@@ -21,6 +22,8 @@ pub mod parity;
 pub mod phase;
 pub mod store;
 pub mod window;
+
+mod referred;
 
 pub use api::openapi;
 pub use node::{Links, Listeners, Node, Opening, RunError, StartError};

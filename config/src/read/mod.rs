@@ -11,7 +11,7 @@ mod secrets;
 mod yaml;
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -87,6 +87,14 @@ pub fn read(source: &Source<'_>) -> Result<Document, Problems> {
     let meaning = compile::check(&document, i64::MIN);
     problems.extend(unfetched.into_iter().chain(meaning).map(|problem| as_written(problem, &tree)));
     Err(Problems::new(source.name, problems))
+}
+
+impl Document {
+    /// The files that it refers to: certificates, keys, tokens.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        secrets::files(self)
+    }
 }
 
 /// Fills in the places of problems in a document that compiled from this text.

@@ -19,6 +19,7 @@ use crate::events::Event;
 use crate::file::{Changes, Content};
 use crate::meters;
 use crate::phase::{Phase, stopped};
+use crate::referred::Seen;
 
 /// How often rates are taken.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -213,14 +214,22 @@ async fn try_to_store(desk: &Arc<Desk>) {
     }
 }
 
-/// Takes the file when it has changed, and at once when asked to.
+/// Takes the file when it or what it refers to has changed, and at once when asked to.
 async fn watch_file(
     desk: Arc<Desk>,
     known: Content,
     mut asked: mpsc::Receiver<()>,
     phase: watch::Receiver<Phase>,
 ) {
-    let (started, mut changes) = (Instant::now(), Changes::since(known));
+    let look = |content: Option<Content>| {
+        let seen = move |desk: &Desk| {
+            let content = content.unwrap_or_else(|| desk.ledger().file().content());
+            Seen::now(content, &desk.ledger().present().desired.configuration.document)
+        };
+        desk.blocking(seen)
+    };
+    let Ok(first) = look(Some(known.clone())).await else { return };
+    let (started, mut changes, mut known) = (Instant::now(), Changes::since(first), known);
     let (mut can_ask, mut patience) = (true, RELOAD_AGAIN);
     loop {
         let asked = tokio::select! {
@@ -231,16 +240,22 @@ async fn watch_file(
                 can_ask
             }
         };
-        let read = desk.blocking(|desk| desk.ledger().file().content()).await;
-        let Ok(content) = read else { continue };
+        let Ok(seen) = look(None).await else { continue };
         let news = if asked {
-            changes = Changes::since(content.clone());
-            Some((content, "SIGHUP"))
+            changes = Changes::since(seen.clone());
+            Some(seen)
         } else {
-            changes.look(content, started.elapsed()).map(|content| (content, "the file changed"))
+            changes.look(seen, started.elapsed())
         };
-        let Some((content, why)) = news else { continue };
-        if desk.apart(move |desk| desk.reload(content, why)).await.unwrap_or(false) {
+        let Some(Seen { content, .. }) = news else { continue };
+        let same_text = !asked && content == known;
+        known.clone_from(&content);
+        let taken = desk.apart(move |desk| match (asked, same_text) {
+            (true, _) => desk.reload(content, "SIGHUP"),
+            (false, false) => desk.reload(content, "the file changed"),
+            (false, true) => desk.refresh("a file that it refers to changed"),
+        });
+        if taken.await.unwrap_or(false) {
             patience = RELOAD_AGAIN;
         } else {
             changes.forget_after(started.elapsed() + patience);
