@@ -27,6 +27,7 @@ mod shift;
 mod state;
 mod streams;
 mod tenants;
+mod unusual_bodies;
 mod upstream_safety;
 mod upstreams;
 mod wire;

@@ -203,6 +203,16 @@ pub enum EncodedSlash {
     Keep,
 }
 
+/// What becomes of bodies of GET, HEAD and DELETE, which have no meaning there. (RFC 9110, section 9.3)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnusualBodies {
+    /// They are refused with 400: readers that do not expect a body may take it for the next request.
+    #[default]
+    Refuse,
+    /// All services behind the route read them.
+    Allow,
+}
+
 /// Whether a copy may carry the client's credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ShadowCredentials {
@@ -239,6 +249,8 @@ pub struct Route {
     pub after_sunset: AfterSunset,
     /// What becomes of paths that hold a slash as data.
     pub encoded_slash: EncodedSlash,
+    /// What becomes of bodies of GET, HEAD and DELETE.
+    pub unusual_bodies: UnusualBodies,
     /// Whether stable serves what the candidate fails to (safe and idempotent methods only).
     pub fallback_to_stable: bool,
     /// How the tenant is found.

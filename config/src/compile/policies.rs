@@ -1,16 +1,25 @@
-//! Within which bounds does a route serve, copy and compare? Time-outs, shadow policy, comparison rules, first shift.
+//! Within which bounds does a route serve, copy and compare? Bodies, time-outs, shadow policy, comparison rules, first
+//! shift.
 
 use http::Method;
 use rules::compare::{ArrayRule, CompareRules};
-use rules::route::{RouteTimeouts, ShadowCredentials, ShadowPolicy};
+use rules::route::{RouteTimeouts, ShadowCredentials, ShadowPolicy, UnusualBodies};
 
 use super::conditions::{header_name, methods};
 use super::findings::{Findings, Pointer};
 use super::upstreams::not_zero;
 use crate::document::route::{
     ArraySpec, CompareSpec, CredentialsSpec, RouteSpec, RouteTimeoutsSpec, ShadowSpec,
+    UnusualBodiesSpec,
 };
 use crate::units::{ByteSize, Time};
+
+pub(super) const fn unusual_bodies(spec: Option<UnusualBodiesSpec>) -> UnusualBodies {
+    match spec {
+        None | Some(UnusualBodiesSpec::Refuse) => UnusualBodies::Refuse,
+        Some(UnusualBodiesSpec::Allow) => UnusualBodies::Allow,
+    }
+}
 
 pub(super) fn timeouts(
     spec: &RouteTimeoutsSpec,

@@ -13,7 +13,7 @@ use super::conditions::conditions;
 use super::filters::{authority, edits};
 use super::findings::{Findings, Pointer};
 use super::paths::{Around, after_sunset, encoded_slash, families};
-use super::policies::{compare, shadow, start, timeouts};
+use super::policies::{compare, shadow, start, timeouts, unusual_bodies};
 use super::redirects::redirect;
 use super::tenancy::{Asking, sticky, tenant_rule};
 use crate::document::{Document, RouteSpec};
@@ -105,6 +105,7 @@ fn route(
         families: families.into(),
         after_sunset: after_sunset(spec.after_sunset),
         encoded_slash: encoded_slash(spec.encoded_slash),
+        unusual_bodies: unusual_bodies(spec.unusual_bodies),
         fallback_to_stable: spec.fallback.is_some(),
         tenant,
         sticky,

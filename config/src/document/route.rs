@@ -28,6 +28,9 @@ pub struct RouteSpec {
     /// What becomes of requests whose path holds a slash as data, `%2F`: refused, where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoded_slash: Option<EncodedSlashSpec>,
+    /// What becomes of bodies of GET, HEAD and DELETE, which have no meaning there: refused, where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusual_bodies: Option<UnusualBodiesSpec>,
     /// One of these methods. Any method where none are given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,
@@ -121,6 +124,16 @@ pub enum EncodedSlashSpec {
     Refuse,
     /// It is data for all services behind the route, and stays as it is.
     Keep,
+}
+
+/// What becomes of bodies of GET, HEAD and DELETE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnusualBodiesSpec {
+    /// They are refused with 400.
+    Refuse,
+    /// All services behind the route read them.
+    Allow,
 }
 
 /// One side of a route.

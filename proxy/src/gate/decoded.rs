@@ -4,9 +4,10 @@
 use http::Method;
 use http::header::{HOST, TE, TRANSFER_ENCODING};
 use pingora::http::RequestHeader;
+use rules::route::UnusualBodies;
 
 use super::head::{Framing, Head};
-use super::policy::{Policy, UnusualBodies};
+use super::policy::Policy;
 use super::refusal::Refusal;
 
 /// Judges a head whose body, if it has one, is framed by the protocol.
@@ -19,7 +20,7 @@ pub(crate) fn judge(head: &RequestHeader, has_body: bool, policy: &Policy) -> Re
     judged.scan(&text, policy)?.ok_or(Refusal::Field)?;
     let framing = judged.framing(policy)?;
     let unusual = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE);
-    if unusual && has_body && policy.bodies == UnusualBodies::Refused {
+    if unusual && has_body && policy.unusual_bodies == UnusualBodies::Refuse {
         return Err(Refusal::Body);
     }
     match framing {

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use memchr::memchr;
+use rules::route::UnusualBodies;
 
 use super::fields::Fields;
-use super::policy::{Policy, UnusualBodies};
+use super::policy::Policy;
 use super::refusal::Refusal;
 use super::request_line::{self, Method, RequestLine};
 
@@ -117,7 +118,7 @@ impl Head {
             matches!(request.method, Method::Get | Method::Head | Method::Delete)
         });
         let has_body = matches!(framing, Framing::Length(_) | Framing::Chunked);
-        if has_body && unusual && policy.bodies == UnusualBodies::Refused {
+        if has_body && unusual && policy.unusual_bodies == UnusualBodies::Refuse {
             return Err(Refusal::Body);
         }
         Ok(framing)

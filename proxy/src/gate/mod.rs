@@ -18,7 +18,7 @@
 //! - HTTP/0.9, other versions than 1.0 and 1.1, CONNECT, methods that no route lists, and the PROXY protocol.
 //! - Bare line feeds, folded lines, blanks before a colon or beside a size, even where a lenient mode allows them.
 //! - Names with other signs in place of a protected name's hyphens, though they are names of their own.
-//! - A body of GET, HEAD or DELETE, unless the policy allows it. A Content-Length of 0 is no body.
+//! - A body of GET, HEAD or DELETE, unless a route allows it. A Content-Length of 0 is no body.
 //!
 //! Escaped control characters and empty segments in a path pass here and are refused where the path is normalised.
 //!
@@ -45,7 +45,7 @@ pub(crate) use answer::refuse as answer;
 pub use byte_gate::{ByteGate, Refused};
 pub(crate) use decoded::judge as judge_decoded;
 pub(crate) use policy::Policies;
-pub use policy::{Policy, UnusualBodies};
+pub use policy::Policy;
 pub use refusal::Refusal;
 pub(crate) use stream::{GatedStream, ReturnSlot, Surroundings};
 

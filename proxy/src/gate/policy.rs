@@ -6,17 +6,8 @@ use arc_swap::{ArcSwap, Guard};
 use rules::limits::ClientLimits;
 use rules::lookalike::Names;
 use rules::matching::RouteTable;
+use rules::route::UnusualBodies;
 use rules::{Snapshot, SnapshotCell};
-
-/// What becomes of bodies of GET, HEAD and DELETE, which have no meaning there. (RFC 9110, section 9.3)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UnusualBodies {
-    /// They are refused: readers that do not expect a body may take it for the next request.
-    #[default]
-    Refused,
-    /// They pass.
-    Allowed,
-}
 
 /// What a request is judged by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,8 +18,9 @@ pub struct Policy {
     pub methods: Box<[Box<str>]>,
     /// Fields that routes read tenants from.
     pub identity: Names,
-    /// What becomes of bodies where none is expected.
-    pub bodies: UnusualBodies,
+    /// What becomes of bodies where none is expected: they pass where any route allows them. Which route a request is for
+    /// is found out later; it is refused then, where its own does not.
+    pub unusual_bodies: UnusualBodies,
 }
 
 impl Policy {
@@ -39,10 +31,13 @@ impl Policy {
         let mut methods: Vec<Box<str>> = methods.map(|method| method.as_str().into()).collect();
         methods.sort_unstable();
         methods.dedup();
+        let allowed =
+            table.routes().iter().any(|route| route.unusual_bodies == UnusualBodies::Allow);
         Self {
             limits,
             methods: methods.into(),
             identity: table.tenant_headers().clone(),
+            unusual_bodies: if allowed { UnusualBodies::Allow } else { UnusualBodies::Refuse },
             ..Self::default()
         }
     }

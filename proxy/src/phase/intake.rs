@@ -12,7 +12,8 @@ use rules::limits::ClientTimes;
 use rules::lookalike::Names;
 use rules::normal::normal;
 use rules::overload::Shed;
-use rules::{Facts, Verdict};
+use rules::route::UnusualBodies;
+use rules::{Facts, Route, Verdict};
 
 use crate::clock::now_unix;
 use crate::exchange::{Exchange, Known, Subject};
@@ -57,8 +58,15 @@ pub(crate) async fn decide(
     trace::begin(session.as_downstream_mut().req_header_mut())?;
     match verdict {
         Ok(Verdict::Forward(decision)) => {
+            let place = (decision.route, decision.family);
             exchange.subject = Subject::Forwarded(Box::new(decision));
-            return Ok(false);
+            if !exchange.route().is_some_and(|route| has_unwanted_body(session, route)) {
+                return Ok(false);
+            }
+            exchange.subject = Subject::Answered(Some(place));
+            handler.counters.count_refused(Refused::Body);
+            session.set_keepalive(None);
+            problem::send(session, exchange, &Problem::refused(Refused::Body)).await;
         }
         Err(problem) => {
             exchange.subject = Subject::Answered(None);
@@ -74,6 +82,22 @@ pub(crate) async fn decide(
         Ok(Verdict::Redirect(to)) => redirect(session, exchange, &to).await?,
     }
     Ok(true)
+}
+
+/// Whether a request has a body that its method gives no meaning, and that its route does not allow. The gate lets it in
+/// where any route does.
+fn has_unwanted_body(session: &mut Session, route: &Route) -> bool {
+    let head = session.req_header();
+    let unusual = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE);
+    if !unusual || route.unusual_bodies == UnusualBodies::Allow {
+        return false;
+    }
+    if session.is_http2() {
+        return !session.as_downstream_mut().is_body_empty();
+    }
+    let length = head.headers.get(http::header::CONTENT_LENGTH);
+    let chunked = head.headers.contains_key(http::header::TRANSFER_ENCODING);
+    chunked || length.is_some_and(|length| length != "0")
 }
 
 fn know(session: &Session, exchange: &Exchange) -> Known {

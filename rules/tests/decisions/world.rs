@@ -11,7 +11,7 @@ use rules::matching::{Conditions, NamedMatch, PathMatch, RouteTable, ValueMatch}
 use rules::path::Rewrite;
 use rules::route::{
     AfterSunset, Alias, ArmDefinition, EncodedSlash, Family, HeaderEdits, Redirect, RouteTimeouts,
-    ShadowCredentials, ShadowPolicy, Sticky, UpstreamId,
+    ShadowCredentials, ShadowPolicy, Sticky, UnusualBodies, UpstreamId,
 };
 use rules::shift::Shifts;
 use rules::sli::RouteCounters;
@@ -251,6 +251,7 @@ impl RouteCase {
                 "keep" => EncodedSlash::Keep,
                 other => panic!("{other}"),
             },
+            unusual_bodies: UnusualBodies::default(),
             fallback_to_stable: false,
             tenant: self.tenant_rule(),
             sticky: sticky(&self.sticky),

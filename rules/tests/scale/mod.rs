@@ -8,7 +8,7 @@ use rules::compare::CompareRules;
 use rules::matching::{Conditions, PathMatch, RouteTable};
 use rules::route::{
     Alias, ArmDefinition, EncodedSlash, Family, HeaderEdits, RouteTimeouts, ShadowCredentials,
-    ShadowPolicy, UpstreamId,
+    ShadowPolicy, UnusualBodies, UpstreamId,
 };
 use rules::shift::Shifts;
 use rules::sli::RouteCounters;
@@ -115,6 +115,7 @@ fn route(n: u32) -> Route {
         families: families.into(),
         after_sunset: rules::route::AfterSunset::Serve,
         encoded_slash: EncodedSlash::Refuse,
+        unusual_bodies: UnusualBodies::Refuse,
         fallback_to_stable: false,
         tenant: TenantRule {
             sources: [TenantSource::Header("x-tenant-id".parse().unwrap())].into(),

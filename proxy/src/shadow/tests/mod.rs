@@ -171,6 +171,7 @@ fn route() -> Route {
         families: Box::default(),
         after_sunset: AfterSunset::Serve,
         encoded_slash: rules::route::EncodedSlash::default(),
+        unusual_bodies: rules::route::UnusualBodies::default(),
         fallback_to_stable: false,
         tenant: Default::default(),
         sticky: None,
