@@ -7,6 +7,7 @@
 mod kit;
 
 mod aliases;
+mod answers;
 mod bad_shadows;
 mod cli;
 mod control;

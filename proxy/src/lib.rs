@@ -1,12 +1,11 @@
 //! Bytes: everything that touches Pingora, and the shadow sender.
 //!
 //! Read [`server`] for what runs side by side, `connection` for what becomes of a client's connection, [`gate`] for what
-//! clients may send, `handler` for which phase is called when, `phase/` for the life of a
-//! request, one file per phase, and [`shadow`] for copies and their comparison. `exchange` is what is remembered of one
-//! request; `protected` lists the fields that nobody may smuggle in; `identity`, `hops`, `trace`, `forwarding`, `location`
-//! and `problem` are what the two sides learn of each other; `peers`, `upstream_tls`, `resolver`, `health` and `probe` are
-//! about targets; `metrics`,
-//! `pool_metrics` and `access_log` are what is seen from outside.
+//! clients may send, `handler` for which phase is called when, `phase/` for the life of a request, one file per phase, and
+//! [`shadow`] for copies and their comparison. `exchange` is what is remembered of one request; `protected` lists the fields
+//! that nobody may smuggle in, `framing` says what tells where a message ends; `identity`, `hops`, `trace`, `forwarding`,
+//! `location` and `problem` are what the two sides learn of each other; `peers`, `upstream_tls`, `resolver`, `health` and
+//! `probe` are about targets; `metrics`, `pool_metrics` and `access_log` are what is seen from outside.
 
 mod access_log;
 mod alias;
@@ -15,6 +14,7 @@ mod clock;
 mod connection;
 mod exchange;
 mod forwarding;
+mod framing;
 pub mod gate;
 mod handler;
 mod health;

@@ -9,9 +9,7 @@ use super::host::is_authority;
 use super::policy::Policy;
 use super::protected::{is_protected, looks_protected};
 use super::refusal::Refusal;
-
-/// The most digits of a Content-Length.
-const LENGTH_DIGITS: usize = 15;
+use crate::framing::plain_number;
 
 /// What the fields have said so far. Places are counted from the head's first byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,17 +116,6 @@ impl Fields {
         let known = value.eq_ignore_ascii_case(b"chunked");
         if first && known { Ok(()) } else { Err(Refusal::TransferEncoding) }
     }
-}
-
-/// A number without sign, blanks, or zeros before it, which some readers take for octal.
-fn plain_number(text: &[u8]) -> Option<u64> {
-    let led_by_zero = text.len() > 1 && text.first() == Some(&b'0');
-    if text.is_empty() || text.len() > LENGTH_DIGITS || led_by_zero {
-        return None;
-    }
-    text.iter().try_fold(0_u64, |number, byte| {
-        byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'))
-    })
 }
 
 #[cfg(test)]

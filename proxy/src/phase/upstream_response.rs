@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use http::header::CONTENT_LENGTH;
 use pingora::http::ResponseHeader;
 use pingora::prelude::{Error, ErrorType, Result};
 use pingora::proxy::Session;
@@ -12,7 +13,7 @@ use rules::sli::ErrorClass;
 use crate::clock::now_ms;
 use crate::exchange::Exchange;
 use crate::location::{Sides, map_back};
-use crate::{forwarding, hops};
+use crate::{forwarding, framing, hops};
 
 /// How many interim answers an arm may send before its answer: early hints and the like are few.
 const MOST_INTERIM: u8 = 8;
@@ -26,6 +27,9 @@ pub(crate) fn head(
     exchange.answering = true;
     if exchange.time_left().is_zero() {
         return Error::e_explain(ErrorType::HTTPStatus(504), "the exchange took too long");
+    }
+    if let Some(why) = framing::unclear(response) {
+        return broken(why);
     }
     if is_interim(response.status) {
         exchange.interim = exchange.interim.saturating_add(1);
@@ -85,6 +89,9 @@ pub(crate) fn to_client(
     exchange: &Exchange,
 ) -> Result<()> {
     hops::remove_hop_by_hop(response);
+    if framing::is_bodiless(response.status) {
+        response.remove_header(&CONTENT_LENGTH);
+    }
     if is_interim(response.status) {
         return Ok(());
     }
