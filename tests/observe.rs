@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::kit::{
-    Client, Origin, Setup, Turnout, eventually, eventually_some, get, origin, post, sample, status,
+    Client, Origin, Setup, Turnout, ask, eventually, eventually_some, get, origin, post, sample,
+    status,
 };
 
 const SMS: &str = r#"
@@ -255,4 +256,23 @@ async fn the_access_log_can_be_turned_off() {
     turnout.ended().await;
     turnout.output().complete().await;
     assert!(!turnout.output().contains("http.request.method"), "{}", turnout.output().text());
+}
+
+/// What the gate refuses is no request yet: its line tells why, to whom, and nothing of what came.
+#[tokio::test]
+async fn what_is_refused_unread_has_a_line_without_any_of_it() {
+    let (turnout, _old, _new) = sms().await;
+    let stranger = Client::from_address(Some([127, 0, 0, 2].into()));
+    for (client, address) in [(&turnout.client, None), (&stranger, Some("127.0.0.2"))] {
+        let refused = ask("T0PS3CRET", "/v1/sms/t0ps3cret?t0ps3cret").header("x-a", "t0ps3cret");
+        let answer = client.send(turnout.proxy(), refused).await.unwrap().expect(501);
+        let (line, fields) = logged(&turnout, answer.header("x-request-id").unwrap()).await;
+        assert!(!line.to_lowercase().contains("t0ps3cret"), "{line}");
+        assert_eq!(field(&fields, "error.type"), "method_not_served");
+        assert_eq!(field(&fields, "http.response.status_code"), 501);
+        assert_eq!(field(&fields, "http.response.body.size"), answer.body.len());
+        assert_eq!(field(&fields, "turnout.revision"), 1);
+        // The harness's own address is trusted to pass on what others send.
+        assert_eq!(fields.get("client.address").and_then(Value::as_str), address, "{line}");
+    }
 }

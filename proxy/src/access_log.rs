@@ -1,12 +1,14 @@
 //! What is written of each request? One JSON line, off the request's path, without anybody's data. (INV-12)
 
 use std::io::{self, BufWriter, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use jiff::Timestamp;
+use rules::Revision;
 use rules::sli::{ErrorClass, Scheme};
 use rules::upstream::Attempt;
 use serde::Serialize;
@@ -19,6 +21,7 @@ use crate::trace;
 const WAITING_LINES: usize = 8_192;
 
 /// Hands lines to a thread that writes them to standard output.
+#[derive(Debug, Clone)]
 pub(crate) struct AccessLog {
     lines: SyncSender<Vec<u8>>,
     unwritten: Arc<AtomicUsize>,
@@ -96,6 +99,36 @@ struct Entry<'e> {
     shadow: bool,
 }
 
+/// The facts of a request that was refused before it was read: nothing of what came is among them.
+pub(crate) struct Unread<'l> {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) request_id: &'l str,
+    /// Who sent it, where that is not somebody who passes on what others send.
+    pub(crate) client: Option<IpAddr>,
+    pub(crate) revision: Revision,
+    pub(crate) response_bytes: usize,
+}
+
+/// Its line, with those of the attributes that are known.
+#[derive(Serialize)]
+struct UnreadEntry<'e> {
+    timestamp: String,
+    severity: &'static str,
+    #[serde(rename = "http.response.status_code")]
+    status: u16,
+    #[serde(rename = "http.response.body.size")]
+    response_bytes: usize,
+    #[serde(rename = "client.address", skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(rename = "error.type")]
+    error: &'static str,
+    #[serde(rename = "turnout.request_id")]
+    request_id: &'e str,
+    #[serde(rename = "turnout.revision")]
+    revision: u64,
+}
+
 impl AccessLog {
     /// Starts the writer. It ends when the log is dropped, after what is waiting. `unwritten` counts what is waiting, so
     /// that the process does not leave before it is written.
@@ -116,7 +149,25 @@ impl AccessLog {
 
     /// Writes a line, or counts it as dropped when the writer cannot keep up.
     pub(crate) fn write(&self, line: &Line<'_>) {
-        let Ok(mut text) = serde_json::to_vec(&line.entry()) else { return };
+        self.write_entry(&line.entry());
+    }
+
+    /// The same for a request that was refused before it was read.
+    pub(crate) fn write_unread(&self, line: &Unread<'_>) {
+        self.write_entry(&UnreadEntry {
+            timestamp: Timestamp::now().to_string(),
+            severity: "INFO",
+            status: line.status,
+            response_bytes: line.response_bytes,
+            client: line.client.map(|client| client.to_string()),
+            error: line.code,
+            request_id: line.request_id,
+            revision: line.revision.0,
+        });
+    }
+
+    fn write_entry(&self, entry: &impl Serialize) {
+        let Ok(mut text) = serde_json::to_vec(entry) else { return };
         text.push(b'\n');
         self.unwritten.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = self.lines.try_send(text) {

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::access_log::AccessLog;
 use crate::connection::{Admission, ConnectionApp, Entrance, Pressure};
-use crate::gate::Policies;
+use crate::gate::{Policies, Surroundings};
 use crate::handler::Handler;
 use crate::metrics::{ProxyCollector, ProxyCounters};
 use crate::peers::Peers;
@@ -157,9 +157,10 @@ impl Proxy {
         let mut server = Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
         let pending = [Arc::clone(&handler.pressure.requests), unwritten];
-        let counters = Arc::clone(&handler.counters);
+        let (counters, access_log) = (Arc::clone(&handler.counters), handler.access_log.clone());
         let app = http_proxy(&server.configuration, handler);
-        let app = ConnectionApp::new(app, &cell, entrances.clone(), admission, counters);
+        let surroundings = Surroundings::new(Arc::clone(&cell), counters, access_log);
+        let app = ConnectionApp::new(app, &cell, entrances.clone(), admission, surroundings);
         let mut proxy = Service::new("proxy".to_owned(), app);
         for entrance in &entrances {
             let listener = ListenerConfig::tcp(entrance.bound.to_string());

@@ -16,7 +16,6 @@ use super::served::ServedNow;
 use super::tls::Tls;
 use super::transport::Transport;
 use crate::gate::{self, GatedStream, ReturnSlot, Surroundings};
-use crate::metrics::ProxyCounters;
 
 /// A listener, and the address that it really has: the configuration may leave the port open.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +40,7 @@ impl<A> ConnectionApp<A> {
         cell: &Arc<SnapshotCell>,
         entrances: Vec<Entrance>,
         admission: Arc<Admission>,
-        counters: Arc<ProxyCounters>,
+        surroundings: Surroundings,
     ) -> Self {
         Self {
             served: ServedNow::new(app, Arc::clone(cell)),
@@ -49,7 +48,7 @@ impl<A> ConnectionApp<A> {
             entrances,
             admission,
             tls: Tls::new(Arc::clone(cell)),
-            surroundings: Arc::new(Surroundings::new(Arc::clone(cell), counters)),
+            surroundings: Arc::new(surroundings),
         }
     }
 
@@ -67,7 +66,8 @@ impl<A> ConnectionApp<A> {
     }
 }
 
-fn peer(stream: &Stream) -> Option<IpAddr> {
+/// Who is at the other end.
+pub(crate) fn peer(stream: &Stream) -> Option<IpAddr> {
     Some(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip())
 }
 
@@ -79,7 +79,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> ConnectionApp<A> {
         drop(self.served.current().process_new(Box::new(gated), shutdown).await);
         let returned = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(returned) = returned {
-            gate::answer(returned).await;
+            gate::answer(returned, &self.surroundings).await;
         }
     }
 

@@ -14,6 +14,6 @@ mod tls;
 mod transport;
 
 pub(crate) use admission::Admission;
-pub(crate) use app::{ConnectionApp, Entrance};
+pub(crate) use app::{ConnectionApp, Entrance, peer};
 pub(crate) use pressure::Pressure;
 pub(crate) use transport::{Transport, is_a_transport, server_name};

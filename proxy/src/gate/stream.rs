@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use pingora::protocols::{ALPN, Shutdown, Stream};
-use rules::SnapshotCell;
+use rules::{Snapshot, SnapshotCell};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -17,6 +17,7 @@ use super::byte_gate::{ByteGate, Refused};
 use super::policy::Policies;
 use super::refusal::Refusal;
 use super::written::Written;
+use crate::access_log::AccessLog;
 use crate::connection::{Transport, is_a_transport};
 use crate::metrics::ProxyCounters;
 
@@ -32,18 +33,29 @@ pub(crate) type ReturnSlot = Arc<Mutex<Option<Returned>>>;
 /// What is the same for all connections.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
+    cell: Arc<SnapshotCell>,
     policies: Policies,
     counters: Arc<ProxyCounters>,
+    access_log: Option<AccessLog>,
 }
 
 impl Surroundings {
-    pub(crate) fn new(cell: Arc<SnapshotCell>, counters: Arc<ProxyCounters>) -> Self {
-        Self { policies: Policies::new(cell), counters }
+    pub(crate) fn new(
+        cell: Arc<SnapshotCell>,
+        counters: Arc<ProxyCounters>,
+        access_log: Option<AccessLog>,
+    ) -> Self {
+        Self { policies: Policies::new(Arc::clone(&cell)), cell, counters, access_log }
     }
 
     /// Counts what was refused.
     pub(crate) fn count(&self, refusal: Refusal) {
         self.counters.count_refused(refusal);
+    }
+
+    /// The access log, if there is one, and the snapshot that serves.
+    pub(super) fn log(&self) -> Option<(&AccessLog, Arc<Snapshot>)> {
+        Some((self.access_log.as_ref()?, self.cell.load()))
     }
 }
 

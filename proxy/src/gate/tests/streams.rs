@@ -23,16 +23,17 @@ struct Pair {
     client: DuplexStream,
     server: GatedStream,
     slot: ReturnSlot,
+    surroundings: Arc<Surroundings>,
 }
 
 fn pair() -> Pair {
     let (client, inner) = tokio::io::duplex(64 * 1024);
     let cell = Arc::new(SnapshotCell::new(Arc::new(Snapshot::default())));
-    let surroundings = Surroundings::new(cell, Arc::new(ProxyCounters::default()));
+    let surroundings = Arc::new(Surroundings::new(cell, Arc::new(ProxyCounters::default()), None));
     let slot = ReturnSlot::default();
     let inner = Transport::new(Box::new(inner));
-    let server = GatedStream::new(inner, Arc::new(surroundings), Arc::clone(&slot));
-    Pair { client, server, slot }
+    let server = GatedStream::new(inner, Arc::clone(&surroundings), Arc::clone(&slot));
+    Pair { client, server, slot, surroundings }
 }
 
 impl Pair {
@@ -90,12 +91,12 @@ async fn a_bad_head_ends_the_connection_quietly_and_is_answered_afterwards() {
     pair.client.write_all(b"HEAD / HTTP/1.1\r\nHost : h\r\n\r\n").await.unwrap();
     assert_eq!(pair.read().await.unwrap(), b"");
     Shutdown::shutdown(&mut pair.server).await;
-    let Pair { mut client, server, slot } = pair;
+    let Pair { mut client, server, slot, surroundings } = pair;
     drop(server);
     let returned = slot.lock().unwrap().take().unwrap();
     let expected = Refused { refusal: Refusal::Field, midway: false, for_head: true };
     assert_eq!(returned.refused, expected);
-    let told = tokio::spawn(answer::refuse(returned));
+    let told = tokio::spawn(async move { answer::refuse(returned, &surroundings).await });
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
