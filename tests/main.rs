@@ -25,6 +25,7 @@ mod reload;
 mod routing;
 mod shadow;
 mod shift;
+mod silence;
 mod state;
 mod streams;
 mod tenants;

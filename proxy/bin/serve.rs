@@ -1,6 +1,5 @@
 //! How is the proxy run? Opens the state, hands what both planes share from one to the other, and serves.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,12 +9,11 @@ use control::{Links, Node, Opening};
 use prometheus_client::registry::Registry;
 use proxy::{Listener, Parts, Phase, Proxy};
 use tokio::sync::{mpsc, watch};
-use tracing_subscriber::EnvFilter;
+
+use crate::log;
 
 /// How many comparison results may wait for the control plane. More are dropped; the counts are kept all the same. (INV-7)
 const WAITING_REPORTS: usize = 4_096;
-/// What is logged unless `RUST_LOG` says otherwise: Pingora only where something is wrong.
-const LOGGED: &str = "info,pingora=error,pingora_core=error,pingora_proxy=error";
 
 /// What `turnout serve` takes.
 #[derive(Debug, clap::Args)]
@@ -36,7 +34,7 @@ pub(crate) struct ServeArgs {
 
 /// Serves until a signal asks to leave.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    log_to_stderr();
+    log::to_stderr();
     let opening = Opening { config: args.config.clone(), store: args.store.clone() };
     let node = Node::open(&opening)?;
     let (phase, phases) = watch::channel(control::Phase::Starting);
@@ -78,15 +76,4 @@ fn leave(ended: &anyhow::Result<()>) {
         std::process::exit(1);
     }
     std::process::exit(0);
-}
-
-/// Logs to standard error: JSON lines, or plain ones where a person looks. Standard output is the access log's.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        builder.compact().init();
-    } else {
-        builder.json().flatten_event(true).init();
-    }
 }
