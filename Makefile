@@ -1,12 +1,14 @@
 # Everything that is done with this repository. `make help` lists it; CI runs nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check fmt generated bench packages
+.PHONY: help demo build test check fmt fuzz generated bench packages
 
 CARGO ?= cargo
 # The C parts of two dependencies (compression, SQLite) are compiled from their sources.
 NEEDED := cmake cc c++
 PACKAGES := cmake gcc g++ libc6-dev
 DENY := target/tools/bin/cargo-deny
+FUZZ := target/tools/bin/cargo-fuzz
+FUZZ_SECONDS ?= 60
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -24,6 +26,7 @@ test: packages ## All tests: units, tables of cases, properties, structure, end 
 
 check: packages $(DENY) ## Formatting, lints, documentation, dependency rules
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
 		$(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
@@ -33,6 +36,7 @@ check: packages $(DENY) ## Formatting, lints, documentation, dependency rules
 
 fmt: ## Format every file
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 generated: packages ## Write anew what is generated and checked in: turnout.schema.json, openapi.json
 	BLESS=1 $(CARGO) test --package turnout --test structure --locked --quiet generated
@@ -41,8 +45,21 @@ bench: packages ## Benchmarks: what a decision costs, and swaps under load
 	$(CARGO) bench --package rules --bench decide --locked
 	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- load:: state::
 
+# No sanitizer: there is no unsafe code of ours to watch, and a stable toolchain has none.
+fuzz: packages $(FUZZ) ## Fuzz the byte gate, the path normaliser and the configuration, a minute each
+	@cd fuzz && for target in $(notdir $(basename $(wildcard fuzz/targets/*.rs))); do \
+		mkdir -p target/found/$$target && \
+		../$(FUZZ) run --fuzz-dir . --sanitizer none $$target target/found/$$target corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
+	@echo "make fuzz: ok"
+
 $(DENY):
 	CARGO_TARGET_DIR=target/tools/build $(CARGO) install cargo-deny@0.20.2 --locked --quiet --root target/tools
+	@rm -rf target/tools/build
+
+$(FUZZ):
+	CARGO_TARGET_DIR=target/tools/build $(CARGO) install cargo-fuzz@0.13.2 --locked --quiet --root target/tools
 	@rm -rf target/tools/build
 
 packages: ## System packages that the build needs: installed where that is possible, else named

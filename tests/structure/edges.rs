@@ -1,6 +1,7 @@
 //! Who may depend on whom, and what may `rules` depend on?
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -8,12 +9,14 @@ use serde_json::Value;
 use crate::files::root;
 
 /// Who may depend on whom, among our own crates. (INV-2)
-const EDGES: [(&str, &[&str]); 6] = [
+const EDGES: [(&str, &[&str]); 7] = [
     ("rules", &[]),
     ("config", &["rules"]),
     ("control", &["config", "rules"]),
     ("proxy", &["config", "rules"]),
     ("loadtest", &[]),
+    // In a workspace of its own.
+    ("fuzz", &["config", "proxy", "rules"]),
     ("turnout", &["config", "control", "loadtest", "proxy", "rules"]),
 ];
 
@@ -42,8 +45,12 @@ struct Dependency {
 }
 
 fn crates() -> Vec<Crate> {
+    [root().to_owned(), root().join("fuzz")].iter().flat_map(|at| crates_of(at)).collect()
+}
+
+fn crates_of(workspace: &Path) -> Vec<Crate> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root()).args(["metadata", "--offline", "--no-deps", "--format-version=1"]);
+    cargo.current_dir(workspace).args(["metadata", "--offline", "--no-deps", "--format-version=1"]);
     let output = cargo.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -44,8 +44,10 @@ fn nothing_names_the_machine_it_was_made_on_or_a_registry() {
         }
     }
     assert!(!root().join(".cargo").exists(), "cargo's settings belong to the machine");
-    for line in read("Cargo.lock").lines().filter(|line| line.starts_with("source = ")) {
-        let public = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
-        assert_eq!(line, public, "Cargo.lock: only the public index");
+    for lock in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        for line in read(lock).lines().filter(|line| line.starts_with("source = ")) {
+            let public = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+            assert_eq!(line, public, "{lock}: only the public index");
+        }
     }
 }
