@@ -2,7 +2,7 @@
 
 use crate::kit::{Memory, Origin, RawConnection, RawOrigin, Setup, Turnout, all, origin};
 
-const A: &str = "routes:\n  a: {canonical: /a, stable: {upstream: api}, candidate: {upstream: api}, start: {shadow: 100%}, shadow: {methods: [GET, POST]}}\n";
+const A: &str = "routes:\n  a: {canonical: /a, stable: {upstream: api}, candidate: {upstream: api}, start: {shadow: 100%}, shadow: {methods: [GET, POST]}, websockets: true}\n";
 
 async fn before(api: std::net::SocketAddr) -> Turnout {
     Setup::new(A).upstream("api", api).start().await
@@ -107,6 +107,21 @@ async fn an_answer_without_end_passes_as_it_comes() {
         turnout.route("a").await["parity"]["not_comparable"]["stream"] == 1
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_route_that_serves_no_websockets_says_so() {
+    let api = RawOrigin::listen().await;
+    let yaml = "routes: {a: {canonical: /a, stable: {upstream: api}}}\n";
+    let turnout = Setup::new(yaml).upstream("api", api.address()).start().await;
+    let mut api = api;
+    let mut connection = RawConnection::open(turnout.proxy()).await;
+    connection
+        .write("GET /a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n")
+        .await;
+    let answer = connection.read_to_end().await;
+    assert!(answer.contains(" 403 ") && answer.contains("websocket_not_served"), "{answer}");
+    assert!(!api.was_asked_again().await, "it reached the service");
 }
 
 #[tokio::test]

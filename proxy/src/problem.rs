@@ -130,6 +130,7 @@ impl Problem {
             Refusal::Expectation => (417, "The request's expectation cannot be met"),
             Refusal::Connection => (400, "The connection's options name a field that must stay"),
             Refusal::Upgrade => (400, "The request asks for more than one upgrade"),
+            Refusal::WebSocket => (403, "This route serves no WebSockets"),
             Refusal::Body => (400, "This method takes no body"),
             Refusal::Chunk => (400, "The request's chunks cannot be read"),
             Refusal::Trailer => (400, "A trailer of the request cannot be read"),

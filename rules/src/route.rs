@@ -251,6 +251,8 @@ pub struct Route {
     pub encoded_slash: EncodedSlash,
     /// What becomes of bodies of GET, HEAD and DELETE.
     pub unusual_bodies: UnusualBodies,
+    /// Whether connections may become WebSockets; they are never copied.
+    pub websockets: bool,
     /// Whether stable serves what the candidate fails to (safe and idempotent methods only).
     pub fallback_to_stable: bool,
     /// How the tenant is found.

@@ -46,7 +46,7 @@ routes:
   failing: {canonical: /failing, stable: {upstream: failing}}
   http2: {canonical: /http2, stable: {upstream: http2}}
   not-http2: {canonical: /not-http2, stable: {upstream: not-http2}}
-  raw: {canonical: /raw, stable: {upstream: raw}}
+  raw: {canonical: /raw, stable: {upstream: raw}, websockets: true}
   by-path: {canonical: /t, stable: {upstream: old}, tenant: {path: "/t/{tenant}"}}
   by-query: {canonical: /q, stable: {upstream: old}, tenant: {query: tenant}}
   by-cookie: {canonical: /c, stable: {upstream: old}, tenant: {cookie: session}}

@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 
 use crate::kit::{RawConnection, RawOrigin, Setup, Turnout, get, sample};
 
-const ALL: &str = "threads: 1\nroutes:\n  all: {canonical: /, stable: {upstream: api}}\n";
+const ALL: &str =
+    "threads: 1\nroutes:\n  all: {canonical: /, stable: {upstream: api}, websockets: true}\n";
 /// How long an answer that is due may take.
 const DUE: Duration = Duration::from_secs(20);
 /// How long is listened for an answer that must not come.

@@ -106,6 +106,7 @@ fn route(
         after_sunset: after_sunset(spec.after_sunset),
         encoded_slash: encoded_slash(spec.encoded_slash),
         unusual_bodies: unusual_bodies(spec.unusual_bodies),
+        websockets: spec.websockets,
         fallback_to_stable: spec.fallback.is_some(),
         tenant,
         sticky,

@@ -148,3 +148,8 @@ fn default_status() -> SocketSpec {
 const fn default_drain() -> Time {
     Time(std::time::Duration::from_secs(30))
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) const fn is_false(value: &bool) -> bool {
+    !*value
+}

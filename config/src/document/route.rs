@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms::{HeaderText, PathSpec, ValueSpec};
+use super::is_false;
 use crate::live::ShiftSpec;
 use crate::units::{ByteSize, Time};
 
@@ -31,6 +32,9 @@ pub struct RouteSpec {
     /// What becomes of bodies of GET, HEAD and DELETE, which have no meaning there: refused, where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusual_bodies: Option<UnusualBodiesSpec>,
+    /// Whether connections may become WebSockets.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub websockets: bool,
     /// One of these methods. Any method where none are given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods: Vec<String>,

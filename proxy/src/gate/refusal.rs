@@ -31,6 +31,8 @@ pub enum Refusal {
     Connection,
     /// More than one Upgrade field.
     Upgrade,
+    /// A WebSocket on a route that serves none.
+    WebSocket,
     /// A body where the method gives it no meaning.
     Body,
     /// Chunked framing that is not exact.
@@ -49,7 +51,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason there is, in the order of [`Refusal::index`].
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::RequestLine,
         Self::Version,
         Self::Method,
@@ -64,6 +66,7 @@ impl Refusal {
         Self::Expectation,
         Self::Connection,
         Self::Upgrade,
+        Self::WebSocket,
         Self::Body,
         Self::Chunk,
         Self::Trailer,
@@ -97,6 +100,7 @@ impl Refusal {
             Self::Expectation => "bad_expectation",
             Self::Connection => "bad_connection",
             Self::Upgrade => "bad_upgrade",
+            Self::WebSocket => "websocket_not_served",
             Self::Body => "body_not_allowed",
             Self::Chunk => "bad_chunk",
             Self::Trailer => "bad_trailer",

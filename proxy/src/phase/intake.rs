@@ -60,13 +60,13 @@ pub(crate) async fn decide(
         Ok(Verdict::Forward(decision)) => {
             let place = (decision.route, decision.family);
             exchange.subject = Subject::Forwarded(Box::new(decision));
-            if !exchange.route().is_some_and(|route| has_unwanted_body(session, route)) {
+            let Some(refused) = exchange.route().and_then(|route| unwanted(session, route)) else {
                 return Ok(false);
-            }
+            };
             exchange.subject = Subject::Answered(Some(place));
-            handler.counters.count_refused(Refused::Body);
+            handler.counters.count_refused(refused);
             session.set_keepalive(None);
-            problem::send(session, exchange, &Problem::refused(Refused::Body)).await;
+            problem::send(session, exchange, &Problem::refused(refused)).await;
         }
         Err(problem) => {
             exchange.subject = Subject::Answered(None);
@@ -84,8 +84,15 @@ pub(crate) async fn decide(
     Ok(true)
 }
 
-/// Whether a request has a body that its method gives no meaning, and that its route does not allow. The gate lets it in
-/// where any route does.
+/// What a request has that the gate lets in where any route wants it, and that its own route does not.
+fn unwanted(session: &mut Session, route: &Route) -> Option<Refused> {
+    if session.is_upgrade_req() && !route.websockets {
+        return Some(Refused::WebSocket);
+    }
+    has_unwanted_body(session, route).then_some(Refused::Body)
+}
+
+/// Whether a request has a body that its method gives no meaning.
 fn has_unwanted_body(session: &mut Session, route: &Route) -> bool {
     let head = session.req_header();
     let unusual = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE);

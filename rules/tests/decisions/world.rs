@@ -252,6 +252,7 @@ impl RouteCase {
                 other => panic!("{other}"),
             },
             unusual_bodies: UnusualBodies::default(),
+            websockets: false,
             fallback_to_stable: false,
             tenant: self.tenant_rule(),
             sticky: sticky(&self.sticky),

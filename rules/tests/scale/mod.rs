@@ -116,6 +116,7 @@ fn route(n: u32) -> Route {
         after_sunset: rules::route::AfterSunset::Serve,
         encoded_slash: EncodedSlash::Refuse,
         unusual_bodies: UnusualBodies::Refuse,
+        websockets: false,
         fallback_to_stable: false,
         tenant: TenantRule {
             sources: [TenantSource::Header("x-tenant-id".parse().unwrap())].into(),

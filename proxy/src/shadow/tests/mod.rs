@@ -172,6 +172,7 @@ fn route() -> Route {
         after_sunset: AfterSunset::Serve,
         encoded_slash: rules::route::EncodedSlash::default(),
         unusual_bodies: rules::route::UnusualBodies::default(),
+        websockets: false,
         fallback_to_stable: false,
         tenant: Default::default(),
         sticky: None,
