@@ -17,8 +17,10 @@ const OURS: [&str; 6] = ["config", "control", "loadtest", "proxy", "rules", "tur
 /// How much others say at most, whatever `RUST_LOG` asks for: below that they log what came in, byte by byte.
 const OTHERS: LevelFilter = LevelFilter::WARN;
 
-/// Those who do so even there.
-const TALKATIVE: [(&str, LevelFilter); 4] = [
+/// Those who do so even there, and those whom strangers can have say as much as they like; the more exact first.
+const TALKATIVE: [(&str, LevelFilter); 5] = [
+    // Every connection that does not begin as HTTP/2 should.
+    ("pingora_core::apps", LevelFilter::OFF),
     // Values of header fields.
     ("pingora_core", LevelFilter::ERROR),
     // Whole heads that it could not read; what went wrong with a request is in the access log.
@@ -47,7 +49,10 @@ fn most(target: &str) -> LevelFilter {
     if OURS.contains(&crate_name) {
         return LevelFilter::TRACE;
     }
-    let talkative = TALKATIVE.iter().find(|(name, _)| *name == crate_name);
+    let is_of = |module: &str| {
+        target.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    let talkative = TALKATIVE.iter().find(|(module, _)| is_of(module));
     talkative.map_or(OTHERS, |(_, most)| *most)
 }
 
@@ -63,6 +68,8 @@ mod tests {
             ("proxying", LevelFilter::WARN),
             ("hyper_util::client::legacy::proxy", LevelFilter::WARN),
             ("pingora_core::protocols::http::v1", LevelFilter::ERROR),
+            ("pingora_core::apps", LevelFilter::OFF),
+            ("pingora_core::appsettings", LevelFilter::ERROR),
             ("pingora_proxy", LevelFilter::OFF),
             ("", LevelFilter::WARN),
         ] {
