@@ -1,6 +1,6 @@
 # Everything that is done with this repository. `make help` lists it; CI runs nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check fmt fuzz generated bench packages
+.PHONY: help demo build test check fmt fuzz generated bench bench-gate packages
 
 CARGO ?= cargo
 # The C parts of two dependencies (compression, SQLite) are compiled from their sources.
@@ -11,7 +11,7 @@ FUZZ := target/tools/bin/cargo-fuzz
 FUZZ_SECONDS ?= 60
 
 help: ## What can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 demo: packages ## Build Turnout and walk through a migration, with real traffic
 	$(CARGO) build --release --locked
@@ -44,6 +44,13 @@ generated: packages ## Write anew what is generated and checked in: turnout.sche
 bench: packages ## Benchmarks: what a decision costs, and swaps under load
 	$(CARGO) bench --package rules --bench decide --locked
 	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- load:: state::
+
+bench-gate: packages ## What the byte gate costs: CPU per request, against the same build without it
+	$(CARGO) build --release --locked --features ungated
+	cp target/release/turnout target/release/turnout-ungated
+	$(CARGO) build --release --locked
+	$(CARGO) bench --package loadtest --bench gate_cost --locked -- \
+		$(CURDIR)/target/release/turnout $(CURDIR)/target/release/turnout-ungated
 
 # No sanitizer: there is no unsafe code of ours to watch, and a stable toolchain has none.
 fuzz: packages $(FUZZ) ## Fuzz the byte gate, the path normaliser and the configuration, a minute each
