@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     drain: &'static str,
     env: Vec<(String, String)>,
     addresses: Addresses,
+    /// Listeners besides the one that all tests have, with what the file says of them.
+    listeners: Vec<(SocketAddr, String)>,
 }
 
 #[derive(Clone, Copy)]
@@ -48,7 +50,15 @@ impl Setup {
             drain: "10s",
             env: Vec::new(),
             addresses: Addresses::free(),
+            listeners: Vec::new(),
         }
+    }
+
+    /// One more listener, as the file writes what it is like; and its address.
+    pub(crate) fn listening(mut self, yaml: &str) -> (Self, SocketAddr) {
+        let address = free_address();
+        self.listeners.push((address, yaml.to_owned()));
+        (self, address)
     }
 
     pub(crate) fn upstream(self, name: &str, address: SocketAddr) -> Self {
@@ -96,8 +106,11 @@ impl Setup {
     /// The whole file.
     pub(crate) fn text(&self) -> String {
         let Addresses { proxy, control, status } = self.addresses;
+        let more = self.listeners.iter();
+        let more: String =
+            more.map(|(address, yaml)| format!(", {{address: \"{address}\", {yaml}}}")).collect();
         let mut text = format!(
-            "listeners: [{{address: \"{proxy}\"}}]\ncontrol: {{address: \"{control}\"}}\nstatus: {{address: \"{status}\"}}\n\
+            "listeners: [{{address: \"{proxy}\"}}{more}]\ncontrol: {{address: \"{control}\"}}\nstatus: {{address: \"{status}\"}}\n\
              trusted_proxies: [127.0.0.1/32]\ndrain: {}\n",
             self.drain
         );

@@ -1,5 +1,13 @@
 //! Which ways are there for a value to come in? Every path through the proxy and the control API, and every way to fail.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -105,10 +113,12 @@ const RAW: [&str; 44] = [
 ];
 
 /// Bytes that a client writes itself, to any of the ports; half of them are left hanging in the middle.
-pub(super) async fn in_raw_bytes(turnout: &Turnout, marks: &mut Marks) {
+pub(super) async fn in_raw_bytes(turnout: &Turnout, ports: [SocketAddr; 2], marks: &mut Marks) {
     for template in RAW {
         let bytes = marks.fill("raw bytes", template);
         for (port, bytes) in [
+            (ports[0], &*bytes),
+            (ports[1], &*bytes),
             (turnout.proxy(), &*bytes),
             (turnout.control(), &*bytes),
             (turnout.status(), &*bytes),
@@ -121,6 +131,59 @@ pub(super) async fn in_raw_bytes(turnout: &Turnout, marks: &mut Marks) {
             let mut answer = Vec::new();
             client.read_to_end(&mut answer).await.unwrap_or_default();
         }
+    }
+}
+
+/// The same in HTTP/2: good requests to every route, and heads that are refused once they are decoded.
+pub(super) async fn over_http2(port: SocketAddr, marks: &mut Marks, routes: &[&str]) {
+    let stream = TokioIo::new(TcpStream::connect(port).await.unwrap());
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for path in routes {
+        for (name, template) in [
+            ("x-custom", "{}"),
+            ("authorization", "Bearer {}"),
+            ("cookie", "a={}"),
+            ("x_tenant_id", "{}"),
+            ("te", "{}"),
+            ("expect", "{}"),
+        ] {
+            let uri =
+                marks.fill("a URI in HTTP/2", &format!("http://{{}}.example.org{path}/{{}}?{{}}"));
+            let body = Full::new(Bytes::from(marks.put("a body in HTTP/2")));
+            let request =
+                Request::post(uri).header(name, marks.fill("a field in HTTP/2", template));
+            // No answer at all is one of the ways to fail.
+            let answered = sender.send_request(request.body(body).unwrap()).await;
+            if let Ok(answer) = answered {
+                drop(answer.into_body().collect().await);
+            }
+        }
+    }
+    connection.abort();
+    let mut client = TcpStream::connect(port).await.unwrap();
+    let frames = marks.fill("frames", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\u{9}{}{}{}");
+    client.write_all(frames.as_bytes()).await.unwrap();
+    client.shutdown().await.unwrap();
+    client.read_to_end(&mut Vec::new()).await.unwrap_or_default();
+}
+
+/// Names that are asked for when TLS begins, by a client that trusts nobody.
+pub(super) async fn over_tls(port: SocketAddr, marks: &mut Marks) {
+    for _ in 0..10 {
+        let name = marks.fill("a name in TLS", "{}.example.org").try_into().unwrap();
+        let trusting_nobody =
+            ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+        let mut tls =
+            ClientConnection::new(Arc::new(trusting_nobody.with_no_client_auth()), name).unwrap();
+        let mut hello = Vec::new();
+        tls.write_tls(&mut hello).unwrap();
+        let mut client = TcpStream::connect(port).await.unwrap();
+        client.write_all(&hello).await.unwrap();
+        client.write_all(marks.put("bytes after a hello").as_bytes()).await.unwrap_or_default();
+        client.shutdown().await.unwrap_or_default();
+        client.read_to_end(&mut Vec::new()).await.unwrap_or_default();
     }
 }
 

@@ -90,6 +90,8 @@ const PATHS: [&str; 26] = [
 /// Origins that answer with values, or fail with them.
 struct World {
     turnout: Turnout,
+    h2c: SocketAddr,
+    tls: SocketAddr,
     raw: RawOrigin,
     _origins: Vec<Origin>,
 }
@@ -127,10 +129,17 @@ async fn world(marks: &mut Marks, secret: &Path) -> World {
         )
     };
     let yaml = ROUTES.replace("file: secret", &format!("file: \"{}\"", secret.display()));
-    let mut setup = Setup::new(&yaml)
+    let setup = Setup::new(&yaml)
         .env("RUST_LOG", "trace")
         .env("SILENT_KEY", &marks.put("a secret of the environment"))
         .env("SILENT_VARIABLE", &marks.put("a variable"));
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/tests");
+    let certificate = format!(
+        "{{cert: {{file: \"{0}/server.pem\"}}, key: {{file: \"{0}/server.key\"}}}}",
+        keys.display()
+    );
+    let (setup, h2c) = setup.listening("h2c: true");
+    let (mut setup, tls) = setup.listening(&format!("tls: {{certificates: [{certificate}]}}"));
     for (name, addresses, more) in [
         ("old", &[old.address()][..], ", health: {path: /health, interval: 100ms}"),
         ("new", &[new.address()], ""),
@@ -149,7 +158,7 @@ async fn world(marks: &mut Marks, secret: &Path) -> World {
     }
     let turnout = setup.start().await;
     let origins = vec![old, new, failing, cut, closing, resetting, slow];
-    World { turnout, raw, _origins: origins }
+    World { turnout, h2c, tls, raw, _origins: origins }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -158,14 +167,16 @@ async fn a_thousand_values_are_never_seen_again() {
     let elsewhere = tempfile::tempdir().unwrap();
     let secret = elsewhere.path().join("secret");
     std::fs::write(&secret, marks.put("a secret of a file")).unwrap();
-    let World { turnout, mut raw, _origins } = world(&mut marks, &secret).await;
+    let World { turnout, h2c, tls, mut raw, _origins } = world(&mut marks, &secret).await;
     let lock = json!({"mode": "blocked", "why": "test"});
     turnout.command("PUT", "/v1/tenants/acme/lock", lock).await;
     let mut events = listen(&turnout).await;
 
     journeys::through_every_route(&turnout, &mut marks, &PATHS).await;
     journeys::through_every_route(&turnout, &mut marks, &["/nowhere", ""]).await;
-    journeys::in_raw_bytes(&turnout, &mut marks).await;
+    journeys::in_raw_bytes(&turnout, [h2c, tls], &mut marks).await;
+    journeys::over_http2(h2c, &mut marks, &["/plain", "/half", "/nowhere", "/dead", "/cut"]).await;
+    journeys::over_tls(tls, &mut marks).await;
     journeys::from_a_broken_upstream(&turnout, &mut marks, &mut raw).await;
     journeys::over_an_upgrade(&turnout, &mut marks, &mut raw).await;
     let locked = journeys::full(&mut marks, "GET", "/locked").header("x-locked", "acme");
