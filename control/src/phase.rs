@@ -14,6 +14,8 @@ pub enum Phase {
     Serving,
     /// No new connections are taken; requests in flight finish.
     Draining,
+    /// Another process serves in this one's place, on the same listeners; what is in flight here finishes.
+    HandedOver,
     /// It is over.
     Stopped,
 }
@@ -26,6 +28,7 @@ impl Phase {
             Self::Starting => "starting",
             Self::Serving => "serving",
             Self::Draining => "draining",
+            Self::HandedOver => "handed_over",
             Self::Stopped => "stopped",
         }
     }
@@ -41,4 +44,10 @@ impl fmt::Display for Phase {
 pub(crate) async fn stopped(mut phase: watch::Receiver<Phase>) {
     // An error means that the binary is gone, which comes to the same.
     phase.wait_for(|phase| *phase == Phase::Stopped).await.ok();
+}
+
+/// Waits until whoever asks should ask another process, or nobody.
+pub(crate) async fn over(mut phase: watch::Receiver<Phase>) {
+    let over = |phase: &Phase| matches!(phase, Phase::HandedOver | Phase::Stopped);
+    phase.wait_for(over).await.ok();
 }

@@ -18,7 +18,7 @@ use super::problem::{Problem, ProblemView};
 use super::site::Site;
 use super::view::EntryView;
 use crate::events::{Event, Happening};
-use crate::phase::stopped;
+use crate::phase::over;
 use crate::store::Entry;
 
 /// How many missed revisions are read from the store at once.
@@ -44,7 +44,7 @@ pub(super) async fn stream(
 ) -> Result<Sse<impl Stream<Item = Result<Frame, Infallible>>>, Problem> {
     let known = last_event_id(&headers)?;
     let place = site.listen()?;
-    let ended = stopped(site.phases());
+    let ended = over(site.phases());
     let events = stream::unfold(Listener::new(site, place, known), |mut listener| async {
         let frame = listener.next().await?;
         Some((Ok(frame), listener))

@@ -24,7 +24,7 @@ const PIECE_BYTES: usize = 64 << 10;
 /// Whether clients are served.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReadyView {
-    /// `ready`, `degraded`, or the phase in which clients are not served.
+    /// `ready`, `degraded`, `handed_over` to another process that serves, or the phase in which clients are not served.
     status: &'static str,
     /// The revision that serves.
     revision: u64,
@@ -56,6 +56,8 @@ pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     let (code, status) = match site.phase() {
         Phase::Serving if degraded.is_empty() => (StatusCode::OK, "ready"),
         Phase::Serving => (StatusCode::OK, "degraded"),
+        // Clients are served, by the process that took over; a probe's kept connection still ends here.
+        Phase::HandedOver => (StatusCode::OK, Phase::HandedOver.as_str()),
         phase => (StatusCode::SERVICE_UNAVAILABLE, phase.as_str()),
     };
     let revision = site.present().revision().0;

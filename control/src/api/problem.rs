@@ -184,6 +184,10 @@ impl From<Declined> for Problem {
             Declined::Refused(refusal) => refusal.into(),
             Declined::Invalid(problems) => Self::invalid(&problems),
             Declined::Store(error) => error.into(),
+            Declined::HandedOver => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Self::new(status, "handed_over", declined.to_string())
+            }
             Declined::Unresolved(_) => {
                 let hint = "is the name right, and known where this runs?";
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -263,6 +267,9 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(view)).into_response();
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if let Some(revision) = present {
             response.headers_mut().insert(header::ETAG, etag(revision));
         }

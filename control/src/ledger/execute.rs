@@ -1,6 +1,7 @@
 //! What happens to a command? Applied, compiled, stored, published: one after the other, all of it or nothing. (INV-4)
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -33,6 +34,10 @@ pub struct Ledger {
     /// What the process runs with until it is started again.
     started_with: Arc<Settings>,
     pub(super) turn: Mutex<()>,
+    /// Whether another process serves by now. It is changed by whoever has the turn.
+    pub(super) handed_over: AtomicBool,
+    /// Whether the store could not be taken back from a process that failed to take over.
+    pub(super) without_store: AtomicBool,
     /// What serves and is not stored yet. It is changed by whoever has the turn.
     pub(super) unstored: Mutex<VecDeque<Unstored>>,
     pub(super) lookups: Lookups,
@@ -50,11 +55,18 @@ impl Ledger {
             started_with: Arc::clone(&present.compiled.settings),
             present: watch::Sender::new(Arc::new(present)),
             turn: Mutex::default(),
+            handed_over: AtomicBool::new(false),
+            without_store: AtomicBool::new(false),
             unstored: Mutex::default(),
             lookups: Lookups::default(),
             events: Events::default(),
             meters: Arc::default(),
         }
+    }
+
+    /// The same for a process whose settings are those of a configuration that is still to be taken.
+    pub(crate) fn starting_with(self, settings: Arc<Settings>) -> Self {
+        Self { started_with: settings, ..self }
     }
 
     /// What serves now.
@@ -101,6 +113,9 @@ impl Ledger {
         let serves = Arc::clone(&self.present().compiled.snapshot);
         let found = self.lookups.all(lookup::unknown_names(&order.command, &serves));
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.handed_over.load(Ordering::Relaxed) {
+            return Err(Declined::HandedOver);
+        }
         let started = Instant::now();
         for _ in 0..ATTEMPTS {
             let present = self.present();
@@ -194,7 +209,7 @@ impl Ledger {
         }
     }
 
-    fn store_failed(&self, error: &StoreError, what: &str) {
+    pub(super) fn store_failed(&self, error: &StoreError, what: &str) {
         self.meters.store_failed();
         tracing::error!(error = error as &dyn std::error::Error, "{what}");
     }
@@ -353,6 +368,7 @@ fn needs_restart(started_with: &Settings, next: &Settings) -> Option<String> {
         ("access_log", started_with.access_log != next.access_log),
         ("shadow", started_with.shadow != next.shadow),
         ("drain", started_with.drain != next.drain),
+        ("drain_delay", started_with.drain_delay != next.drain_delay),
         ("threads", started_with.threads != next.threads),
     ];
     let names: Vec<&str> =

@@ -62,6 +62,14 @@ impl Store for Arc<Fragile> {
     fn revisions(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError> {
         self.inner.revisions(first, last)
     }
+
+    fn release(&self) {
+        self.inner.release();
+    }
+
+    fn retake(&self) -> Result<(), StoreError> {
+        self.inner.retake()
+    }
 }
 
 pub(crate) struct Setup {

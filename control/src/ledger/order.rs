@@ -96,6 +96,9 @@ pub enum Declined {
         /// Who made it.
         actor: String,
     },
+    /// Another process serves by now, on the same address.
+    #[error("another process has just taken over, on the same address: ask again")]
+    HandedOver,
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),

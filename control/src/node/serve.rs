@@ -5,6 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -14,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::meters::{Meters, Refused};
-use crate::phase::{Phase, stopped};
+use crate::phase::{Phase, over, stopped};
 
 /// How long answers may still take when a connection is to end.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -41,7 +45,7 @@ impl Bounds {
         Self { lifetime: Some(Duration::from_secs(60)), ..Self::CONTROL };
 }
 
-/// Serves until the process stops, and answers have had their time.
+/// Serves until another process does or this one stops, and answers have had their time.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -49,8 +53,9 @@ pub(super) async fn serve(
     bounds: Bounds,
     meters: Arc<Meters>,
 ) {
+    let router = router.layer(map_response_with_state(phase.clone(), farewell));
     let mut connections = JoinSet::new();
-    let mut ended = pin!(stopped(phase.clone()));
+    let mut ended = pin!(over(phase.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -73,6 +78,14 @@ pub(super) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
+/// A kept connection ends with its next answer when another process serves: whoever asks again reaches that one.
+async fn farewell(State(phase): State<watch::Receiver<Phase>>, mut response: Response) -> Response {
+    if *phase.borrow() == Phase::HandedOver {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 async fn connection(
     stream: TcpStream,
     router: Router,
@@ -85,7 +98,7 @@ async fn connection(
         .header_read_timeout(bounds.head)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
-    let over = async {
+    let too_long = async {
         match bounds.lifetime {
             Some(lifetime) => sleep(lifetime).await,
             None => std::future::pending().await,
@@ -94,7 +107,7 @@ async fn connection(
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = stopped(phase) => None,
-        () = over => None,
+        () = too_long => None,
     };
     let ended = match ended {
         Some(ended) => ended,

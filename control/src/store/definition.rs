@@ -69,6 +69,18 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// When the store cannot be reached or read.
     fn revisions(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError>;
+
+    /// Lets another process have what only one may have, once a commit under way is done. Reading goes on. A store that
+    /// many processes share has nothing to let go.
+    fn release(&self) {}
+
+    /// Takes back what was released. A commit does so, too.
+    ///
+    /// # Errors
+    /// When another process has it now, or the store fails.
+    fn retake(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// Why a store does not serve.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rules::Revision;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior};
 
 use super::{Change, CommitError, Entry, Store, StoreError, Stored};
 
@@ -44,9 +44,26 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The embedded store.
 #[derive(Debug)]
 pub struct Sqlite {
-    writer: Mutex<Connection>,
+    path: PathBuf,
+    /// None while another process may have it.
+    writer: Mutex<Option<Writer>>,
     reader: Mutex<Connection>,
+}
+
+/// What only one process has. The connection is closed before the lock is given up.
+#[derive(Debug)]
+struct Writer {
+    connection: Connection,
     _lock: File,
+}
+
+impl Writer {
+    fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = lock(path)?;
+        let mut connection = connect(path)?;
+        prepare(&mut connection, path)?;
+        Ok(Self { connection, _lock: lock })
+    }
 }
 
 impl Sqlite {
@@ -56,12 +73,33 @@ impl Sqlite {
     /// When another process has it, a newer version or another program wrote it, or it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let path = absolute(path)?;
-        let lock = lock(&path)?;
-        let mut writer = connect(&path)?;
-        prepare(&mut writer, &path)?;
+        let writer = Writer::open(&path)?;
         let reader = connect(&path)?;
         reader.pragma_update(None, "query_only", true).map_err(failed)?;
-        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(reader), _lock: lock })
+        Ok(Self { path, writer: Mutex::new(Some(writer)), reader: Mutex::new(reader) })
+    }
+
+    /// The newest state in a store that another process may have; none where there is no state. Nothing is written.
+    ///
+    /// # Errors
+    /// When there is no such file, a newer version or another program wrote it, or it cannot be read.
+    pub fn peek(path: &Path) -> Result<Option<Stored>, StoreError> {
+        let path = absolute(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        if !has_schema(&connection, &path)? {
+            return Ok(None);
+        }
+        let transaction = connection.transaction().map_err(failed)?;
+        load_at(&transaction, newest(&transaction)?)
+    }
+
+    fn retaken<'w>(&self, writer: &'w mut Option<Writer>) -> Result<&'w mut Writer, StoreError> {
+        match writer {
+            Some(writer) => Ok(writer),
+            released => Ok(released.insert(Writer::open(&self.path)?)),
+        }
     }
 
     fn read<T>(
@@ -91,8 +129,9 @@ impl Store for Sqlite {
         changes: &[Change],
     ) -> Result<(), CommitError> {
         let mut writer = held(&self.writer);
+        let Writer { connection, .. } = self.retaken(&mut writer)?;
         let transaction =
-            writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let present = newest(&transaction)?;
         if present != expected || entry.revision.0 != expected.0.saturating_add(1) {
             return Err(CommitError::Conflict { present });
@@ -113,9 +152,17 @@ impl Store for Sqlite {
             rows.map(|row| entry(row.map_err(failed)?)).collect()
         })
     }
+
+    fn release(&self) {
+        *held(&self.writer) = None;
+    }
+
+    fn retake(&self) -> Result<(), StoreError> {
+        self.retaken(&mut held(&self.writer)).map(drop)
+    }
 }
 
-fn held(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn held<T>(connection: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic in between has rolled its transaction back; the connection itself is sound.
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -166,24 +213,9 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let pragma = |name: &str| {
-        connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed)
-    };
-    let (owner, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
-        .map_err(failed)?;
-    match (owner, version) {
-        (APPLICATION_ID, SCHEMA_VERSION) => {}
-        (APPLICATION_ID, found) => {
-            let path = path.to_owned();
-            return Err(StoreError::TooNew { path, found, known: SCHEMA_VERSION });
-        }
-        (0, 0) if tables == 0 => {}
-        _ => return Err(StoreError::NotOurs { path: path.to_owned() }),
-    }
+    let is_new = !has_schema(connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-    if tables > 0 {
+    if !is_new {
         return Ok(());
     }
     let transaction = connection.transaction().map_err(failed)?;
@@ -191,6 +223,27 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
     transaction.commit().map_err(failed)
+}
+
+/// Whether the database is one of Turnout's, and not an empty one.
+fn has_schema(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let pragma = |name: &str| {
+        let value = connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        value.map_err(|source| not_a_database(source, path))
+    };
+    let (owner, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
+        .map_err(failed)?;
+    match (owner, version) {
+        (APPLICATION_ID, SCHEMA_VERSION) => Ok(tables > 0),
+        (APPLICATION_ID, found) => {
+            let path = path.to_owned();
+            Err(StoreError::TooNew { path, found, known: SCHEMA_VERSION })
+        }
+        (0, 0) if tables == 0 => Ok(false),
+        _ => Err(StoreError::NotOurs { path: path.to_owned() }),
+    }
 }
 
 fn not_a_database(source: rusqlite::Error, path: &Path) -> StoreError {
@@ -319,7 +372,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open_in(&folder);
         let pragma = |name: &str| {
-            held(&store.writer)
+            let mut writer = held(&store.writer);
+            let Writer { connection, .. } = writer.as_mut().unwrap();
+            connection
                 .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
                 .unwrap()
         };
@@ -350,8 +405,9 @@ mod tests {
     fn refuses_the_file_of_a_newer_version() {
         let folder = tempfile::tempdir().unwrap();
         let store = open_in(&folder);
-        held(&store.writer).pragma_update(None, "user_version", 2).unwrap();
-        drop(store);
+        let writer = held(&store.writer).take().unwrap();
+        writer.connection.pragma_update(None, "user_version", 2).unwrap();
+        drop((writer, store));
         let error = Sqlite::open(&folder.path().join("turnout.db")).unwrap_err();
         assert!(error.to_string().contains("newer version of Turnout"), "{error}");
     }
@@ -368,6 +424,43 @@ mod tests {
         assert!(matches!(Sqlite::open(&text), Err(StoreError::NotOurs { .. })));
         let missing = folder.path().join("no/such/folder/turnout.db");
         assert!(matches!(Sqlite::open(&missing), Err(StoreError::Open { .. })));
+    }
+
+    #[test]
+    fn what_was_released_another_one_takes_and_gives_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = open_in(&folder);
+        old.commit(Revision(0), &contract::entry(1, "first"), &[]).unwrap();
+        old.release();
+        let new = open_in(&folder);
+        let entry = contract::entry(2, "second");
+        let refused = old.commit(Revision(1), &entry, &[]);
+        assert!(matches!(refused, Err(CommitError::Store(StoreError::InUse { .. }))));
+        new.commit(Revision(1), &entry, &[]).unwrap();
+        assert_eq!(old.load().unwrap().unwrap().entry, entry, "reading goes on");
+        assert!(matches!(old.retake(), Err(StoreError::InUse { .. })));
+        drop(new);
+        old.retake().unwrap();
+        old.commit(Revision(2), &contract::entry(3, "third"), &[]).unwrap();
+        assert!(matches!(
+            Sqlite::open(&folder.path().join("turnout.db")),
+            Err(StoreError::InUse { .. })
+        ));
+    }
+
+    #[test]
+    fn a_look_needs_no_lock_and_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("turnout.db");
+        assert!(Sqlite::peek(&path).is_err());
+        assert!(!path.exists());
+        let store = open_in(&folder);
+        assert!(Sqlite::peek(&path).unwrap().is_none());
+        store.commit(Revision(0), &contract::entry(1, "first"), &[]).unwrap();
+        assert_eq!(Sqlite::peek(&path).unwrap().unwrap().entry, contract::entry(1, "first"));
+        let other = folder.path().join("other.db");
+        Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        assert!(matches!(Sqlite::peek(&other), Err(StoreError::NotOurs { .. })));
     }
 
     #[test]

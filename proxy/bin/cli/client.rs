@@ -1,7 +1,7 @@
 //! How is the server asked? A small HTTP client for the control API.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Uri};
@@ -19,6 +19,8 @@ use super::problem::Problem;
 
 /// Long enough for a large configuration on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause before the process that has taken over is asked.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 const WRONG_PORT: &str = "is it the control address, and not the traffic or status port?";
 
 /// A server's control API.
@@ -87,11 +89,24 @@ impl Client {
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// The status and body of the answer, whatever it is.
+    /// The status and body of the answer, whatever it is. While another process takes over, it is asked again.
     ///
     /// # Errors
     /// When the server cannot be reached.
     pub(crate) fn ask(&self, ask: &Ask) -> Result<(StatusCode, Bytes), Failure> {
+        let until = Instant::now() + self.patience;
+        loop {
+            let (status, body) = self.ask_once(ask)?;
+            let again = status == StatusCode::SERVICE_UNAVAILABLE
+                && Problem::read(status, &body).code == "handed_over";
+            if !again || Instant::now() > until {
+                return Ok((status, body));
+            }
+            std::thread::sleep(ASK_AGAIN);
+        }
+    }
+
+    fn ask_once(&self, ask: &Ask) -> Result<(StatusCode, Bytes), Failure> {
         let exchange = async {
             let answer = self.open(ask).await?;
             let status = answer.status();
@@ -115,7 +130,7 @@ impl Client {
     pub(crate) fn stream(
         &self,
         ask: &Ask,
-        deadline: Option<std::time::Instant>,
+        deadline: Option<Instant>,
         mut take: impl FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<Ended, Failure> {
         let reading = async {
@@ -246,10 +261,15 @@ mod tests {
 
     /// Answers one request with `answer`, and tells what was asked.
     fn answering(answer: &'static str) -> (Client, std::thread::JoinHandle<String>) {
+        answering_each(vec![answer])
+    }
+
+    /// Answers one request after the other, each on a connection of its own, and tells what was asked last.
+    fn answering_each(answers: Vec<&'static str>) -> (Client, std::thread::JoinHandle<String>) {
         use std::io::{Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let server = ServerArgs { server: listener.local_addr().unwrap().to_string() };
-        let asked = std::thread::spawn(move || {
+        let answer = move |answer: &str| {
             let (mut stream, _) = listener.accept().unwrap();
             let (mut asked, mut piece) = (String::new(), [0; 4096]);
             while !is_whole(&asked) {
@@ -258,6 +278,9 @@ mod tests {
             }
             stream.write_all(answer.as_bytes()).unwrap();
             asked
+        };
+        let asked = std::thread::spawn(move || {
+            answers.into_iter().fold(String::new(), |_, next| answer(next))
         });
         (Client::new(&server).unwrap(), asked)
     }
@@ -282,6 +305,18 @@ mod tests {
         assert!(asked.starts_with("POST /v1/routes/sms/shift HTTP/1.1\r\n"), "{asked}");
         assert!(asked.contains("if-match: \"r42\"\r\n"), "{asked}");
         assert!(asked.ends_with("{\"share\":\"5%\"}"), "{asked}");
+    }
+
+    #[test]
+    fn whoever_has_handed_over_is_asked_again() {
+        let (client, asked) = answering_each(vec![
+            "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 22\r\n\r\n{\"code\":\"handed_over\"}",
+            "HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n{\"revision\":7}",
+        ]);
+        let body = serde_json::json!({"share": "5%"});
+        let ask = Ask::json(http::Method::POST, "/v1/routes/sms/shift", &body);
+        assert_eq!(client.send(&ask).unwrap()["revision"], 7);
+        assert!(asked.join().unwrap().ends_with("{\"share\":\"5%\"}"));
     }
 
     #[test]
