@@ -22,6 +22,7 @@ mod observe;
 mod parity;
 mod paths;
 mod reload;
+mod restart;
 mod routing;
 mod shadow;
 mod shift;

@@ -26,5 +26,5 @@ pub mod window;
 mod referred;
 
 pub use api::openapi;
-pub use node::{Links, Listeners, Node, Opening, RunError, StartError};
+pub use node::{Links, Listeners, Node, Opening, Rehearsal, StartError};
 pub use phase::Phase;

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::{Links, Node, Opening, Phase};
+use control::{Links, Listeners, Node, Opening, Phase};
 use prometheus_client::registry::Registry;
 use rules::SnapshotCell;
 use rules::exchange::ExchangeReport;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -103,7 +103,7 @@ impl Running {
 
     pub(crate) async fn start_in(folder: TempDir) -> Self {
         let node = Node::open(&opening(folder.path())).unwrap();
-        let listeners = node.bind().await.unwrap();
+        let listeners = Listeners::on(socket().await, socket().await).unwrap();
         let (reports, take_reports) = mpsc::channel(16);
         let (phase, watch_phase) = watch::channel(Phase::Starting);
         let (reload, take_reload) = mpsc::channel(1);
@@ -154,6 +154,10 @@ impl Running {
     pub(crate) async fn revision(&self) -> u64 {
         self.get("/v1/status").await.ok()["revision"].as_u64().unwrap()
     }
+}
+
+async fn socket() -> std::net::TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().into_std().unwrap()
 }
 
 /// Sends one request and takes the whole answer.

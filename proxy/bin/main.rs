@@ -4,6 +4,7 @@ mod cli;
 mod demo;
 mod log;
 mod serve;
+mod upgrade;
 
 use std::process::ExitCode;
 

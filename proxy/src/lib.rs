@@ -12,7 +12,9 @@ mod alias;
 mod cause;
 mod clock;
 mod connection;
+mod drain;
 mod exchange;
+mod farewell;
 mod forwarding;
 mod framing;
 pub mod gate;
@@ -32,6 +34,7 @@ mod resolver;
 pub mod server;
 pub mod shadow;
 mod signals;
+mod sockets;
 mod trace;
 mod upstream_tls;
 

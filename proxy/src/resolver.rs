@@ -42,6 +42,15 @@ pub(crate) async fn keep_resolving(cell: Arc<SnapshotCell>) {
     }
 }
 
+/// Waits until every target's name stands for an address.
+pub(crate) async fn all_known(cell: &SnapshotCell) {
+    let unknown =
+        |target: &Target| target.address.literal().is_none() && target.state.addresses().is_empty();
+    while cell.load().upstreams.iter().flat_map(|upstream| &upstream.targets).any(unknown) {
+        sleep(TICK).await;
+    }
+}
+
 /// The names that the targets of the present snapshot have.
 #[derive(Default)]
 struct Names {

@@ -1,11 +1,10 @@
 //! What runs side by side? The proxy's listeners, the background services, and whatever the binary brings along.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use config::{Listener as Listening, Settings};
@@ -18,18 +17,19 @@ use pingora::services::listening::Service;
 use prometheus_client::registry::Registry;
 use rules::SnapshotCell;
 use rules::exchange::ExchangeReport;
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{mpsc, watch};
 
 use crate::access_log::AccessLog;
 use crate::connection::{Admission, ConnectionApp, Entrance, Pressure};
+use crate::drain::Drain;
+use crate::farewell::{Farewell, ToldToLeave};
 use crate::gate::{Policies, Surroundings};
 use crate::handler::Handler;
 use crate::metrics::{ProxyCollector, ProxyCounters};
 use crate::peers::Peers;
 use crate::shadow::ShadowSender;
 use crate::signals::Signals;
+use crate::sockets::{OnSockets, Sockets};
 use crate::{health, resolver};
 
 /// How often a request is tried at most: on a target, on another one of the arm, on stable, on another one there.
@@ -38,8 +38,6 @@ const ATTEMPTS: usize = 4;
 const KEPT_CONNECTIONS: usize = 1_024;
 /// Memory for what is read of each connection at a time: with Pingora's own, thousands that are idle take too much.
 const READ_BUFFER_BYTES: usize = 8 * 1_024;
-/// How often readiness and drain look whether they are done.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Where the process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +46,8 @@ pub enum Phase {
     Serving,
     /// No longer ready: requests in flight are finished.
     Draining,
+    /// Another process serves on the same sockets: requests in flight are finished.
+    HandedOver,
     /// Nothing is in flight any more, or the time is up.
     Stopped,
 }
@@ -59,6 +59,8 @@ pub struct Listener {
     pub phase: Arc<dyn Fn(Phase) + Send + Sync>,
     /// Called when the operator asks to read the configuration again.
     pub reload: Arc<dyn Fn() + Send + Sync>,
+    /// Called when the operator asks the binary on disk to take over.
+    pub upgrade: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// What the proxy is made from.
@@ -71,19 +73,18 @@ pub struct Parts {
     pub reports: mpsc::Sender<ExchangeReport>,
     /// Who hears of phases.
     pub listener: Listener,
+    /// The listeners' sockets: one for each of the settings' listeners, in their order.
+    pub sockets: Vec<TcpListener>,
+    /// Becomes true when another process serves on the same sockets; this one drains then, and leaves.
+    pub handed_over: watch::Receiver<bool>,
 }
 
 /// Why the proxy cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A listener's address cannot be had.
-    #[error("cannot listen on {address}; is something else listening there?")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// A listener's socket cannot be used.
+    #[error("a listener's socket cannot be used")]
+    Socket(#[source] std::io::Error),
     /// The access log's writer cannot be started.
     #[error("cannot start the access log")]
     AccessLog(#[source] std::io::Error),
@@ -92,7 +93,7 @@ pub enum StartError {
 /// The data plane, ready to run.
 pub struct Proxy {
     parts: Parts,
-    entrances: Vec<Entrance>,
+    sockets: Sockets,
     admission: Arc<Admission>,
     handler: Handler,
     /// Lines of the access log that wait to be written.
@@ -100,13 +101,13 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Claims the listeners' addresses and registers the proxy's metrics. No request is served before [`Proxy::run`].
+    /// Registers the proxy's metrics. No request is served before [`Proxy::run`].
     ///
     /// # Errors
-    /// When an address cannot be had, or a thread cannot be started.
-    pub fn new(parts: Parts, metrics: &mut Registry) -> Result<Self, StartError> {
-        let listeners = parts.settings.listeners.iter().copied();
-        let entrances = listeners.map(claim).collect::<Result<Vec<_>, _>>()?;
+    /// When a socket cannot be used, or a thread cannot be started.
+    pub fn new(mut parts: Parts, metrics: &mut Registry) -> Result<Self, StartError> {
+        let sockets = std::mem::take(&mut parts.sockets);
+        let sockets = Sockets::new(sockets).map_err(StartError::Socket)?;
         let counters = Arc::new(ProxyCounters::default());
         let pressure = Arc::new(Pressure::new(Arc::clone(&parts.cell)));
         let admission = Admission::new(Arc::clone(&pressure));
@@ -136,7 +137,7 @@ impl Proxy {
             policies: Policies::new(Arc::clone(&parts.cell)),
             pressure,
         };
-        Ok(Self { parts, entrances, admission, handler, unwritten })
+        Ok(Self { parts, sockets, admission, handler, unwritten })
     }
 
     /// Serves until a signal asks to leave. `beside` runs in a runtime of its own, next to the proxy.
@@ -144,8 +145,9 @@ impl Proxy {
     /// When everything in flight is done, or the time for it is up, [`Phase::Stopped`] is told; whoever hears it ends the
     /// process. Pingora itself would only return after the whole drain time.
     pub fn run(self, beside: impl Future<Output = ()> + Send + 'static) {
-        let Self { parts, entrances, admission, handler, unwritten } = self;
-        let Parts { cell, settings, listener, .. } = parts;
+        let Self { parts, sockets, admission, handler, unwritten } = self;
+        let Parts { cell, settings, listener, handed_over, .. } = parts;
+        let (sockets, farewell) = (Arc::new(sockets), Arc::new(Farewell::new()));
         let conf = ServerConf {
             threads: settings.threads,
             max_retries: ATTEMPTS,
@@ -156,51 +158,53 @@ impl Proxy {
         };
         let mut server = Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
-        let pending = [Arc::clone(&handler.pressure.requests), unwritten];
+        let pressure = Arc::clone(&handler.pressure);
         let (counters, access_log) = (Arc::clone(&handler.counters), handler.access_log.clone());
         let app = http_proxy(&server.configuration, handler);
         let surroundings = Surroundings::new(Arc::clone(&cell), counters, access_log);
-        let app = ConnectionApp::new(app, &cell, entrances.clone(), admission, surroundings);
+        let entrances = entrances(&settings.listeners, &sockets);
+        let app = ConnectionApp::new(app, &cell, entrances, admission, surroundings);
+        let app = ToldToLeave::new(app, Arc::clone(&farewell));
         let mut proxy = Service::new("proxy".to_owned(), app);
-        for entrance in &entrances {
-            let listener = ListenerConfig::tcp(entrance.bound.to_string());
+        for address in sockets.addresses() {
+            let listener = ListenerConfig::tcp(address.to_string());
             let buffers = L4BufferSettings::default().read(READ_BUFFER_BYTES);
             proxy.add_listener(listener.l4_buffer(buffers));
         }
-        server.add_service(proxy);
+        let (sockets_of, cell_of) = (Arc::clone(&sockets), Arc::clone(&cell));
+        server.add_service(OnSockets { service: proxy, sockets: sockets_of, cell: cell_of });
         let resolving = resolver::keep_resolving(Arc::clone(&cell));
         server.add_service(background_service("resolver", Beside::until_shutdown(resolving)));
         let checking = health::keep_checking(cell);
         server.add_service(background_service("health", Beside::until_shutdown(checking)));
         server.add_service(background_service("control", Beside::to_its_end(beside)));
-        let ready = announce(entrances, listener.clone());
+        let ready = announce(sockets, listener.clone());
         server.add_service(background_service("readiness", Beside::until_shutdown(ready)));
-        let drain = Drain { pending, longest: settings.drain, listener: listener.clone() };
+        let drain = Drain {
+            pressure,
+            unwritten,
+            farewell: Arc::clone(&farewell),
+            handed_over: handed_over.clone(),
+            longest: settings.drain,
+            listener: listener.clone(),
+        };
         server.add_service(background_service("drain", drain));
-        server.run(RunArgs { shutdown_signal: Box::new(Signals { listener }) });
+        let signals = Signals { listener, farewell, handed_over, delay: settings.drain_delay };
+        server.run(RunArgs { shutdown_signal: Box::new(signals) });
     }
 }
 
-/// Makes sure that an address can be had, and finds a port where none is given: Pingora panics where it cannot listen.
-fn claim(listener: Listening) -> Result<Entrance, StartError> {
-    let address = listener.address;
-    let bound = TcpListener::bind(address).and_then(|socket| socket.local_addr());
-    let bound = bound.map_err(|source| StartError::Listen { address, source })?;
-    Ok(Entrance { listener, bound })
+/// Each listener with the address that it really has.
+fn entrances(listeners: &[Listening], sockets: &Sockets) -> Vec<Entrance> {
+    let bound = sockets.addresses().iter();
+    let each = listeners.iter().zip(bound);
+    each.map(|(listener, bound)| Entrance { listener: *listener, bound: *bound }).collect()
 }
 
-/// Tells that the proxy serves as soon as every listener accepts a connection.
-async fn announce(entrances: Vec<Entrance>, listener: Listener) {
-    for Entrance { bound: address, .. } in entrances {
-        let mut reachable = address;
-        match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => reachable.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => reachable.set_ip(Ipv6Addr::LOCALHOST.into()),
-            IpAddr::V4(_) | IpAddr::V6(_) => {}
-        }
-        while TcpStream::connect(reachable).await.is_err() {
-            sleep(LOOK).await;
-        }
+/// Tells that the proxy serves as soon as connections are accepted.
+async fn announce(sockets: Arc<Sockets>, listener: Listener) {
+    sockets.taken().await;
+    for address in sockets.addresses() {
         tracing::info!(%address, "listening");
     }
     (listener.phase)(Phase::Serving);
@@ -237,29 +241,5 @@ impl BackgroundService for Beside {
         } else {
             task.await;
         }
-    }
-}
-
-/// Waits until nothing is in flight any more, and everything of it is written down.
-struct Drain {
-    /// Requests in flight, and lines of the access log that wait to be written.
-    pending: [Arc<AtomicUsize>; 2],
-    longest: Duration,
-    listener: Listener,
-}
-
-#[async_trait]
-impl BackgroundService for Drain {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
-        if shutdown.changed().await.is_err() {
-            return;
-        }
-        let left = || self.pending.iter().map(|count| count.load(Ordering::Relaxed)).sum::<usize>();
-        let deadline = Instant::now() + self.longest;
-        while left() > 0 && Instant::now() < deadline {
-            sleep(LOOK).await;
-        }
-        tracing::info!(cut_off = left(), "drained");
-        (self.listener.phase)(Phase::Stopped);
     }
 }

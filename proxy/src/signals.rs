@@ -1,37 +1,61 @@
-//! What do signals ask for? SIGHUP reloads; SIGTERM and SIGINT drain and leave, a second one leaves at once.
+//! What do signals ask for? SIGHUP reloads, SIGUSR2 has the binary on disk take over; SIGTERM and SIGINT drain and leave,
+//! a second one leaves at once.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
+use crate::farewell::Farewell;
 use crate::server::{Listener, Phase};
 
-/// Turns signals into phases and reloads.
+/// Turns signals into phases, reloads and upgrades.
 pub(crate) struct Signals {
     pub(crate) listener: Listener,
+    pub(crate) farewell: Arc<Farewell>,
+    /// Whether another process serves on the same sockets.
+    pub(crate) handed_over: watch::Receiver<bool>,
+    /// How long connections are still accepted once the process is no longer ready.
+    pub(crate) delay: Duration,
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
-        let (hangup, mut leave) = (listen(SignalKind::hangup()), Leave::new());
-        let reloads = tokio::spawn(reload(hangup, self.listener.clone()));
-        leave.asked().await;
-        reloads.abort();
-        (self.listener.phase)(Phase::Draining);
+        let mut leave = Leave::new();
+        let Listener { reload, upgrade, .. } = self.listener.clone();
+        let asks = [
+            tokio::spawn(each(listen(SignalKind::hangup()), reload)),
+            tokio::spawn(each(listen(SignalKind::user_defined2()), upgrade)),
+        ];
+        let mut handed_over = self.handed_over.clone();
+        let (phase, delay) = tokio::select! {
+            () = leave.asked() => (Phase::Draining, self.delay),
+            Ok(_) = handed_over.wait_for(|handed_over| *handed_over) => (Phase::HandedOver, Duration::ZERO),
+        };
+        asks.iter().for_each(JoinHandle::abort);
+        self.farewell.leave();
+        (self.listener.phase)(phase);
         let listener = self.listener.clone();
         tokio::spawn(async move {
             leave.asked().await;
             (listener.phase)(Phase::Stopped);
         });
+        // Load balancers go on sending until they have seen that this process is no longer ready.
+        sleep(delay).await;
         ShutdownSignal::GracefulTerminate
     }
 }
 
-async fn reload(hangup: Option<Signal>, listener: Listener) {
-    let Some(mut hangup) = hangup else { return };
-    while hangup.recv().await.is_some() {
-        (listener.reload)();
+async fn each(signal: Option<Signal>, ask: Arc<dyn Fn() + Send + Sync>) {
+    let Some(mut signal) = signal else { return };
+    while signal.recv().await.is_some() {
+        ask();
     }
 }
 

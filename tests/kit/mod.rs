@@ -13,7 +13,7 @@ pub(crate) use api::turnout;
 pub(crate) use client::{Answer, Ask, Client, RawConnection, ask, get, post};
 pub(crate) use loadtest::origin::{Fault, Gate, Origin, Recorded, Reply};
 pub(crate) use metrics::sample;
-pub(crate) use node::{Setup, Turnout};
+pub(crate) use node::{BINARY, Setup, Turnout};
 pub(crate) use origin::{Memory, With, all, dead_address, faulty, origin, scripted, status};
 pub(crate) use ports::free_address;
 pub(crate) use raw_origin::{RawOrigin, http2_origin};

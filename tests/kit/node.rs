@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::client::{Answer, Ask, Client, get};
 use super::{eventually_some, free_address, within};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_turnout");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_turnout");
 
 /// A configuration to be served, and the place where its file and its state live.
 #[derive(Clone)]
@@ -85,6 +85,12 @@ impl Setup {
         self
     }
 
+    /// The whole file with another line before it.
+    pub(crate) fn with_line(mut self, line: &str) -> Self {
+        self.yaml = format!("{line}\n{}", self.yaml);
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
@@ -153,9 +159,15 @@ impl Setup {
 
     /// Starts the product with the file as it stands, and waits for nothing.
     pub(crate) fn spawn(&self) -> Turnout {
-        let mut child = Command::new(BINARY)
+        self.spawn_from(Path::new(BINARY), &[])
+    }
+
+    /// The same for a binary at another place, with more arguments.
+    pub(crate) fn spawn_from(&self, binary: &Path, more: &[&str]) -> Turnout {
+        let mut child = Command::new(binary)
             .args(["serve", "--config"])
             .arg(self.file())
+            .args(more)
             .env("RUST_LOG", "info")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .env_remove("TURNOUT_SERVER")
@@ -235,6 +247,28 @@ impl Turnout {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
         assert!(sent.success());
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Starts another process that takes over from this one, and waits until it has.
+    pub(crate) async fn upgrade(&self) -> Self {
+        let mut next = self.setup.spawn_from(Path::new(BINARY), &["--upgrade"]);
+        next.has_taken_over().await;
+        next
+    }
+
+    /// Waits until it has taken over from another process.
+    pub(crate) async fn has_taken_over(&mut self) {
+        eventually_some("it has taken over", async || {
+            if let Some(over) = self.has_ended() {
+                panic!("ended instead of taking over: {over}\n{}", self.output.text());
+            }
+            self.output.contains("\"taken over\"").then_some(())
+        })
+        .await;
     }
 
     /// Waits until it is ready.

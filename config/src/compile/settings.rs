@@ -27,6 +27,8 @@ pub struct Settings {
     pub shadow: ShadowLimits,
     /// How long requests in flight may take to finish at shutdown.
     pub drain: Duration,
+    /// How long connections are still accepted at shutdown, once the process is no longer ready.
+    pub drain_delay: Duration,
     /// Worker threads of the proxy.
     pub threads: usize,
 }
@@ -77,6 +79,7 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
         access_log: document.access_log,
         shadow,
         drain: document.drain.0,
+        drain_delay: document.drain_delay.0,
         threads,
     })
 }

@@ -64,6 +64,10 @@ pub struct Document {
     /// How long requests in flight may take to finish at shutdown.
     #[serde(default = "default_drain")]
     pub drain: Time,
+    /// How long connections are still accepted at shutdown, once the process says that it is no longer ready: as long as
+    /// load balancers take to notice.
+    #[serde(default = "no_delay")]
+    pub drain_delay: Time,
     /// Bounds of all shadow traffic together.
     #[serde(default)]
     pub shadow: ShadowLimitsSpec,
@@ -152,4 +156,8 @@ const fn default_drain() -> Time {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 pub(crate) const fn is_false(value: &bool) -> bool {
     !*value
+}
+
+const fn no_delay() -> Time {
+    Time(std::time::Duration::ZERO)
 }

@@ -1,11 +1,13 @@
 //! How does the control plane of one node begin, run and end?
 //!
-//! [`Node::open`] restores the state and gives the proxy its first snapshot; [`Node::run`] serves until the process
+//! [`Node::open`] restores the state and gives the proxy its first snapshot; [`Node::serve`] serves until the process
 //! stops.
 
 mod open;
+mod rehearse;
 mod run;
 mod serve;
 
 pub use open::{Node, Opening, StartError};
-pub use run::{Links, Listeners, RunError};
+pub use rehearse::Rehearsal;
+pub use run::{Links, Listeners};

@@ -1,6 +1,6 @@
 //! How does a node begin? With the state that is stored, and the file if that says something else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Problems, Settings};
@@ -29,6 +29,8 @@ pub struct Opening {
 /// The control plane of one node.
 #[derive(Debug)]
 pub struct Node {
+    /// Where the state is.
+    pub(super) store: PathBuf,
     pub(super) desk: Arc<Desk>,
     /// What the file held when the node began.
     pub(super) content: Content,
@@ -51,16 +53,24 @@ pub enum StartError {
     /// The first revision could not be stored.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// There is no state to take over.
+    #[error("there is no state in {0}: start without taking over")]
+    NoState(PathBuf),
 }
 
-impl Node {
-    /// Opens and locks the store, restores the state, applies the file where it says something else, and compiles.
-    ///
-    /// A file that is not valid does not keep a node from starting that has a state: it serves that, and says so.
-    ///
-    /// # Errors
-    /// When the store cannot be used, or there is neither a state nor a valid file.
-    pub fn open(opening: &Opening) -> Result<Self, StartError> {
+/// What there is to begin with.
+pub(super) struct Found {
+    pub(super) file: ConfigFile,
+    pub(super) content: Content,
+    /// What the file says, or why that cannot be taken.
+    pub(super) written: Result<Configuration, StartError>,
+    /// Where the state is.
+    pub(super) path: PathBuf,
+    now: Timestamp,
+}
+
+impl Found {
+    pub(super) fn look(opening: &Opening) -> Self {
         let now = Timestamp::now();
         let file = ConfigFile::new(&opening.config);
         let content = file.content();
@@ -73,13 +83,27 @@ impl Node {
             }
             (None, Err(_)) => file.store_of_invalid(""),
         };
+        Self { file, content, written, path, now }
+    }
+}
+
+impl Node {
+    /// Opens and locks the store, restores the state, applies the file where it says something else, and compiles.
+    ///
+    /// A file that is not valid does not keep a node from starting that has a state: it serves that, and says so.
+    ///
+    /// # Errors
+    /// When the store cannot be used, or there is neither a state nor a valid file.
+    pub fn open(opening: &Opening) -> Result<Self, StartError> {
+        let Found { file, content, written, path, now } = Found::look(opening);
         let written = if path.exists() { written } else { Ok(valid(written?)?) };
         let store = Sqlite::open(&path)?;
         tracing::info!(path = %path.display(), "the store is open");
-        Self::begin(Box::new(store), file, content, written, now)
+        Self::begin(path, Box::new(store), file, content, written, now)
     }
 
     fn begin(
+        path: PathBuf,
         store: Box<dyn Store>,
         file: ConfigFile,
         content: Content,
@@ -101,7 +125,7 @@ impl Node {
         if written.is_some() && news {
             desk.reload(content.clone(), "start");
         }
-        Ok(Self { desk: Arc::new(desk), content })
+        Ok(Self { store: path, desk: Arc::new(desk), content })
     }
 
     /// Where the proxy finds the snapshot to serve by.
@@ -114,6 +138,12 @@ impl Node {
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.desk.ledger().present().compiled.settings)
+    }
+
+    /// Where the state is.
+    #[must_use]
+    pub fn store(&self) -> &Path {
+        &self.store
     }
 
     /// What the control plane knows and does.

@@ -1,6 +1,7 @@
 //! How does a node run? Serves the API and the status listener, watches the file, takes reports, looks at the SLIs.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::desk::Desk;
 use crate::events::Event;
 use crate::file::{Changes, Content};
 use crate::meters;
-use crate::phase::{Phase, stopped};
+use crate::phase::{Phase, over, stopped};
 use crate::referred::Seen;
 
 /// How often rates are taken.
@@ -44,21 +45,6 @@ pub struct Links {
     pub reload: mpsc::Receiver<()>,
 }
 
-/// Why a node does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A listener's address cannot be had.
-    #[error("the {what} cannot listen on {address}")]
-    Bind {
-        /// Which listener.
-        what: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
-}
-
 /// The control plane's listeners, bound.
 #[derive(Debug)]
 pub struct Listeners {
@@ -68,6 +54,20 @@ pub struct Listeners {
 }
 
 impl Listeners {
+    /// Takes sockets that listen already, in the runtime that is to serve on them.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub fn on(control: net::TcpListener, status: net::TcpListener) -> io::Result<Self> {
+        let addresses = (control.local_addr()?, status.local_addr()?);
+        control.set_nonblocking(true)?;
+        status.set_nonblocking(true)?;
+        let (control, status) = (TcpListener::from_std(control)?, TcpListener::from_std(status)?);
+        tracing::info!(address = %addresses.0, "the control API listens");
+        tracing::info!(address = %addresses.1, "the status listener listens");
+        Ok(Self { control, status, addresses })
+    }
+
     /// Where the control API is.
     #[must_use]
     pub const fn control(&self) -> SocketAddr {
@@ -83,32 +83,9 @@ impl Listeners {
 
 impl Node {
     /// Serves until the phase is [`Phase::Stopped`], or nobody can say any more.
-    ///
-    /// # Errors
-    /// When a listener's address cannot be had.
-    pub async fn run(self, links: Links) -> Result<(), RunError> {
-        let listeners = self.bind().await?;
-        self.serve(listeners, links).await;
-        Ok(())
-    }
-
-    /// Binds the control API's and the status listener's addresses.
-    ///
-    /// # Errors
-    /// When one of them cannot be had.
-    pub async fn bind(&self) -> Result<Listeners, RunError> {
-        let settings = self.settings();
-        let (control, control_at) = bind("control API", settings.control).await?;
-        let (status, status_at) = bind("status listener", settings.status).await?;
-        tracing::info!(address = %control_at, "the control API listens");
-        tracing::info!(address = %status_at, "the status listener listens");
-        Ok(Listeners { control, status, addresses: (control_at, status_at) })
-    }
-
-    /// [`Node::run`] on listeners that are bound already.
     pub async fn serve(self, listeners: Listeners, links: Links) {
         let Links { reports, phase, metrics, reload } = links;
-        let Self { desk, content } = self;
+        let Self { desk, content, .. } = self;
         let site = Arc::new(Site::new(
             Arc::clone(&desk),
             phase.clone(),
@@ -140,16 +117,6 @@ impl Node {
         servers.shutdown().await;
         try_to_store(&desk).await;
     }
-}
-
-async fn bind(
-    what: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), RunError> {
-    let failed = |source| RunError::Bind { what, address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }
 
 async fn tell_phases(desk: Arc<Desk>, mut phase: watch::Receiver<Phase>) {
@@ -197,7 +164,7 @@ async fn store_unstored(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = stopped(phase.clone()) => return,
+            () = over(phase.clone()) => return,
             _ = ticks.tick() => {}
         }
         try_to_store(&desk).await;
@@ -205,10 +172,14 @@ async fn store_unstored(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
 }
 
 async fn try_to_store(desk: &Arc<Desk>) {
-    if !desk.ledger().has_unstored() {
+    let ledger = desk.ledger();
+    let tried = if ledger.is_without_store() {
+        desk.apart(|desk| desk.ledger().try_to_retake()).await
+    } else if ledger.has_unstored() {
+        desk.apart(|desk| desk.ledger().store_unstored()).await
+    } else {
         return;
-    }
-    let tried = desk.apart(|desk| desk.ledger().store_unstored()).await;
+    };
     if let Ok(Err(error)) | Err(error) = tried {
         tracing::debug!(error = &error as &dyn std::error::Error, "the store still fails");
     }
@@ -233,7 +204,7 @@ async fn watch_file(
     let (mut can_ask, mut patience) = (true, RELOAD_AGAIN);
     loop {
         let asked = tokio::select! {
-            () = stopped(phase.clone()) => return,
+            () = over(phase.clone()) => return,
             () = tokio::time::sleep(changes.pause()) => false,
             more = asked.recv(), if can_ask => {
                 can_ask = more.is_some();

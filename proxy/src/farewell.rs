@@ -1,0 +1,61 @@
+//! How do clients hear that they should go elsewhere, when the process leaves?
+//!
+//! First with the next answer: `Connection: close`, or GOAWAY on HTTP/2. So no client loses a request that it sends just
+//! then. Connections that ask for nothing any more are closed when nothing else is left to do.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pingora::apps::ServerApp;
+use pingora::protocols::Stream;
+use pingora::server::ShutdownWatch;
+use tokio::sync::watch;
+
+/// What clients are told.
+pub(crate) struct Farewell {
+    leaving: watch::Sender<bool>,
+    idle_over: watch::Sender<bool>,
+}
+
+impl Farewell {
+    pub(crate) fn new() -> Self {
+        Self { leaving: watch::Sender::new(false), idle_over: watch::Sender::new(false) }
+    }
+
+    /// From now on every answer tells its client to go elsewhere.
+    pub(crate) fn leave(&self) {
+        self.leaving.send_replace(true);
+    }
+
+    /// From now on connections without a request are closed.
+    pub(crate) fn close_idle(&self) {
+        self.idle_over.send_replace(true);
+    }
+}
+
+/// An application whose clients are told.
+pub(crate) struct ToldToLeave<A> {
+    app: Arc<A>,
+    farewell: Arc<Farewell>,
+}
+
+impl<A> ToldToLeave<A> {
+    pub(crate) fn new(app: A, farewell: Arc<Farewell>) -> Self {
+        Self { app: Arc::new(app), farewell }
+    }
+}
+
+#[async_trait]
+impl<A: ServerApp + Send + Sync + 'static> ServerApp for ToldToLeave<A> {
+    /// Pingora's own signal comes when the listeners stop, which may be later.
+    async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
+        let leaving = self.farewell.leaving.subscribe();
+        self.app.process_new(stream, &leaving).await
+    }
+
+    /// Pingora asks for this when its listeners have stopped, and closes what is idle at once. That can wait.
+    async fn cleanup(&self) {
+        self.farewell.idle_over.subscribe().wait_for(|over| *over).await.ok();
+        self.app.cleanup().await;
+    }
+}
