@@ -14,12 +14,15 @@ use tokio::sync::watch;
 /// What clients are told.
 pub(crate) struct Farewell {
     leaving: watch::Sender<bool>,
+    /// Has never looked, so that a connection which comes late still finds news in its copy.
+    unseen: watch::Receiver<bool>,
     idle_over: watch::Sender<bool>,
 }
 
 impl Farewell {
     pub(crate) fn new() -> Self {
-        Self { leaving: watch::Sender::new(false), idle_over: watch::Sender::new(false) }
+        let (leaving, unseen) = watch::channel(false);
+        Self { leaving, unseen, idle_over: watch::Sender::new(false) }
     }
 
     /// From now on every answer tells its client to go elsewhere.
@@ -49,8 +52,7 @@ impl<A> ToldToLeave<A> {
 impl<A: ServerApp + Send + Sync + 'static> ServerApp for ToldToLeave<A> {
     /// Pingora's own signal comes when the listeners stop, which may be later.
     async fn process_new(self: &Arc<Self>, stream: Stream, _: &ShutdownWatch) -> Option<Stream> {
-        let leaving = self.farewell.leaving.subscribe();
-        self.app.process_new(stream, &leaving).await
+        self.app.process_new(stream, &self.farewell.unseen.clone()).await
     }
 
     /// Pingora asks for this when its listeners have stopped, and closes what is idle at once. That can wait.

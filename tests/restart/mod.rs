@@ -5,6 +5,7 @@ mod binary;
 mod commands;
 mod connections;
 mod fake;
+mod http2;
 mod load;
 mod refusals;
 
