@@ -7,8 +7,7 @@ use crate::kit::{
     origin, status,
 };
 
-const A: &str =
-    "routes:\n  a: {canonical: /a, stable: {upstream: api}, candidate: {upstream: api}}\n";
+const A: &str = "routes:\n  a: {canonical: /a, stable: {upstream: api}, candidate: {upstream: api}, websockets: true}\n";
 
 async fn serving(drain: &'static str) -> (Turnout, Origin) {
     let api = origin("api").await;

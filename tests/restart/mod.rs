@@ -13,8 +13,7 @@ use std::path::PathBuf;
 
 use crate::kit::{Origin, Reply, Setup, Turnout, scripted};
 
-const A: &str =
-    "routes:\n  a: {canonical: /a, stable: {upstream: api}, candidate: {upstream: api}}\n";
+const A: &str = "routes:\n  a: {canonical: /a, stable: {upstream: api}, candidate: {upstream: api}, websockets: true}\n";
 
 async fn serving(drain: &'static str) -> (Turnout, Origin) {
     let api = scripted("api", |_| Reply::text("ok")).await;
