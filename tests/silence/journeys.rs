@@ -116,17 +116,18 @@ const RAW: [&str; 44] = [
 pub(super) async fn in_raw_bytes(turnout: &Turnout, ports: [SocketAddr; 2], marks: &mut Marks) {
     for template in RAW {
         let bytes = marks.fill("raw bytes", template);
+        let whole = bytes.as_bytes();
         for (port, bytes) in [
-            (ports[0], &*bytes),
-            (ports[1], &*bytes),
-            (turnout.proxy(), &*bytes),
-            (turnout.control(), &*bytes),
-            (turnout.status(), &*bytes),
-            (turnout.proxy(), &bytes[..bytes.len() * 2 / 3]),
+            (ports[0], whole),
+            (ports[1], whole),
+            (turnout.proxy(), whole),
+            (turnout.control(), whole),
+            (turnout.status(), whole),
+            (turnout.proxy(), &whole[..whole.len() * 2 / 3]),
         ] {
             let mut client = TcpStream::connect(port).await.unwrap();
             // It may be refused before all of it is sent, and then the rest is nobody's.
-            client.write_all(bytes.as_bytes()).await.unwrap_or_default();
+            client.write_all(bytes).await.unwrap_or_default();
             client.shutdown().await.unwrap_or_default();
             let mut answer = Vec::new();
             client.read_to_end(&mut answer).await.unwrap_or_default();

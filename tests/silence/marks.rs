@@ -30,13 +30,12 @@ impl Marks {
         let text = String::from_utf8_lossy(bytes).to_lowercase();
         let spelled_out = BEGIN.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
         assert!(!text.contains(&spelled_out), "{seen_in} has bytes of one, as a list of numbers");
-        let Some(at) = text.find(BEGIN) else { return };
-        let digits: String =
-            text[at + BEGIN.len()..].chars().take_while(char::is_ascii_digit).collect();
+        let Some((before, rest)) = text.split_once(BEGIN) else { return };
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         let place = digits.parse::<usize>().ok().and_then(|number| self.0.get(number));
-        let around: String = text[..at].chars().rev().take(600).collect();
+        let around: String = before.chars().rev().take(600).collect();
         let before: String = around.chars().rev().collect();
-        let after: String = text[at..].chars().take(200).collect();
-        panic!("{seen_in} shows what was put into {place:?}: ...{before}{after}...");
+        let after: String = rest.chars().take(200).collect();
+        panic!("{seen_in} shows what was put into {place:?}: ...{before}{BEGIN}{after}...");
     }
 }

@@ -38,7 +38,6 @@ impl Policy {
             methods: methods.into(),
             identity: table.tenant_headers().clone(),
             unusual_bodies: if allowed { UnusualBodies::Allow } else { UnusualBodies::Refuse },
-            ..Self::default()
         }
     }
 }
