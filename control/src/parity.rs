@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rules::RouteName;
-use rules::compare::Difference;
+use rules::compare::{Difference, Found};
 use rules::exchange::ExchangeReport;
 
 /// How many signatures are kept per route. Further ones are only counted. (INV-7)
@@ -52,7 +52,7 @@ pub struct Signatures(Mutex<HashMap<RouteName, OfRoute>>, AtomicUsize);
 impl Signatures {
     /// Counts what one exchange showed.
     pub fn take(&self, report: ExchangeReport) {
-        if report.differences.is_empty() {
+        if report.comparison.differences.is_empty() {
             return;
         }
         let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +60,7 @@ impl Signatures {
             return;
         }
         let of_route = routes.entry(report.route).or_default();
-        for difference in report.differences {
+        for Found { difference, .. } in report.comparison.differences {
             let room = self.1.load(Ordering::Relaxed) < MAX_OF_ALL;
             if of_route.count(difference, &report.exchange_id, report.at_unix_ms, room) {
                 self.1.fetch_add(1, Ordering::Relaxed);
@@ -153,8 +153,10 @@ fn signature((difference, seen): (&Difference, &Seen)) -> Signature {
 
 #[cfg(test)]
 mod tests {
-    use rules::compare::{DifferenceKind, Location, ValueClass};
-    use rules::exchange::Outcome;
+    use std::sync::Arc;
+
+    use rules::compare::{Comparison, DifferenceKind, Location, ValueClass};
+    use rules::exchange::{NotComparable, Outcome};
 
     use super::*;
 
@@ -172,8 +174,19 @@ mod tests {
         ExchangeReport {
             route: "sms".parse().unwrap(),
             exchange_id: exchange.into(),
-            outcome: Outcome::Mismatch,
-            differences: paths.iter().map(|path| difference(path)).collect(),
+            cohort: None,
+            tenant: None,
+            stable_status: Some(200),
+            candidate_status: Some(200),
+            comparison: Comparison {
+                outcome: Outcome::Mismatch,
+                differences: paths
+                    .iter()
+                    .map(|path| Found { difference: difference(path), fields: 1 })
+                    .collect(),
+                ..Comparison::impossible(NotComparable::Budget)
+            },
+            rules: Arc::default(),
             at_unix_ms,
         }
     }

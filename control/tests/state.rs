@@ -1,11 +1,12 @@
 //! What is told of the running state: status, health, metrics, parity, the description of the API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, Version};
 use control::Phase;
 use rules::Arm;
-use rules::compare::{Difference, DifferenceKind, Location, ValueClass};
+use rules::compare::{Comparison, Difference, DifferenceKind, Found, Location, ValueClass};
 use rules::exchange::{ExchangeReport, NotComparable, Outcome};
 use rules::route::FamilyId;
 use rules::sli::{ErrorClass, Observation, Scheme, SeriesKey, ShadowResult};
@@ -102,18 +103,30 @@ async fn slis_come_from_the_counters_that_the_proxy_fills() {
 #[tokio::test]
 async fn signatures_come_from_the_reports_of_the_proxy() {
     let running = Running::start(YAML).await;
+    let found = Found {
+        difference: Difference {
+            location: Location::Body,
+            path: "/items/*/at".into(),
+            kind: DifferenceKind::Value,
+            classes: (ValueClass::Datetime, ValueClass::Number),
+            relation: None,
+        },
+        fields: 1,
+    };
     for exchange_id in ["x1", "x2"] {
         let report = ExchangeReport {
             route: "sms".parse().unwrap(),
             exchange_id: exchange_id.into(),
-            outcome: Outcome::Mismatch,
-            differences: vec![Difference {
-                location: Location::Body,
-                path: "/items/*/at".into(),
-                kind: DifferenceKind::Value,
-                classes: (ValueClass::Datetime, ValueClass::Number),
-                relation: None,
-            }],
+            cohort: None,
+            tenant: None,
+            stable_status: Some(200),
+            candidate_status: Some(200),
+            comparison: Comparison {
+                outcome: Outcome::Mismatch,
+                differences: vec![found.clone()],
+                ..Comparison::impossible(NotComparable::Budget)
+            },
+            rules: Arc::default(),
             at_unix_ms: 1_790_000_000_000,
         };
         running.reports.send(report).await.unwrap();

@@ -1,50 +1,65 @@
-//! How long does comparing two JSON answers take? Equal but for spelling, with one difference, and with many.
+//! How long does comparing two answers take? Equal, respelled, reordered, different; and what is made to be expensive.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use rules::compare::{Answer, CompareRules, compare};
+use http::{HeaderMap, Method};
+use rules::compare::{Answer, CompareRules, Effect, Pair, PlaceRule, compare};
 
-/// A list of messages, about as long as asked for; `price` says what each costs.
-fn messages(bytes: usize, price: impl Fn(usize) -> usize) -> String {
+/// A list of messages, about as long as asked for; `price` says what each costs, `order` in which order their members
+/// come.
+fn messages(bytes: usize, price: impl Fn(usize) -> usize, order: [usize; 6]) -> String {
     let mut text = String::from("{\"items\":[");
     let mut place = 0;
     while text.len() + 2 < bytes {
         if place > 0 {
             text.push(',');
         }
-        text += &format!(
-            "{{\"id\":\"msg-{place}\",\"to\":\"+4930{place:07}\",\"parts\":[1,2],\"price\":{}.50,\
-             \"status\":\"delivered\",\"updatedAt\":\"2026-11-21T10:{:02}:00Z\"}}",
-            price(place),
-            place % 60,
-        );
+        let members = [
+            format!("\"id\":\"msg-{place}\""),
+            format!("\"to\":\"+4930{place:07}\""),
+            "\"parts\":[1,2]".to_owned(),
+            format!("\"price\":{}.50", price(place)),
+            "\"status\":\"delivered\"".to_owned(),
+            format!("\"updatedAt\":\"2026-11-21T10:{:02}:00Z\"", place % 60),
+        ];
+        let ordered = order.map(|member| members.get(member).cloned().unwrap_or_default());
+        text.push('{');
+        text += &ordered.join(",");
+        text.push('}');
         place += 1;
     }
     text + "]}"
 }
 
+const AS_WRITTEN: [usize; 6] = [0, 1, 2, 3, 4, 5];
+const REORDERED: [usize; 6] = [4, 2, 5, 0, 3, 1];
+
 fn json(criterion: &mut Criterion) {
     let headers: HeaderMap =
         [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
-    let rules = CompareRules {
-        ignore: "/items/*/updatedAt".parse().into_iter().collect(),
-        ..CompareRules::default()
-    };
+    let ignored = "/items/*/updatedAt".parse().map(|at| PlaceRule::always(at, Effect::Ignore));
+    let rules = CompareRules { places: ignored.into_iter().collect(), ..CompareRules::default() };
     let mut group = criterion.benchmark_group("json");
     for kilobytes in [1, 16, 256] {
-        let stable = messages(kilobytes * 1_024, |_| 7);
-        let spelled = stable.replace(".50,", ".5, ");
-        let one = messages(kilobytes * 1_024, |place| if place == 3 { 8 } else { 7 });
-        let all = messages(kilobytes * 1_024, |_| 8);
-        group.throughput(Throughput::Bytes(stable.len() as u64));
-        for (name, candidate) in [("respelled", &spelled), ("one", &one), ("all", &all)] {
-            let stable = Answer { status: 200, headers: &headers, body: stable.as_bytes() };
-            let candidate = Answer { body: candidate.as_bytes(), ..stable };
-            group.bench_function(BenchmarkId::new(name, format!("{kilobytes}KB")), |bencher| {
-                bencher.iter(|| compare(&rules, black_box(&stable), black_box(&candidate)));
+        let bytes = kilobytes * 1_024;
+        let stable = messages(bytes, |_| 7, AS_WRITTEN);
+        let candidates = [
+            ("equal", stable.clone()),
+            ("respelled", stable.replace(".50,", ".5, ")),
+            ("reordered", messages(bytes, |_| 7, REORDERED)),
+            ("one", messages(bytes, |place| if place == 3 { 8 } else { 7 }, AS_WRITTEN)),
+            ("all", messages(bytes, |_| 8, AS_WRITTEN)),
+        ];
+        for (name, candidate) in &candidates {
+            let answer = |body| Answer::new(200, &headers, str::as_bytes(body));
+            let (stable, candidate) = (answer(&stable), answer(candidate));
+            let pair = Pair { method: &Method::GET, stable, candidate, twin: None };
+            // What goes through is both bodies.
+            group.throughput(Throughput::Bytes(2 * bytes as u64));
+            group.bench_function(BenchmarkId::new(*name, format!("{kilobytes}KB")), |bencher| {
+                bencher.iter(|| compare(&rules, black_box(&pair)));
             });
         }
     }

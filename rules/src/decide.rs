@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use http::{HeaderName, Method};
@@ -95,6 +96,8 @@ pub struct Decision {
     pub shadow: Option<Arm>,
     /// The tenant, where the configuration names it: only then may it be seen.
     pub tenant: Option<TenantId>,
+    /// A print of the tenant's id, for a request that is copied: it tells tenants apart and says nothing of them.
+    pub tenant_print: Option<u64>,
     /// The cohort that the tenant belongs to, the first as written.
     pub cohort: Option<CohortId>,
 }
@@ -233,20 +236,28 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
     let (scope, shift) = shifts.of(tenant_id.as_deref(), cohorts);
     let (arm, pick) = pick_arm(route, family, facts, tenant_id.as_deref(), scope, shift);
     let Some(target) = family.arm(arm) else { return Verdict::NoRoute };
+    let shadow = shadow_arm(route, family, facts, arm, pick, shift);
     Verdict::Forward(Decision {
         route: id,
         family: family_id,
         arm,
         upstream: target.upstream,
         reason: Reason { scope, pick },
-        shadow: shadow_arm(route, family, facts, arm, pick, shift),
+        shadow,
         tenant: named(known),
+        tenant_print: shadow.and(tenant_id.as_deref()).map(print),
         cohort: cohorts.first().copied(),
     })
 }
 
 fn named(known: Option<(&TenantId, &Tenant)>) -> Option<TenantId> {
     known.filter(|(_, tenant)| tenant.named).map(|(id, _)| id.clone())
+}
+
+fn print(tenant: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    tenant.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn after_sunset(route: &Route, family: &Family, facts: &Facts<'_>) -> Option<AfterSunset> {

@@ -1,9 +1,10 @@
 //! What came of one shadowed exchange? Exactly one outcome, and a report without anybody's data.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::RouteName;
-use crate::compare::Difference;
+use crate::compare::{CompareRules, Comparison};
+use crate::{CohortName, RouteName};
 
 /// Why the two answers of an exchange could not be compared. A 5xx is an answer; a transport failure is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,16 +118,24 @@ impl fmt::Display for Outcome {
 }
 
 /// What the proxy tells the control plane of one shadowed exchange. It holds no value of any answer. (INV-12)
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExchangeReport {
     /// The route.
     pub route: RouteName,
     /// The request's id, by which people find its line in the access log.
     pub exchange_id: Box<str>,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// Where the answers differ, stable on the left.
-    pub differences: Vec<Difference>,
+    /// The cohort that decided about the request, where one did.
+    pub cohort: Option<CohortName>,
+    /// Whose request it was: a print of the tenant's id, good for telling tenants apart and for nothing else.
+    pub tenant: Option<u64>,
+    /// The status that stable answered with, or none where it gave no answer.
+    pub stable_status: Option<u16>,
+    /// The status that the candidate answered with, or none where it gave no answer.
+    pub candidate_status: Option<u16>,
+    /// What came of it: stable on the left.
+    pub comparison: Comparison,
+    /// The rules it was compared by, which `comparison.uses` counts by their numbers.
+    pub rules: Arc<CompareRules>,
     /// When it was compared, in milliseconds since 1970.
     pub at_unix_ms: i64,
 }

@@ -2,7 +2,7 @@
 //! shift.
 
 use http::Method;
-use rules::compare::{ArrayRule, CompareRules};
+use rules::compare::{ArrayRule, CompareRules, Effect, PlaceRule};
 use rules::route::{RouteTimeouts, ShadowCredentials, ShadowPolicy, UnusualBodies};
 
 use super::conditions::{header_name, methods};
@@ -72,7 +72,8 @@ pub(super) fn compare(
     let ignore = spec.ignore.iter().enumerate().filter_map(|(i, pattern)| {
         findings.parsed(&at.key("ignore").item(i), "bad_pointer", pattern.parse())
     });
-    let ignore = ignore.collect();
+    let ignore: Vec<PlaceRule> =
+        ignore.map(|pattern| PlaceRule::always(pattern, Effect::Ignore)).collect();
     let arrays = spec.arrays.iter().filter_map(|(pattern, rule)| {
         let at = at.key("arrays").key(pattern);
         let rule = match rule {
@@ -87,16 +88,17 @@ pub(super) fn compare(
                 );
                 return None;
             }
-            ArraySpec::Keyed(member) => ArrayRule::Keyed(member.as_str().into()),
+            ArraySpec::Keyed(member) => ArrayRule::Keyed([member.as_str().into()].into()),
         };
-        Some((findings.parsed(&at, "bad_pointer", pattern.parse())?, rule))
+        let pattern = findings.parsed(&at, "bad_pointer", pattern.parse())?;
+        Some(PlaceRule::always(pattern, Effect::Array(rule)))
     });
-    let arrays = arrays.collect();
+    let places = ignore.into_iter().chain(arrays).collect();
     let names = spec.ignore_headers.iter().enumerate();
     let ignore_headers = names
         .filter_map(|(i, name)| header_name(name, &at.key("ignore_headers").item(i), findings))
         .collect();
-    CompareRules { ignore, arrays, ignore_headers }
+    CompareRules { places, ignore_headers, ..CompareRules::default() }
 }
 
 /// The first shift must be one that the route can have.

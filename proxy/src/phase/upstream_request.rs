@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::HOST;
 use http::uri::{PathAndQuery, Uri};
 use pingora::http::RequestHeader;
 use pingora::prelude::{Error, ErrorType, OrErr, Result};
 use pingora::proxy::Session;
-use rules::{Arm, Route};
+use rules::compare::Home;
+use rules::{Arm, Rewrite, Route};
 
 use crate::clock::now_ms;
 use crate::exchange::Exchange;
 use crate::forwarding;
-use crate::shadow::{Original, ShadowSender};
+use crate::shadow::{Original, ShadowSender, Whose};
 
 /// Turns the client's head into what the serving arm expects.
 pub(crate) fn head(
@@ -80,9 +82,39 @@ fn capture(
         method: request.method.clone(),
         path_and_query: path_on(exchange, route, arm, client).unwrap_or_else(|| own.to_owned()),
         headers: request.headers.clone(),
+        whose: whose(exchange),
+        homes: (home(exchange, route, serving, request), home(exchange, route, arm, request)),
         exchange_id: exchange.facts.as_ref().map_or("-".into(), |known| known.request_id.clone()),
     };
     exchange.capture = shadow.begin(original).ok();
+}
+
+fn whose(exchange: &Exchange) -> Whose {
+    let decision = exchange.decision();
+    let cohort = decision.and_then(|decision| exchange.snapshot.cohort(decision.cohort?));
+    Whose {
+        cohort: cohort.map(|cohort| cohort.name.clone()),
+        tenant: decision.and_then(|decision| decision.tenant_print),
+    }
+}
+
+/// What an arm calls itself: the Host that it is asked for, its targets' addresses, and its path.
+fn home(exchange: &Exchange, route: &Route, arm: Arm, request: &RequestHeader) -> Home {
+    let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let targets = exchange.upstream(arm).map_or(&[][..], |upstream| &upstream.targets);
+    let addresses = targets.iter().map(|target| target.address.to_string().to_ascii_lowercase());
+    let family = exchange.place().and_then(|(_, family)| route.family(family));
+    Home {
+        authorities: host
+            .map(str::to_ascii_lowercase)
+            .into_iter()
+            .chain(addresses)
+            .map(Into::into)
+            .collect(),
+        back: family
+            .and_then(|family| family.arm(arm))
+            .map_or(Rewrite::Keep, |at| at.rewrite.back()),
+    }
 }
 
 /// Hands a piece of the request's body to the shadow; the body itself goes through untouched.

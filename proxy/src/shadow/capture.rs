@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode};
-use rules::Upstream;
-use rules::exchange::{NotComparable, Outcome};
+use rules::compare::{Comparison, Home};
+use rules::exchange::NotComparable;
 use rules::route::{Arm, Route};
 use rules::sli::ShadowResult;
+use rules::{CohortName, Upstream};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -18,7 +19,7 @@ use super::destinations::Destination;
 use super::exchange;
 use super::ledger::{Claim, Ledger};
 use super::request::{Head, head_bytes};
-use super::ticket::Ticket;
+use super::ticket::{Statuses, Ticket};
 
 /// A request that is to be copied, as its primary is sent.
 #[derive(Debug)]
@@ -35,8 +36,21 @@ pub struct Original {
     pub path_and_query: String,
     /// The headers that the primary is sent with, Host among them.
     pub headers: HeaderMap,
+    /// Whose request it is.
+    pub whose: Whose,
+    /// What each arm calls itself: the serving one, and the one that gets the copy.
+    pub homes: (Home, Home),
     /// The request's id, by which people find its line in the access log.
     pub exchange_id: Box<str>,
+}
+
+/// Whose request is copied, as far as reports tell it.
+#[derive(Debug, Clone, Default)]
+pub struct Whose {
+    /// The cohort that decided about it.
+    pub cohort: Option<CohortName>,
+    /// A print of the tenant's id.
+    pub tenant: Option<u64>,
 }
 
 /// How the primary ended.
@@ -99,6 +113,8 @@ pub(super) struct Pending {
     pub(super) destination: Arc<Destination>,
     pub(super) upstream: Arc<Upstream>,
     pub(super) serving: Arm,
+    pub(super) method: Method,
+    pub(super) homes: (Home, Home),
     pub(super) head: Head,
     pub(super) body: KeptBody,
     pub(super) runtime: Handle,
@@ -213,7 +229,7 @@ impl Pending {
             NotComparable::Oversize => ticket.route.counters.record_shadow(ShadowResult::Oversize),
             _ => {}
         }
-        ticket.settle(Outcome::NotComparable(reason), Vec::new());
+        ticket.settle(Comparison::impossible(reason), Statuses::default());
     }
 }
 

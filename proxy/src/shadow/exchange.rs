@@ -2,24 +2,28 @@
 
 use std::time::Instant;
 
-use rules::compare::{Answer, Comparison, compare};
-use rules::exchange::{NotComparable, Outcome};
+use http::{HeaderMap, Method, StatusCode};
+use rules::compare::{Answer, Comparison, Home, Pair, compare};
+use rules::exchange::NotComparable;
 use rules::overload::Shed;
-use rules::route::Arm;
+use rules::route::{Arm, Route};
 use rules::sli::ShadowResult;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::body::KeptBody;
+use super::body::{KeptBody, WholeBody};
 use super::call::{self, ShadowAnswer};
 use super::capture::{Pending, Primary};
+use super::ticket::Statuses;
 
 /// Sends the copy, waits for both answers, and settles the exchange.
 pub(super) async fn run(
     pending: Box<Pending>,
     primary: oneshot::Receiver<Result<Primary, NotComparable>>,
 ) {
-    let Pending { ticket, permit, destination, upstream, serving, head, body, .. } = *pending;
+    let Pending {
+        ticket, permit, destination, upstream, serving, method, homes, head, body, ..
+    } = *pending;
     let call = call::send(&destination, &upstream, head, body, &ticket);
     let shadow = timeout(ticket.route.shadow.timeout, Box::pin(call)).await;
     let shadow = shadow.unwrap_or(Err(NotComparable::ShadowTimeout));
@@ -33,36 +37,64 @@ pub(super) async fn run(
     }
     drop(permit);
     let primary = primary.await.unwrap_or(Err(NotComparable::ClientAbort));
-    let comparison = match (primary, shadow) {
-        (Ok(_), Ok(_)) if ticket.pressure.gives_up(Shed::Comparisons) => {
-            not_comparable(NotComparable::Shed)
+    let primary = match primary {
+        Ok(_) if shadow.is_ok() && ticket.pressure.gives_up(Shed::Comparisons) => {
+            Err(NotComparable::Shed)
         }
-        (Ok(primary), Ok(shadow)) => judge(&ticket.route.compare, serving, primary, shadow),
-        // What the client saw comes first: a copy of a broken exchange says nothing.
-        (Err(reason), _) | (Ok(_), Err(reason)) => not_comparable(reason),
+        primary => primary,
     };
-    ticket.settle(comparison.outcome, comparison.differences);
+    let asked = Asked { route: &ticket.route, method, homes };
+    let (comparison, statuses) = judge(&asked, serving, primary, shadow);
+    ticket.settle(comparison, statuses);
+}
+
+/// What was asked, and of whom.
+struct Asked<'r> {
+    route: &'r Route,
+    method: Method,
+    /// The serving arm's, and that of the one that got the copy.
+    homes: (Home, Home),
 }
 
 fn judge(
-    rules: &rules::compare::CompareRules,
+    asked: &Asked<'_>,
     serving: Arm,
-    primary: Primary,
-    shadow: ShadowAnswer,
-) -> Comparison {
-    let Primary { status, headers, body, .. } = primary;
-    let body = KeptBody::into_whole(body);
-    let primary = Answer { status: status.as_u16(), headers: &headers, body: &body.bytes };
-    let shadow_body = shadow.body.into_whole();
-    let shadow = Answer {
-        status: shadow.status.as_u16(),
-        headers: &shadow.headers,
-        body: &shadow_body.bytes,
+    primary: Result<Primary, NotComparable>,
+    shadow: Result<ShadowAnswer, NotComparable>,
+) -> (Comparison, Statuses) {
+    let status = |status: StatusCode| Some(status.as_u16());
+    let primary_status = primary.as_ref().ok().and_then(|answer| status(answer.status));
+    let shadow_status = shadow.as_ref().ok().and_then(|answer| status(answer.status));
+    let statuses = match serving {
+        Arm::Stable => Statuses { stable: primary_status, candidate: shadow_status },
+        Arm::Candidate => Statuses { stable: shadow_status, candidate: primary_status },
     };
-    match serving {
-        Arm::Stable => compare(rules, &primary, &shadow),
-        Arm::Candidate => compare(rules, &shadow, &primary),
-    }
+    let (primary, shadow) = match (primary, shadow) {
+        (Ok(primary), Ok(shadow)) => (primary, shadow),
+        // What the client saw comes first: a copy of a broken exchange says nothing.
+        (Err(reason), _) | (Ok(_), Err(reason)) => {
+            return (Comparison::impossible(reason), statuses);
+        }
+    };
+    let primary_body = KeptBody::into_whole(primary.body);
+    let shadow_body = shadow.body.into_whole();
+    let one = answer(primary.status, &primary.headers, &primary_body, &asked.homes.0);
+    let other = answer(shadow.status, &shadow.headers, &shadow_body, &asked.homes.1);
+    let (stable, candidate) = match serving {
+        Arm::Stable => (one, other),
+        Arm::Candidate => (other, one),
+    };
+    let pair = Pair { method: &asked.method, stable, candidate, twin: None };
+    (compare(&asked.route.compare, &pair), statuses)
+}
+
+fn answer<'a>(
+    status: StatusCode,
+    headers: &'a HeaderMap,
+    body: &'a WholeBody,
+    home: &'a Home,
+) -> Answer<'a> {
+    Answer { home: Some(home), ..Answer::new(status.as_u16(), headers, &body.bytes) }
 }
 
 /// An answer that was cut short by a bound of ours was an answer all the same.
@@ -73,8 +105,4 @@ const fn is_answered(shadow: &Result<ShadowAnswer, NotComparable>) -> bool {
             | NotComparable::ShadowConnect
             | NotComparable::ShadowTruncated)
     )
-}
-
-const fn not_comparable(reason: NotComparable) -> Comparison {
-    Comparison { outcome: Outcome::NotComparable(reason), differences: Vec::new() }
 }

@@ -22,6 +22,6 @@ mod ticket;
 #[cfg(test)]
 mod tests;
 
-pub use capture::{Capture, Original, PrimaryEnd};
+pub use capture::{Capture, Original, PrimaryEnd, Whose};
 pub use ledger::ShadowGauges;
 pub use sender::ShadowSender;

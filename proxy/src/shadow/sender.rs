@@ -90,19 +90,31 @@ impl ShadowSender {
         let now = Instant::now();
         let destination = self.destinations.of(&original.upstream, now);
         let permit = destination.breaker.permit(now).ok_or(ShadowResult::BreakerOpen)?;
-        let Original { route, upstream, serving, method, path_and_query, .. } = original;
+        let Original { route, upstream, serving, method, path_and_query, homes, .. } = original;
         let headers = copied(original.headers, &route);
         let body = KeptBody::new(&self.ledger, route.shadow.max_body_bytes);
         let ticket = Ticket {
             route,
             exchange_id: original.exchange_id,
+            whose: original.whose,
             ledger: Arc::clone(&self.ledger),
             pressure: Arc::clone(&self.pressure),
             reports: self.reports.clone(),
             slot: Some(slot),
         };
-        let head = Head { method, path_and_query, headers, _claim: claim };
-        Ok(Pending { ticket, permit, destination, upstream, serving, head, body, runtime })
+        let head = Head { method: method.clone(), path_and_query, headers, _claim: claim };
+        Ok(Pending {
+            ticket,
+            permit,
+            destination,
+            upstream,
+            serving,
+            method,
+            homes,
+            head,
+            body,
+            runtime,
+        })
     }
 }
 

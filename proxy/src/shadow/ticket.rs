@@ -4,18 +4,27 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rules::Route;
-use rules::compare::Difference;
-use rules::exchange::{ExchangeReport, NotComparable, Outcome};
+use rules::compare::Comparison;
+use rules::exchange::{ExchangeReport, NotComparable};
 use tokio::sync::mpsc;
 
+use super::capture::Whose;
 use super::ledger::{Ledger, Slot};
 use crate::connection::Pressure;
+
+/// What the arms answered with, where they did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Statuses {
+    pub(super) stable: Option<u16>,
+    pub(super) candidate: Option<u16>,
+}
 
 /// One exchange's place and duty: to be settled once. What is dropped unsettled (the sender stops) counts as shed.
 #[derive(Debug)]
 pub(super) struct Ticket {
     pub(super) route: Arc<Route>,
     pub(super) exchange_id: Box<str>,
+    pub(super) whose: Whose,
     pub(super) ledger: Arc<Ledger>,
     pub(super) pressure: Arc<Pressure>,
     pub(super) reports: mpsc::Sender<ExchangeReport>,
@@ -25,19 +34,23 @@ pub(super) struct Ticket {
 
 impl Ticket {
     /// Counts and reports the outcome. A report that nobody takes in time is dropped and counted.
-    pub(super) fn settle(mut self, outcome: Outcome, differences: Vec<Difference>) {
-        self.conclude(outcome, differences);
+    pub(super) fn settle(mut self, comparison: Comparison, statuses: Statuses) {
+        self.conclude(comparison, statuses);
     }
 
-    fn conclude(&mut self, outcome: Outcome, differences: Vec<Difference>) {
+    fn conclude(&mut self, comparison: Comparison, statuses: Statuses) {
         let Some(slot) = self.slot.take() else { return };
         drop(slot);
-        self.route.counters.record_outcome(outcome);
+        self.route.counters.record_outcome(comparison.outcome);
         let report = ExchangeReport {
             route: self.route.name.clone(),
             exchange_id: std::mem::take(&mut self.exchange_id),
-            outcome,
-            differences,
+            cohort: self.whose.cohort.take(),
+            tenant: self.whose.tenant,
+            stable_status: statuses.stable,
+            candidate_status: statuses.candidate,
+            comparison,
+            rules: Arc::clone(&self.route.compare),
             at_unix_ms: unix_ms(SystemTime::now()),
         };
         if self.reports.try_send(report).is_err() {
@@ -48,7 +61,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.conclude(Outcome::NotComparable(NotComparable::Shed), Vec::new());
+        self.conclude(Comparison::impossible(NotComparable::Shed), Statuses::default());
     }
 }
 

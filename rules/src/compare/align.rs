@@ -46,14 +46,14 @@ pub(super) fn by_position(left: usize, right: usize) -> Vec<Pair> {
     pairs
 }
 
-/// Whether both have the same elements, in whatever order.
+/// Whether both have the same elements in another order.
 pub(super) fn is_reordered(left: &[u64], right: &[u64]) -> bool {
     let sorted = |prints: &[u64]| {
         let mut prints = prints.to_vec();
         prints.sort_unstable();
         prints
     };
-    left.len() == right.len() && sorted(left) == sorted(right)
+    left.len() == right.len() && left != right && sorted(left) == sorted(right)
 }
 
 /// Pairs equal elements along a longest common subsequence; what lies between is paired by position.

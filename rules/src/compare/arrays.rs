@@ -5,9 +5,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::align::{self, MOST_ALIGNED, Pair};
 use super::json::Json;
 use super::place::Step;
-use super::rules::ArrayRule;
+use super::place::Verdict;
+use super::rules::{ArrayRule, Numbers};
 use super::walk::{Side, Stop, Walk};
-use super::{DifferenceKind, Relation, ValueClass, number};
+use super::{DifferenceKind, Relation, ValueClass, lenient, number};
 
 /// Members by which the elements of a list are told apart where all have one, and no two the same.
 const NATURAL_KEYS: [&str; 3] = ["id", "uuid", "key"];
@@ -35,10 +36,11 @@ impl<'j> Walk<'j, '_> {
         }
         let (left_prints, right_prints) = (self.prints(left)?, self.prints(right)?);
         if align::is_reordered(&left_prints, &right_prints) {
+            self.pairs(left, right, &align::by_key(&left_prints, &right_prints).0)?;
             return self.reordered(Some(Relation::SortedEqual));
         }
         let pairs = if left.len().max(right.len()) <= MOST_ALIGNED {
-            self.steps.spend(left.len() * right.len() / CELLS_PER_STEP)?;
+            self.spend(left.len() * right.len() / CELLS_PER_STEP)?;
             align::by_sequence(&left_prints, &right_prints)
         } else {
             align::by_position(left.len(), right.len())
@@ -53,20 +55,27 @@ impl<'j> Walk<'j, '_> {
     }
 
     /// Elements belong together that have the same key. Where one has none, the rule cannot be applied, which is a
-    /// difference unless all are the same by position.
+    /// difference unless all are the same by position; their fields are counted by position then.
     pub(super) fn keyed(
         &mut self,
-        member: &str,
+        members: &'j [Box<str>],
         left: Elements<'j>,
         right: Elements<'j>,
     ) -> Result<(), Stop> {
-        match self.keys(member, left)?.zip(self.keys(member, right)?) {
-            Some((left_keys, right_keys)) => {
-                self.pairs(left, right, &align::by_key(&left_keys, &right_keys).0)
-            }
-            None if self.is_same_by_position(left, right)? => Ok(()),
-            None => self.report(DifferenceKind::KeyMissing, ARRAYS, None),
+        if let Some((left_keys, right_keys)) =
+            self.keys(members, left)?.zip(self.keys(members, right)?)
+        {
+            return self.pairs(left, right, &align::by_key(&left_keys, &right_keys).0);
         }
+        if self.is_same_by_position(left, right)? {
+            return Ok(());
+        }
+        if self.is_asking() {
+            return Err(Stop::Differs);
+        }
+        let pairs = align::by_position(left.len(), right.len());
+        let mismatched = self.sum(|walk| walk.pairs(left, right, &pairs))?;
+        self.report(DifferenceKind::KeyMissing, ARRAYS, None, mismatched.max(1))
     }
 
     fn pairs(
@@ -79,17 +88,17 @@ impl<'j> Walk<'j, '_> {
             match *pair {
                 Pair::Both(one, other) => {
                     if let Some((left, right)) = left.get(one).zip(right.get(other)) {
-                        self.below(Step::Index(one), left, right)?;
+                        self.below(Step::Index(one, other), left, right)?;
                     }
                 }
                 Pair::Left(one) => {
                     if let Some(value) = left.get(one) {
-                        self.alone(Side::Left, Step::Index(one), value)?;
+                        self.alone(Side::Left, Step::Index(one, one), value)?;
                     }
                 }
                 Pair::Right(other) => {
                     if let Some(value) = right.get(other) {
-                        self.alone(Side::Right, Step::Index(other), value)?;
+                        self.alone(Side::Right, Step::Index(other, other), value)?;
                     }
                 }
             }
@@ -98,7 +107,7 @@ impl<'j> Walk<'j, '_> {
     }
 
     fn reordered(&mut self, relation: Option<Relation>) -> Result<(), Stop> {
-        self.report(DifferenceKind::Order, ARRAYS, relation)
+        self.report(DifferenceKind::Order, ARRAYS, relation, 1)
     }
 
     fn is_same_by_position(
@@ -117,7 +126,9 @@ impl<'j> Walk<'j, '_> {
         right: Elements<'j>,
     ) -> Result<Option<KeyPrints>, Stop> {
         for name in NATURAL_KEYS {
-            let Some(keys) = self.keys(name, left)?.zip(self.keys(name, right)?) else { continue };
+            let Some(keys) = self.keys(&[name], left)?.zip(self.keys(&[name], right)?) else {
+                continue;
+            };
             let (left, right) = (sorted(&keys.0), sorted(&keys.1));
             let is_unique = |keys: &[u64]| keys.is_sorted_by(|one, next| one < next);
             let is_shared = left.iter().any(|key| right.binary_search(key).is_ok());
@@ -128,20 +139,20 @@ impl<'j> Walk<'j, '_> {
         Ok(None)
     }
 
-    /// The prints of the elements' keys, or none where an element has no scalar there.
-    fn keys(&mut self, member: &str, elements: Elements<'j>) -> Result<Option<Vec<u64>>, Stop> {
-        self.steps.spend(elements.len())?;
-        let scalar = |element| {
-            pointed(element, member)
-                .filter(|key| matches!(key, Json::String(_) | Json::Number(_) | Json::Bool(_)))
-        };
-        Ok(elements.iter().map(|element| scalar(element).map(scalar_print)).collect())
+    /// The prints of the elements' keys, or none where an element lacks a scalar in one of these places.
+    fn keys<M: AsRef<str>>(
+        &mut self,
+        members: &[M],
+        elements: Elements<'j>,
+    ) -> Result<Option<Vec<u64>>, Stop> {
+        self.spend(elements.len() * members.len())?;
+        Ok(elements.iter().map(|element| key_print(element, members)).collect())
     }
 
     fn prints(&mut self, elements: Elements<'j>) -> Result<Vec<u64>, Stop> {
         let mut prints = Vec::with_capacity(elements.len());
         for (place, element) in elements.iter().enumerate() {
-            self.place.enter(Step::Index(place));
+            self.place.enter(Step::Index(place, place));
             prints.push(self.print(element)?);
             self.place.leave();
         }
@@ -150,15 +161,16 @@ impl<'j> Walk<'j, '_> {
 
     /// A value's print: the same for all values that are the same at this place, under its rules.
     fn print(&mut self, value: &'j Json<'j>) -> Result<u64, Stop> {
-        self.steps.spend(1)?;
-        if self.place.is_ignored() {
-            return Ok(0);
+        self.spend(1)?;
+        match self.place.verdict() {
+            Verdict::LookedAt => {}
+            Verdict::Ignored(_) | Verdict::PresenceOnly(_) => return Ok(0),
         }
         let mut hasher = DefaultHasher::new();
         match value {
             Json::Array(elements) => {
                 let mut prints = self.prints(elements)?;
-                if *self.place.array_rule() != ArrayRule::List {
+                if self.place.array_rule().is_some_and(|(_, rule)| *rule != ArrayRule::List) {
                     prints.sort_unstable();
                 }
                 (b'[', prints).hash(&mut hasher);
@@ -167,15 +179,51 @@ impl<'j> Walk<'j, '_> {
                 hasher.write_u8(b'{');
                 for (key, member) in members {
                     self.place.enter(Step::Key(key));
-                    if !self.place.is_ignored() {
+                    if !matches!(self.place.verdict(), Verdict::Ignored(_)) {
                         (key, self.print(member)?).hash(&mut hasher);
                     }
                     self.place.leave();
                 }
             }
-            scalar => return Ok(scalar_print(scalar)),
+            scalar => return self.scalar_print(scalar),
         }
         Ok(hasher.finish())
+    }
+
+    fn scalar_print(&mut self, value: &'j Json<'j>) -> Result<u64, Stop> {
+        let rules = self.place.rules();
+        let mut hasher = DefaultHasher::new();
+        if !(rules.hosts.is_empty() && self.place.is_free()) {
+            self.spend(lenient::price(value))?;
+            std::mem::discriminant(value).hash(&mut hasher);
+            if lenient::hash(rules, self.place.leniencies(), value, &mut hasher) {
+                return Ok(hasher.finish());
+            }
+        }
+        Ok(match (value, rules.numbers) {
+            (Json::Number(literal), Numbers::Lexical) => {
+                literal.hash(&mut hasher);
+                hasher.finish()
+            }
+            _ => scalar_print(value),
+        })
+    }
+}
+
+fn key_print<M: AsRef<str>>(element: &Json<'_>, members: &[M]) -> Option<u64> {
+    let scalar = |member: &M| {
+        let key = pointed(element, member.as_ref())?;
+        let is_key = matches!(key, Json::String(_) | Json::Number(_) | Json::Bool(_));
+        is_key.then(|| scalar_print(key))
+    };
+    match members {
+        [single] => scalar(single),
+        several => {
+            let prints = several.iter().map(scalar).collect::<Option<Vec<u64>>>()?;
+            let mut hasher = DefaultHasher::new();
+            prints.hash(&mut hasher);
+            Some(hasher.finish())
+        }
     }
 }
 
@@ -192,7 +240,7 @@ fn scalar_print(value: &Json<'_>) -> u64 {
 }
 
 /// What a member's name, or a JSON pointer below it, leads to.
-fn pointed<'j>(element: &'j Json<'j>, member: &str) -> Option<&'j Json<'j>> {
+fn pointed<'j, 'b>(element: &'j Json<'b>, member: &str) -> Option<&'j Json<'b>> {
     let Some(pointer) = member.strip_prefix('/') else { return self::member(element, member) };
     pointer.split('/').try_fold(element, |value, segment| {
         let name = segment.replace("~1", "/").replace("~0", "~");
@@ -203,7 +251,7 @@ fn pointed<'j>(element: &'j Json<'j>, member: &str) -> Option<&'j Json<'j>> {
     })
 }
 
-fn member<'j>(value: &'j Json<'j>, name: &str) -> Option<&'j Json<'j>> {
+fn member<'j, 'b>(value: &'j Json<'b>, name: &str) -> Option<&'j Json<'b>> {
     let Json::Object(members) = value else { return None };
     let place = members.binary_search_by(|(key, _)| key.as_ref().cmp(name)).ok()?;
     members.get(place).map(|(_, value)| value)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::body::{is_json, media_type};
+use super::class::{is_json, media_type};
 
 /// How a field's value is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,12 @@ use http::header::{CONNECTION, HeaderName};
 
 use super::fields::{Meaning, members};
 use super::findings::Findings;
-use super::relation::{text_class, texts};
-use super::{CompareRules, Difference, DifferenceKind, Location, Relation, ValueClass, cookies};
+use super::relation::text_class;
+use super::texts::texts;
+use super::{
+    Answer, CompareRules, Difference, DifferenceKind as Kind, Home, Location, ValueClass, cookies,
+    reference,
+};
 
 /// How a header is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +23,8 @@ enum Treatment {
     Presence,
     /// By what it means, in whatever order and spelling.
     Meaning(Meaning),
+    /// As a reference: a place of the arm itself is meant wherever the arm says it is.
+    Reference,
     /// Per cookie.
     Cookies,
     /// To the letter.
@@ -43,60 +49,87 @@ fn treatment(name: &str) -> Treatment {
         "allow" | "link" => Treatment::Meaning(Meaning::List),
         "strict-transport-security" => Treatment::Meaning(Meaning::Parameters),
         "www-authenticate" => Treatment::Meaning(Meaning::Challenges),
+        "location" | "content-location" => Treatment::Reference,
         "set-cookie" => Treatment::Cookies,
         _ => Treatment::Text,
     }
 }
 
-/// Compares two header sections; what differs is added to the findings.
+/// Compares the fields before and after two bodies; what comes of each is added to the findings.
 pub(super) fn compare(
     rules: &CompareRules,
-    stable: &HeaderMap,
-    candidate: &HeaderMap,
+    stable: &Answer<'_>,
+    candidate: &Answer<'_>,
     findings: &mut Findings,
 ) {
-    let per_connection = named_by_connection(stable, candidate);
+    let (left, right) = (stable.headers, candidate.headers);
+    let sides = Sides { rules, left, right, homes: (stable.home, candidate.home) };
+    section(&sides, Location::Header, findings);
+    let none = HeaderMap::new();
+    let (left, right) = (stable.trailers.unwrap_or(&none), candidate.trailers.unwrap_or(&none));
+    section(&Sides { left, right, ..sides }, Location::Trailer, findings);
+}
+
+/// Two sections of fields, stable's on the left.
+struct Sides<'a> {
+    rules: &'a CompareRules,
+    left: &'a HeaderMap,
+    right: &'a HeaderMap,
+    homes: (Option<&'a Home>, Option<&'a Home>),
+}
+
+fn section(sides: &Sides<'_>, location: Location, findings: &mut Findings) {
+    let per_connection = named_by_connection(sides.left, sides.right);
     let names: BTreeSet<&str> =
-        stable.keys().chain(candidate.keys()).map(HeaderName::as_str).collect();
+        sides.left.keys().chain(sides.right.keys()).map(HeaderName::as_str).collect();
     for name in names {
-        let is_ignored = rules.ignore_headers.iter().any(|ignored| ignored == name)
-            || per_connection.contains(name);
         match treatment(name) {
-            _ if is_ignored => {}
             Treatment::Never => {}
-            Treatment::Cookies => cookies::compare(stable, candidate, findings),
-            told => findings.extend(field(name, told, stable, candidate)),
+            _ if per_connection.contains(name) => {}
+            _ if sides.rules.ignore_headers.iter().any(|ignored| ignored == name) => {
+                findings.tally.fields.ignored += 1;
+            }
+            Treatment::Cookies => {
+                cookies::compare(sides.left, sides.right, sides.homes, findings);
+            }
+            told => findings.header((location, name), field(sides, location, name, told)),
         }
     }
 }
 
 /// Compares the fields of one name.
 fn field(
+    sides: &Sides<'_>,
+    location: Location,
     name: &str,
     treatment: Treatment,
-    stable: &HeaderMap,
-    candidate: &HeaderMap,
-) -> Option<Difference> {
-    let (left, right) = (joined(stable, name), joined(candidate, name));
-    let (left, right) = match (left, right) {
+) -> Result<(), Difference> {
+    let differs = |kind, classes, relation| {
+        Err(Difference { location, path: name.into(), kind, classes, relation })
+    };
+    let (left, right) = match (joined(sides.left, name), joined(sides.right, name)) {
         (Some(left), Some(right)) => (left, right),
         (Some(left), None) => {
-            let classes = (text_class(&left), ValueClass::Absent);
-            return Some(difference(name, DifferenceKind::Missing, classes, None));
+            return differs(Kind::Missing, (text_class(&left), ValueClass::Absent), None);
         }
         (None, Some(right)) => {
-            let classes = (ValueClass::Absent, text_class(&right));
-            return Some(difference(name, DifferenceKind::Extra, classes, None));
+            return differs(Kind::Extra, (ValueClass::Absent, text_class(&right)), None);
         }
-        (None, None) => return None,
+        (None, None) => return Ok(()),
     };
     let is_same = match treatment {
         Treatment::Presence | Treatment::Never | Treatment::Cookies => true,
         Treatment::Meaning(meaning) => members(meaning, &left) == members(meaning, &right),
+        Treatment::Reference => {
+            let known = |text, home| reference::as_known(sides.rules, home, text);
+            known(&left, sides.homes.0) == known(&right, sides.homes.1)
+        }
         Treatment::Text => left == right,
     };
-    let classes = (text_class(&left), text_class(&right));
-    (!is_same).then(|| difference(name, DifferenceKind::Value, classes, texts(&left, &right)))
+    if is_same {
+        return Ok(());
+    }
+    differs(Kind::Value, (text_class(&left), text_class(&right)), texts(&left, &right))
 }
 
 /// Fields of the same name are one list (RFC 9110 5.3). Bytes beyond ASCII are kept apart, each as its own character.
@@ -117,14 +150,4 @@ fn named_by_connection(stable: &HeaderMap, candidate: &HeaderMap) -> BTreeSet<St
     let values = [stable, candidate].into_iter().flat_map(|headers| headers.get_all(CONNECTION));
     let texts = values.filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
-}
-
-/// A difference of a header, or of a part of it.
-pub(super) fn difference(
-    path: &str,
-    kind: DifferenceKind,
-    classes: (ValueClass, ValueClass),
-    relation: Option<Relation>,
-) -> Difference {
-    Difference { location: Location::Header, path: path.into(), kind, classes, relation }
 }

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use jiter::{Jiter, JiterError, JiterErrorType, JsonErrorType, Peek};
 
+use super::findings::Steps;
+
 /// Containers inside containers.
-const MOST_DEPTH: usize = 128;
+pub(super) const MOST_DEPTH: usize = 128;
 /// Values in one text, containers included.
-const MOST_NODES: usize = 200_000;
+pub(super) const MOST_NODES: usize = 200_000;
 
 /// A JSON value.
 #[derive(Debug)]
@@ -22,6 +24,21 @@ pub(super) enum Json<'b> {
     Object(Vec<Member<'b>>),
 }
 
+impl Json<'_> {
+    /// How many leaves it has: scalars and empty containers.
+    pub(super) fn leaves(&self) -> u64 {
+        match self {
+            Json::Array(elements) if !elements.is_empty() => {
+                elements.iter().map(Json::leaves).sum()
+            }
+            Json::Object(members) if !members.is_empty() => {
+                members.iter().map(|(_, member)| member.leaves()).sum()
+            }
+            _ => 1,
+        }
+    }
+}
+
 pub(super) type Member<'b> = (Cow<'b, str>, Json<'b>);
 
 /// Why there is no tree.
@@ -31,6 +48,8 @@ pub(super) enum Unread {
     Invalid,
     /// It is nested too deeply, or has too many values or digits.
     TooLarge,
+    /// It is to be taken for a text.
+    Text,
 }
 
 impl From<JiterError> for Unread {
@@ -49,12 +68,35 @@ impl From<std::str::Utf8Error> for Unread {
 }
 
 /// Reads a text; a byte order mark before it is passed over.
-pub(super) fn read(text: &[u8]) -> Result<Json<'_>, Unread> {
+pub(super) fn read<'b>(text: &'b [u8], steps: &mut Steps) -> Result<Json<'b>, Unread> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let mut reader = Reader { jiter: Jiter::new(text), nodes_left: MOST_NODES };
+    let mut nodes_left = MOST_NODES;
+    let value = document(text, &mut nodes_left)?;
+    steps.spend(MOST_NODES - nodes_left)?;
+    Ok(value)
+}
+
+/// Reads a document per line, into the list of them. Blank lines say nothing.
+pub(super) fn read_lines<'b>(text: &'b [u8], steps: &mut Steps) -> Result<Json<'b>, Unread> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut nodes_left = MOST_NODES;
+    let mut documents = Vec::new();
+    // A record separator may stand before each of them (RFC 7464).
+    let lines =
+        text.split(|byte| *byte == b'\n').map(|line| line.strip_prefix(b"\x1e").unwrap_or(line));
+    for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
+        documents.push(document(line, &mut nodes_left)?);
+    }
+    steps.spend(MOST_NODES - nodes_left)?;
+    Ok(Json::Array(documents))
+}
+
+fn document<'b>(text: &'b [u8], nodes_left: &mut usize) -> Result<Json<'b>, Unread> {
+    let mut reader = Reader { jiter: Jiter::new(text), nodes_left: *nodes_left };
     let first = reader.jiter.peek()?;
     let value = reader.value(first, MOST_DEPTH)?;
     reader.jiter.finish()?;
+    *nodes_left = reader.nodes_left;
     Ok(value)
 }
 
@@ -129,7 +171,8 @@ fn unquoted(quoted: &[u8]) -> Result<Cow<'_, str>, Unread> {
     Ok(Cow::Borrowed(str::from_utf8(inner)?))
 }
 
-fn sorted(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
+/// Sorted by key, the last of each.
+pub(super) fn sorted(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
     members.sort_by(|(left, _), (right, _)| left.cmp(right));
     members.dedup_by(|later, earlier| {
         let is_same = later.0 == earlier.0;
@@ -146,7 +189,8 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        read(text.as_bytes()).map_or_else(|error| format!("{error:?}"), |json| format!("{json:?}"))
+        let read = read(text.as_bytes(), &mut Steps::default());
+        read.map_or_else(|error| format!("{error:?}"), |json| format!("{json:?}"))
     }
 
     #[test]
@@ -165,9 +209,9 @@ mod tests {
         {
             assert_eq!(shown(text), "Invalid", "{text:?}");
         }
-        assert_eq!(read(b"\"\xff\"").err(), Some(Unread::Invalid));
+        assert_eq!(read(b"\"\xff\"", &mut Steps::default()).err(), Some(Unread::Invalid));
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(read(nested(MOST_DEPTH).as_bytes()).is_ok());
+        assert!(!shown(&nested(MOST_DEPTH)).contains("TooLarge"));
         assert_eq!(shown(&nested(MOST_DEPTH + 1)), "TooLarge");
         assert_eq!(shown(&format!("[{}0]", "0,".repeat(MOST_NODES - 1))), "TooLarge");
         assert_eq!(shown(&"1".repeat(5_000)), "TooLarge");

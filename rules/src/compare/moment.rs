@@ -5,8 +5,18 @@
 pub(super) struct Moment {
     /// Nanoseconds since 1970-01-01T00:00:00, in UTC where an offset is given.
     pub(super) nanoseconds: i128,
-    /// Whether a time of day with an offset from UTC is given: only then is it one moment for everybody.
-    pub(super) is_instant: bool,
+    pub(super) precision: Precision,
+}
+
+/// How exactly a moment is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Precision {
+    /// A day.
+    Date,
+    /// A time of a day, somewhere.
+    Local,
+    /// A time of a day with an offset from UTC: one moment for everybody.
+    Instant,
 }
 
 const NANOS: i128 = 1_000_000_000;
@@ -16,7 +26,8 @@ pub(super) fn read(text: &str) -> Option<Moment> {
     let (date, rest) = text.split_at_checked(10)?;
     let days = days(date)?;
     if rest.is_empty() {
-        return Some(Moment { nanoseconds: days * 86_400 * NANOS, is_instant: false });
+        let nanoseconds = days * 86_400 * NANOS;
+        return Some(Moment { nanoseconds, precision: Precision::Date });
     }
     let (time, rest) = rest.strip_prefix(['T', 't', ' '])?.split_at_checked(8)?;
     let seconds = seconds(time)?;
@@ -32,8 +43,15 @@ pub(super) fn read(text: &str) -> Option<Moment> {
     let whole = days * 86_400 + seconds - offset.unwrap_or(0);
     Some(Moment {
         nanoseconds: whole * NANOS + nanoseconds(fraction)?,
-        is_instant: offset.is_some(),
+        precision: if offset.is_some() { Precision::Instant } else { Precision::Local },
     })
+}
+
+/// How many nanoseconds lie between two moments, where both texts name one of the same kind.
+pub(super) fn apart(left: &str, right: &str) -> Option<u128> {
+    let (left, right) = (read(left)?, read(right)?);
+    let is_alike = left.precision == right.precision;
+    is_alike.then(|| left.nanoseconds.abs_diff(right.nanoseconds))
 }
 
 fn number(text: &str, most: i128) -> Option<i128> {
@@ -91,19 +109,19 @@ mod tests {
     #[test]
     fn spellings_of_one_moment_are_one_moment() {
         let second = 1_704_164_645 * NANOS;
-        for (text, nanoseconds, is_instant) in [
-            ("2024-01-02T03:04:05Z", second, true),
-            ("2024-01-02t03:04:05.000z", second, true),
-            ("2024-01-02 05:04:05+02:00", second, true),
-            ("2024-01-01T22:34:05.25-0430", second + NANOS / 4, true),
-            ("2024-01-02T03:04:05.123456789123Z", second + 123_456_789, true),
-            ("2024-01-02T03:04:05", second, false),
-            ("2024-01-02", 1_704_153_600 * NANOS, false),
-            ("1970-01-01", 0, false),
-            ("2000-02-29T00:00:00Z", 951_782_400 * NANOS, true),
-            ("1969-12-31T23:59:59Z", -NANOS, true),
+        for (text, nanoseconds, precision) in [
+            ("2024-01-02T03:04:05Z", second, Precision::Instant),
+            ("2024-01-02t03:04:05.000z", second, Precision::Instant),
+            ("2024-01-02 05:04:05+02:00", second, Precision::Instant),
+            ("2024-01-01T22:34:05.25-0430", second + NANOS / 4, Precision::Instant),
+            ("2024-01-02T03:04:05.123456789123Z", second + 123_456_789, Precision::Instant),
+            ("2024-01-02T03:04:05", second, Precision::Local),
+            ("2024-01-02", 1_704_153_600 * NANOS, Precision::Date),
+            ("1970-01-01", 0, Precision::Date),
+            ("2000-02-29T00:00:00Z", 951_782_400 * NANOS, Precision::Instant),
+            ("1969-12-31T23:59:59Z", -NANOS, Precision::Instant),
         ] {
-            assert_eq!(read(text), Some(Moment { nanoseconds, is_instant }), "{text}");
+            assert_eq!(read(text), Some(Moment { nanoseconds, precision }), "{text}");
         }
     }
 

@@ -2,8 +2,13 @@
 
 use std::hash::{Hash, Hasher};
 
+use super::Relation;
+
 /// Literals with a larger exponent are compared as text.
 const MOST_EXPONENT: i64 = 10_000;
+
+/// Two numbers are close that differ by less than this part of the larger one.
+const CLOSE: f64 = 1e-6;
 
 /// A JSON number's value: `0.digits * 10^power`, with neither leading nor trailing zeros.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +100,45 @@ pub(super) fn is_rounded(left: &str, right: &str) -> bool {
         Some((coarse.checked_sub(fine.0)?.checked_abs()?.checked_mul(2)?, step))
     };
     fine.1 > coarse_scale && off().is_some_and(|(twice_off, step)| twice_off <= step)
+}
+
+/// What two different numbers have to do with each other.
+pub(super) fn relation(left: &str, right: &str) -> Option<Relation> {
+    if same(left, right) {
+        return Some(Relation::EqualLexicallyDifferent);
+    }
+    let (one, other) = (left.parse::<f64>().ok()?, right.parse::<f64>().ok()?);
+    let is_finite = one.is_finite() && other.is_finite();
+    if is_finite && one.to_bits() == other.to_bits() {
+        return Some(Relation::NumberEqualAsF64);
+    }
+    if left.strip_prefix('-').is_some_and(|left| same(left, right))
+        || right.strip_prefix('-').is_some_and(|right| same(left, right))
+    {
+        return Some(Relation::NumberSign);
+    }
+    if is_within(left, right, 0.0, CLOSE) {
+        return Some(Relation::NumberClose);
+    }
+    if is_rounded(left, right) {
+        return Some(Relation::NumberRounding);
+    }
+    let (left, right) = (Decimal::read(left)?, Decimal::read(right)?);
+    let is_scaled = left.is_negative == right.is_negative && left.digits().eq(right.digits());
+    match (is_scaled, left.power.abs_diff(right.power)) {
+        (true, 3) => Some(Relation::NumberScale1000),
+        (true, 2) => Some(Relation::NumberScale100),
+        _ => None,
+    }
+}
+
+/// Whether two numbers are at most so far apart: absolutely, or as a part of the larger magnitude. A distance is a
+/// matter of measure, so binary floating point is exact enough; a hair is added for what it cannot hold.
+pub(super) fn is_within(left: &str, right: &str, absolute: f64, relative: f64) -> bool {
+    let (Ok(left), Ok(right)) = (left.parse::<f64>(), right.parse::<f64>()) else { return false };
+    let larger = left.abs().max(right.abs());
+    let allowed = absolute.max(relative * larger) + larger * 4.0 * f64::EPSILON;
+    larger.is_finite() && (left - right).abs() <= allowed
 }
 
 /// Whether a text is a JSON number (RFC 8259 section 6).

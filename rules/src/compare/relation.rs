@@ -1,10 +1,8 @@
-//! What do two values have to do with each other, and what sort are they? Hints that give neither away. (INV-12)
+//! What sort is a value, and what do two have to do with each other? Hints that give neither away. (INV-12)
 
 use super::json::Json;
+use super::texts::texts;
 use super::{Relation, ValueClass, moment, number};
-
-/// Two moments this close are probably "now", asked twice.
-const CLOSE_NANOSECONDS: u128 = 2_000_000_000;
 
 /// What sort of value it is.
 pub(super) fn class(value: &Json<'_>) -> ValueClass {
@@ -37,43 +35,18 @@ pub(super) fn text_class(text: &str) -> ValueClass {
 pub(super) fn scalars(left: &Json<'_>, right: &Json<'_>) -> Option<Relation> {
     match (left, right) {
         (Json::String(left), Json::String(right)) => texts(left, right),
-        (Json::Number(left), Json::Number(right)) => {
-            number::is_rounded(left, right).then_some(Relation::NumberRounding)
-        }
+        (Json::Number(left), Json::Number(right)) => number::relation(left, right),
         (Json::Number(literal), Json::String(text))
         | (Json::String(text), Json::Number(literal)) => {
             let is_same = number::is_literal(text) && number::same(literal, text);
             is_same.then_some(Relation::NumberVsNumericString)
         }
+        (Json::Bool(value), Json::String(text)) | (Json::String(text), Json::Bool(value)) => {
+            let is_same = if *value { text == "true" } else { text == "false" };
+            is_same.then_some(Relation::BoolVsString)
+        }
         _ => None,
     }
-}
-
-/// What two different texts have to do with each other.
-pub(super) fn texts(left: &str, right: &str) -> Option<Relation> {
-    if left.chars().flat_map(char::to_lowercase).eq(right.chars().flat_map(char::to_lowercase)) {
-        return Some(Relation::CaseOnly);
-    }
-    let visible = |text| str::chars(text).filter(|character| !character.is_whitespace());
-    if visible(left).eq(visible(right)) {
-        return Some(Relation::WhitespaceOnly);
-    }
-    if let Some((left, right)) = moment::read(left).zip(moment::read(right)) {
-        let apart = left.nanoseconds.abs_diff(right.nanoseconds);
-        return Some(match (left.is_instant && right.is_instant, apart) {
-            (true, 0) => Relation::SameInstant,
-            (true, ..=CLOSE_NANOSECONDS) => Relation::DatetimeClose,
-            _ => Relation::BothDatetime,
-        });
-    }
-    if is_uuid(left) && is_uuid(right) {
-        return Some(Relation::BothUuid);
-    }
-    if let Some((left, right)) = url(left).zip(url(right)) {
-        return (left.1 == right.1).then_some(Relation::UrlHostOnly);
-    }
-    let (short, long) = if left.len() <= right.len() { (left, right) } else { (right, left) };
-    (!short.is_empty() && long.starts_with(short)).then_some(Relation::Truncated)
 }
 
 /// Whether a text is a UUID in its usual form.
@@ -85,8 +58,8 @@ pub(super) fn is_uuid(text: &str) -> bool {
     text.len() == 36 && text.bytes().enumerate().all(is_right)
 }
 
-/// An absolute URL, cut where the path begins.
-fn url(text: &str) -> Option<(&str, &str)> {
+/// An absolute URL's authority, and what follows it.
+pub(super) fn url(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));

@@ -1,98 +1,11 @@
-//! What may differ? A route's rules: places to ignore, and how arrays are read.
+//! What may differ on a route? Places to ignore, how arrays are read, how exact a value must be, which hosts are one.
 
-use std::fmt;
-use std::str::FromStr;
+use std::time::Duration;
 
-/// Why a text is not a pointer pattern.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// A pointer begins with a slash.
-    #[error("{0:?} is not a JSON pointer: begin it with `/`, for example `/items/*/updatedAt`")]
-    NoSlash(String),
-    /// `~` stands only in `~0` and `~1`.
-    #[error("{0:?} is not a JSON pointer: write `~0` for `~` and `~1` for `/` (RFC 6901)")]
-    BadEscape(String),
-}
+use http::{HeaderName, Method};
+use regex::Regex;
 
-/// A JSON pointer (RFC 6901) in which `*` stands for any one segment and `**` for any number of them. The empty one is
-/// the whole body.
-///
-/// ```
-/// use rules::compare::PointerPattern;
-/// let pattern: PointerPattern = "/items/*/updatedAt".parse().unwrap();
-/// assert!(pattern.matches(["items", "3", "updatedAt"].into_iter()));
-/// assert!(!pattern.matches(["items", "updatedAt"].into_iter()));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PointerPattern {
-    text: Box<str>,
-    segments: Box<[Segment]>,
-}
-
-/// One segment of a pattern, unescaped.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Segment {
-    Is(Box<str>),
-    Any,
-    AnyDepth,
-}
-
-impl FromStr for PointerPattern {
-    type Err = PatternError;
-
-    fn from_str(text: &str) -> Result<Self, PatternError> {
-        if text.is_empty() {
-            return Ok(Self { text: text.into(), segments: Box::default() });
-        }
-        let Some(inner) = text.strip_prefix('/') else {
-            return Err(PatternError::NoSlash(text.to_owned()));
-        };
-        let well_escaped =
-            |segment: &str| segment.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-        if !inner.split('/').all(well_escaped) {
-            return Err(PatternError::BadEscape(text.to_owned()));
-        }
-        let segment = |segment: &str| match segment {
-            "*" => Segment::Any,
-            "**" => Segment::AnyDepth,
-            name => Segment::Is(name.replace("~1", "/").replace("~0", "~").into()),
-        };
-        Ok(Self { text: text.into(), segments: inner.split('/').map(segment).collect() })
-    }
-}
-
-impl fmt::Display for PointerPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl PointerPattern {
-    pub(super) fn segments(&self) -> &[Segment] {
-        &self.segments
-    }
-
-    /// Whether a place, given by its unescaped segments, is meant.
-    pub fn matches<'s>(&self, place: impl Iterator<Item = &'s str> + Clone) -> bool {
-        matches_from(&self.segments, place)
-    }
-}
-
-fn matches_from<'s>(pattern: &[Segment], mut place: impl Iterator<Item = &'s str> + Clone) -> bool {
-    let Some((first, rest)) = pattern.split_first() else { return place.next().is_none() };
-    match first {
-        Segment::Is(name) => place.next() == Some(name) && matches_from(rest, place),
-        Segment::Any => place.next().is_some() && matches_from(rest, place),
-        Segment::AnyDepth => loop {
-            if matches_from(rest, place.clone()) {
-                return true;
-            }
-            if place.next().is_none() {
-                return false;
-            }
-        },
-    }
-}
+use super::PointerPattern;
 
 /// How an array is read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -102,19 +15,132 @@ pub enum ArrayRule {
     List,
     /// Only which elements there are, and how often.
     Set,
-    /// Elements are found by the value of this member, or of this JSON pointer where it begins with `/`.
-    Keyed(Box<str>),
+    /// Elements are found by the values of these members, or of these JSON pointers where they begin with `/`.
+    Keyed(Box<[Box<str>]>),
 }
 
-/// What "the same answer" means on a route. The first rule that fits a place applies.
+/// Which numbers are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Numbers {
+    /// Those of the same value: 1 = 1.0 = 10e-1.
+    #[default]
+    Value,
+    /// Those written in the same way: trailing zeros say how precise a number is (FHIR's decimals).
+    Lexical,
+}
+
+/// How two values may differ and still pass for the same. They must be of the same type.
+#[derive(Debug, Clone)]
+pub enum Leniency {
+    /// Two numbers that are at most so far apart, or so far apart as a part of the larger one.
+    Number {
+        /// The distance.
+        absolute: f64,
+        /// The part of the larger magnitude.
+        relative: f64,
+    },
+    /// Two moments (RFC 3339) that are at most so far apart.
+    Time(Duration),
+    /// Two texts that differ in upper and lower case only.
+    CaseInsensitive,
+    /// Two texts that are the same once what the expression finds is replaced.
+    Normalised {
+        /// What is replaced, everywhere in the text.
+        find: Regex,
+        /// What it is replaced by; `$1` is what the first group found.
+        with: Box<str>,
+    },
+}
+
+impl PartialEq for Leniency {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Number { absolute, relative },
+                Self::Number { absolute: other_absolute, relative: other_relative },
+            ) => absolute == other_absolute && relative == other_relative,
+            (Self::Time(within), Self::Time(other)) => within == other,
+            (Self::CaseInsensitive, Self::CaseInsensitive) => true,
+            (
+                Self::Normalised { find, with },
+                Self::Normalised { find: other_find, with: other_with },
+            ) => find.as_str() == other_find.as_str() && with == other_with,
+            _ => false,
+        }
+    }
+}
+
+/// What a rule does with the places it is for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// They are not looked at, with everything below them.
+    Ignore,
+    /// Whether they are there is looked at, and not what they are.
+    PresenceOnly,
+    /// Arrays there are read in this way.
+    Array(ArrayRule),
+    /// Values there may differ like this.
+    Lenient(Leniency),
+}
+
+/// For which exchanges a rule is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct When {
+    /// Those with one of these methods; any where there are none.
+    pub methods: Box<[Method]>,
+    /// Those with a status in one of these ranges, both ends included; any where there are none.
+    pub statuses: Box<[(u16, u16)]>,
+}
+
+impl When {
+    /// Whether an exchange with this method and this status is meant.
+    #[must_use]
+    pub fn holds(&self, method: &Method, status: u16) -> bool {
+        let is_status = |(first, last): &(u16, u16)| (*first..=*last).contains(&status);
+        (self.methods.is_empty() || self.methods.contains(method))
+            && (self.statuses.is_empty() || self.statuses.iter().any(is_status))
+    }
+}
+
+/// One rule: where, what, and for which exchanges.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlaceRule {
+    /// Where in a body.
+    pub pattern: PointerPattern,
+    /// What is done there.
+    pub effect: Effect,
+    /// For which exchanges.
+    pub when: When,
+}
+
+impl PlaceRule {
+    /// A rule for all exchanges.
+    #[must_use]
+    pub fn always(pattern: PointerPattern, effect: Effect) -> Self {
+        Self { pattern, effect, when: When::default() }
+    }
+}
+
+/// What "the same answer" means on a route.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CompareRules {
-    /// Places of a JSON body that are not looked at, with everything below them.
-    pub ignore: Box<[PointerPattern]>,
-    /// How arrays are read that are not plain lists.
-    pub arrays: Box<[(PointerPattern, ArrayRule)]>,
+    /// Rules on places of a body, in the order in which they are asked: of those on arrays, the first that fits applies.
+    pub places: Box<[PlaceRule]>,
+    /// Which numbers are the same.
+    pub numbers: Numbers,
     /// Headers that are not looked at, in lower case, beside those that never are.
-    pub ignore_headers: Box<[http::HeaderName]>,
+    pub ignore_headers: Box<[HeaderName]>,
+    /// Hosts of the candidate, in lower case, and the ones of stable that are the same service.
+    pub hosts: Box<[(Box<str>, Box<str>)]>,
+}
+
+impl CompareRules {
+    /// The host of stable that stands for this one.
+    #[must_use]
+    pub fn mapped_host<'h>(&'h self, host: &'h str) -> &'h str {
+        let same = self.hosts.iter().find(|(from, _)| from.eq_ignore_ascii_case(host));
+        same.map_or(host, |(_, to)| to)
+    }
 }
 
 #[cfg(test)]
@@ -122,30 +148,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_segments() {
-        for (pattern, place, matches) in [
-            ("/id", "id", true),
-            ("/id", "id/x", false),
-            ("/*/id", "a/id", true),
-            ("/**", "a/b/c", true),
-            ("/**/id", "id", true),
-            ("/**/id", "a/b/id", true),
-            ("/**/id", "a/b/ids", false),
-            ("/a/**/z", "a/z", true),
-            ("/a~1b", "a|b", false),
+    fn a_rule_is_for_the_exchanges_it_names() {
+        let when =
+            When { methods: [Method::GET].into(), statuses: [(200, 200), (400, 499)].into() };
+        for (method, status, holds) in [
+            (Method::GET, 200, true),
+            (Method::GET, 201, false),
+            (Method::GET, 404, true),
+            (Method::POST, 200, false),
         ] {
-            let parsed: PointerPattern = pattern.parse().unwrap();
-            assert_eq!(parsed.matches(place.split('/')), matches, "{pattern} {place}");
+            assert_eq!(when.holds(&method, status), holds, "{method} {status}");
         }
-        let escaped: PointerPattern = "/a~1b~0c".parse().unwrap();
-        assert!(escaped.matches(["a/b~c"].into_iter()));
-        let root: PointerPattern = "".parse().unwrap();
-        assert!(root.matches([].into_iter()) && !root.matches([""].into_iter()));
-    }
-
-    #[test]
-    fn what_is_no_pointer_is_refused() {
-        assert!(matches!("id".parse::<PointerPattern>(), Err(PatternError::NoSlash(_))));
-        assert!(matches!("/a~2".parse::<PointerPattern>(), Err(PatternError::BadEscape(_))));
+        assert!(When::default().holds(&Method::POST, 500));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::place::Step;
 use super::relation::is_uuid;
+use super::walk::Side;
 
 /// Longer keys are data.
 const MOST_KEY_BYTES: usize = 64;
@@ -18,8 +19,8 @@ pub(super) fn template<'s>(steps: impl Iterator<Item = &'s Step<'s>>) -> Box<str
         }
         path.push('/');
         match step {
-            Step::Index(_) => path.push('*'),
-            Step::Key(key) => push_key(&mut path, key),
+            Step::Index(..) => path.push('*'),
+            Step::Key(key) => push_escaped(&mut path, told(key)),
         }
     }
     path.into()
@@ -30,8 +31,23 @@ pub(super) fn told(name: &str) -> &str {
     if is_data(name) { "{*}" } else { name }
 }
 
-fn push_key(path: &mut String, key: &str) {
-    for character in told(key).chars() {
+/// The JSON pointer of a place on one side, as it is.
+pub(super) fn pointer(steps: &[Step<'_>], side: Side) -> Box<str> {
+    let mut path = String::new();
+    for step in steps {
+        path.push('/');
+        match (step, side) {
+            (Step::Key(key), _) => push_escaped(&mut path, key),
+            (Step::Index(index, _), Side::Left) | (Step::Index(_, index), Side::Right) => {
+                path.push_str(&index.to_string());
+            }
+        }
+    }
+    path.into()
+}
+
+fn push_escaped(path: &mut String, key: &str) {
+    for character in key.chars() {
         match character {
             '~' => path.push_str("~0"),
             '/' => path.push_str("~1"),
@@ -86,8 +102,10 @@ mod tests {
 
     #[test]
     fn paths_are_escaped_and_bounded() {
-        let steps = [Step::Key("a/b"), Step::Index(3), Step::Key("c~d"), Step::Key("")];
+        let steps = [Step::Key("a/b"), Step::Index(3, 4), Step::Key("c~d"), Step::Key("")];
         assert_eq!(&*template(steps.iter()), "/a~1b/*/c~0d/");
+        assert_eq!(&*pointer(&steps, Side::Left), "/a~1b/3/c~0d/");
+        assert_eq!(&*pointer(&steps, Side::Right), "/a~1b/4/c~0d/");
         assert_eq!(&*template([].iter()), "");
         let long = vec![Step::Key("name"); 1_000];
         let path = template(long.iter());

@@ -25,7 +25,7 @@ async fn a_request_over_the_bound_is_not_sent() {
     let mut capture = bench.begin().unwrap();
     capture.request_chunk(&Bytes::from(vec![b'x'; MAX_BODY]));
     capture.request_chunk(&Bytes::from_static(b"x"));
-    assert_eq!(bench.report().await.outcome, OVERSIZE);
+    assert_eq!(bench.report().await.comparison.outcome, OVERSIZE);
     bench.is_empty().await;
     capture.request_chunk(&Bytes::from_static(b"x"));
     capture.request_end();
@@ -48,7 +48,7 @@ async fn an_answer_over_the_bound_is_not_compared() {
             let Reply::Bytes(bytes) = reply else { unreachable!() };
             let origin = Origin::start(move |_| Reply::Bytes(bytes.clone())).await;
             let mut bench = Bench::new(&origin.address);
-            let outcome = bench.exchange("{}").await.outcome;
+            let outcome = bench.exchange("{}").await.comparison.outcome;
             assert_eq!(outcome == OVERSIZE, length > MAX_BODY, "{outcome}");
             assert_eq!(bench.results(), [(ShadowResult::Answered, 1)]);
             bench.is_empty().await;
@@ -64,7 +64,7 @@ async fn a_primary_answer_over_the_bound_is_let_go_at_once() {
     capture.request_end();
     capture.response_head(StatusCode::OK, &headers(&[]));
     capture.response_chunk(&Bytes::from(vec![0; MAX_BODY + 1]));
-    assert_eq!(bench.report().await.outcome, OVERSIZE);
+    assert_eq!(bench.report().await.comparison.outcome, OVERSIZE);
     bench.is_empty().await;
     capture.finish(PrimaryEnd::Complete);
     assert_eq!(bench.outcomes(), [(OVERSIZE, 1)]);
@@ -83,7 +83,7 @@ async fn more_exchanges_than_the_bound_are_shed() {
         answer(capture, "{}");
     }
     for _ in 0..2 {
-        assert_eq!(bench.report().await.outcome, Outcome::Match);
+        assert_eq!(bench.report().await.comparison.outcome, Outcome::Match);
     }
     bench.is_empty().await;
     assert!(bench.begin().is_ok());
@@ -97,12 +97,16 @@ async fn more_bytes_than_the_bound_are_shed() {
     first.request_chunk(&Bytes::from(vec![0; 800]));
     let mut second = bench.begin().unwrap();
     second.request_chunk(&Bytes::from(vec![0; 800]));
-    assert_eq!(bench.report().await.outcome, SHED);
+    assert_eq!(bench.report().await.comparison.outcome, SHED);
     assert_eq!(bench.results(), [(ShadowResult::Shed, 1)]);
     first.request_end();
     first.response_head(StatusCode::OK, &headers(&[]));
     first.response_chunk(&Bytes::from(vec![0; 960]));
-    assert_eq!(bench.report().await.outcome, SHED, "the answer does not fit beside its request");
+    assert_eq!(
+        bench.report().await.comparison.outcome,
+        SHED,
+        "the answer does not fit beside its request"
+    );
     bench.is_empty().await;
     assert!(bench.sender.gauges().bytes == 0 && bench.begin().is_ok());
     let tight = Bench::new(&origin.address).limited(64, 8);
@@ -123,7 +127,7 @@ async fn a_restarted_request_is_kept_once() {
     capture.request_chunk(&Bytes::from(vec![b'x'; 1_000]));
     capture.request_end();
     answer(capture, "{}");
-    assert_eq!(bench.report().await.outcome, Outcome::Match);
+    assert_eq!(bench.report().await.comparison.outcome, Outcome::Match);
     assert!(origin.request().await.ends_with(&format!("\r\n\r\n{}", "x".repeat(1_000))));
     assert!(origin.has_seen_nothing(), "sent once");
     bench.is_empty().await;
@@ -167,7 +171,7 @@ async fn the_breaker_closes_when_a_trial_is_answered() {
     is_well.store(true, Ordering::Relaxed);
     trial.request_end();
     answer(trial, "{}");
-    assert_eq!(bench.report().await.outcome, Outcome::Match);
+    assert_eq!(bench.report().await.comparison.outcome, Outcome::Match);
     let both = (bench.begin(), bench.begin());
     assert!(both.0.is_ok() && both.1.is_ok());
 }

@@ -12,15 +12,16 @@ use bytes::Bytes;
 use config::ShadowLimits;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, StatusCode};
+use rules::compare::Home;
 use rules::exchange::{ExchangeReport, Outcome};
 use rules::route::{AfterSunset, Arm, RouteTimeouts, ShadowCredentials, ShadowPolicy};
 use rules::sli::ShadowResult;
 use rules::upstream::{Protection, Target, TargetState, UpstreamDefinition, UpstreamTimeouts};
-use rules::{Route, SnapshotCell, Upstream};
+use rules::{Rewrite, Route, SnapshotCell, Upstream};
 use tokio::sync::mpsc;
 
 use super::breaker::Breaking;
-use super::{Capture, Original, PrimaryEnd, ShadowSender};
+use super::{Capture, Original, PrimaryEnd, ShadowSender, Whose};
 use crate::connection::Pressure;
 
 /// Nothing in these tests takes this long, however busy the machine.
@@ -29,6 +30,10 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Nothing else to do.
 fn calm() -> Arc<Pressure> {
     Arc::new(Pressure::new(Arc::new(SnapshotCell::new(Arc::default()))))
+}
+
+fn home() -> Home {
+    Home { authorities: Box::default(), back: Rewrite::Keep }
 }
 
 /// A sender, a route and an upstream to copy to.
@@ -92,6 +97,8 @@ impl Bench {
             path_and_query: "/v1/sms?page=2".to_owned(),
             headers: [(HOST, "api.example.org".parse().unwrap())].into_iter().collect(),
             exchange_id: "exchange-1".into(),
+            whose: Whose::default(),
+            homes: (home(), home()),
         }
     }
 

@@ -23,9 +23,9 @@ async fn an_equal_answer_is_a_match() {
     let origin = Origin::start(|_| json("{\"a\": 1.0}")).await;
     let mut bench = Bench::new(&origin.address);
     let report = bench.exchange("{\"a\":1}").await;
-    assert_eq!(report.outcome, Outcome::Match);
+    assert_eq!(report.comparison.outcome, Outcome::Match);
     assert_eq!((report.route.as_str(), &*report.exchange_id), ("sms", "exchange-1"));
-    assert!(report.differences.is_empty());
+    assert!(report.comparison.differences.is_empty());
     assert_eq!(bench.outcomes(), [(Outcome::Match, 1)]);
     assert_eq!(bench.results(), [(ShadowResult::Answered, 1)]);
     bench.is_empty().await;
@@ -45,9 +45,12 @@ async fn stable_is_left_whichever_arm_serves() {
         capture.request_end();
         answer(capture, "{\"a\":1}");
         let report = bench.report().await;
-        assert_eq!(report.outcome, Outcome::Mismatch);
-        let [found] = report.differences.as_slice() else { panic!("{report:?}") };
-        assert_eq!((&*found.path, found.kind, found.classes), ("/a", kind, classes));
+        assert_eq!(report.comparison.outcome, Outcome::Mismatch);
+        let [found] = report.comparison.differences.as_slice() else { panic!("{report:?}") };
+        assert_eq!(
+            (&*found.difference.path, found.difference.kind, found.difference.classes),
+            ("/a", kind, classes)
+        );
     }
 }
 
@@ -60,7 +63,7 @@ async fn an_error_or_a_redirect_is_an_answer() {
         .await;
         let mut bench = Bench::new(&origin.address);
         let report = bench.exchange("{}").await;
-        assert_eq!(*report.differences[0].path, *format!("200 -> {status}"));
+        assert_eq!(*report.comparison.differences[0].difference.path, *format!("200 -> {status}"));
         assert_eq!(bench.results(), [(ShadowResult::Answered, 1)]);
         origin.request().await;
         assert!(origin.has_seen_nothing(), "redirects are not followed");
@@ -73,7 +76,7 @@ async fn a_dead_target_is_a_failed_connection() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let mut bench = Bench::new(&address);
-    assert_eq!(bench.exchange("{}").await.outcome, not(NotComparable::ShadowConnect));
+    assert_eq!(bench.exchange("{}").await.comparison.outcome, not(NotComparable::ShadowConnect));
     assert_eq!(bench.results(), [(ShadowResult::Failed, 1)]);
     bench.is_empty().await;
 }
@@ -81,7 +84,7 @@ async fn a_dead_target_is_a_failed_connection() {
 #[tokio::test]
 async fn an_unresolved_target_is_a_failed_connection() {
     let mut bench = Bench::new("nobody.invalid:80");
-    assert_eq!(bench.exchange("{}").await.outcome, not(NotComparable::ShadowConnect));
+    assert_eq!(bench.exchange("{}").await.comparison.outcome, not(NotComparable::ShadowConnect));
 }
 
 #[tokio::test]
@@ -89,7 +92,7 @@ async fn a_black_hole_costs_no_more_than_the_time_out() {
     let origin = Origin::start(|_| Reply::Never).await;
     let mut bench =
         Bench::new(&origin.address).policy(|policy| policy.timeout = Duration::from_millis(20));
-    assert_eq!(bench.exchange("{}").await.outcome, not(NotComparable::ShadowTimeout));
+    assert_eq!(bench.exchange("{}").await.comparison.outcome, not(NotComparable::ShadowTimeout));
     assert_eq!(bench.results(), [(ShadowResult::Failed, 1)]);
     bench.is_empty().await;
 }
@@ -102,7 +105,7 @@ async fn a_stalled_body_is_too_late_as_well() {
     .await;
     let mut bench =
         Bench::new(&origin.address).policy(|policy| policy.timeout = Duration::from_millis(20));
-    assert_eq!(bench.exchange("{}").await.outcome, not(NotComparable::ShadowTimeout));
+    assert_eq!(bench.exchange("{}").await.comparison.outcome, not(NotComparable::ShadowTimeout));
     bench.is_empty().await;
 }
 
@@ -118,7 +121,7 @@ async fn an_answer_that_breaks_off_is_truncated() {
         let origin = Origin::start(|_| Reply::Cut(cut.to_owned())).await;
         let mut bench = Bench::new(&origin.address);
         let report = bench.exchange("{}").await;
-        assert_eq!(report.outcome, not(NotComparable::ShadowTruncated), "{cut:?}");
+        assert_eq!(report.comparison.outcome, not(NotComparable::ShadowTruncated), "{cut:?}");
         assert_eq!(bench.results(), [(ShadowResult::Failed, 1)]);
     }
 }
@@ -137,10 +140,10 @@ async fn what_ends_the_primary_is_the_outcome() {
         let mut sent = bench.begin().unwrap();
         sent.request_end();
         sent.finish(end);
-        assert_eq!(bench.report().await.outcome, not(reason));
+        assert_eq!(bench.report().await.comparison.outcome, not(reason));
         assert_eq!(bench.results(), [(ShadowResult::Answered, 1)]);
         bench.begin().unwrap().finish(end);
-        assert_eq!(bench.report().await.outcome, not(reason));
+        assert_eq!(bench.report().await.comparison.outcome, not(reason));
         assert_eq!(bench.outcomes(), [(not(reason), 2)]);
         assert_eq!(bench.results(), [(ShadowResult::Answered, 1)], "the second was not sent");
         bench.is_empty().await;
@@ -152,12 +155,12 @@ async fn a_client_that_leaves_at_any_moment_is_counted_once() {
     let origin = Origin::start(|_| json("{}")).await;
     let mut bench = Bench::new(&origin.address);
     drop(bench.begin().unwrap());
-    assert_eq!(bench.report().await.outcome, not(NotComparable::Shed));
+    assert_eq!(bench.report().await.comparison.outcome, not(NotComparable::Shed));
     let mut sent = bench.begin().unwrap();
     sent.request_end();
     sent.response_head(StatusCode::OK, &headers(&[]));
     drop(sent);
-    assert_eq!(bench.report().await.outcome, not(NotComparable::ClientAbort));
+    assert_eq!(bench.report().await.comparison.outcome, not(NotComparable::ClientAbort));
     assert_eq!(bench.outcomes().iter().map(|(_, count)| count).sum::<u64>(), 2);
     bench.is_empty().await;
 }
@@ -171,7 +174,7 @@ async fn an_answer_without_end_is_let_go_at_once() {
     let mut capture = bench.begin().unwrap();
     capture.request_end();
     begin(&mut capture);
-    assert_eq!(bench.report().await.outcome, not(NotComparable::Stream));
+    assert_eq!(bench.report().await.comparison.outcome, not(NotComparable::Stream));
     bench.is_empty().await;
     capture.response_chunk(&Bytes::from_static(b"data: 1\n\n"));
     capture.finish(PrimaryEnd::Complete);
@@ -182,7 +185,7 @@ async fn an_answer_without_end_is_let_go_at_once() {
     })
     .await;
     let mut bench = Bench::new(&origin.address);
-    assert_eq!(bench.exchange("{}").await.outcome, not(NotComparable::Stream));
+    assert_eq!(bench.exchange("{}").await.comparison.outcome, not(NotComparable::Stream));
 }
 
 #[tokio::test]
@@ -194,7 +197,7 @@ async fn an_upgrade_is_no_answer() {
     capture.response_head(StatusCode::SWITCHING_PROTOCOLS, &headers(&[]));
     capture.response_chunk(&Bytes::from_static(b"frame"));
     capture.finish(PrimaryEnd::Upgrade);
-    assert_eq!(bench.report().await.outcome, not(NotComparable::Upgrade));
+    assert_eq!(bench.report().await.comparison.outcome, not(NotComparable::Upgrade));
 }
 
 #[tokio::test]
@@ -204,7 +207,7 @@ async fn a_primary_that_answers_before_its_request_is_whole_has_no_copy() {
     let mut capture = bench.begin().unwrap();
     capture.request_chunk(&Bytes::from_static(b"half"));
     answer(capture, "{}");
-    assert_eq!(bench.report().await.outcome, not(NotComparable::Shed));
+    assert_eq!(bench.report().await.comparison.outcome, not(NotComparable::Shed));
     assert_eq!(bench.results(), [(ShadowResult::Shed, 1)]);
     assert!(origin.has_seen_nothing());
     bench.is_empty().await;
@@ -220,7 +223,7 @@ async fn only_the_last_of_several_heads_is_compared() {
     capture.response_head(StatusCode::BAD_GATEWAY, &headers(&[]));
     capture.response_chunk(&Bytes::from_static(b"the first attempt"));
     answer(capture, "{\"a\":1}");
-    assert_eq!(bench.report().await.outcome, Outcome::Match);
+    assert_eq!(bench.report().await.comparison.outcome, Outcome::Match);
 }
 
 #[tokio::test]
@@ -232,7 +235,7 @@ async fn when_the_sender_ends_what_is_under_way_is_settled() {
     origin.request().await;
     let other = Bench::new(&origin.address).sender;
     drop(std::mem::replace(&mut bench.sender, other));
-    assert_eq!(bench.report().await.outcome, not(NotComparable::Shed));
+    assert_eq!(bench.report().await.comparison.outcome, not(NotComparable::Shed));
     answer(capture, "{}");
     assert_eq!(bench.outcomes(), [(not(NotComparable::Shed), 1)]);
 }

@@ -45,7 +45,7 @@ async fn arrived(bench: &mut Bench, origin: &mut Origin) -> String {
     }
     capture.request_end();
     answer(capture, "{}");
-    assert_eq!(bench.report().await.outcome, Outcome::Match);
+    assert_eq!(bench.report().await.comparison.outcome, Outcome::Match);
     origin.request().await
 }
 
@@ -124,7 +124,7 @@ async fn http2_origin() -> (String, Seen) {
 async fn http2_names_the_host_in_its_authority() {
     let (address, seen) = http2_origin().await;
     let mut bench = Bench::new(&address).upstream(|definition| definition.http2 = true);
-    assert!(bench.exchange("{}").await.outcome.is_compared());
+    assert!(bench.exchange("{}").await.comparison.outcome.is_compared());
     assert_eq!(*seen.lock().unwrap(), [("api.example.org".to_owned(), false)]);
 }
 
@@ -183,6 +183,6 @@ async fn certificates_are_verified_as_the_upstream_says() {
         let tls = UpstreamTls { server_name, roots, client: None, skip_verify };
         let case = format!("{:?} {skip_verify}", tls.server_name);
         let mut bench = Bench::new(&address).upstream(|definition| definition.tls = Some(tls));
-        assert_eq!(bench.exchange("{}").await.outcome, expected, "{case}");
+        assert_eq!(bench.exchange("{}").await.comparison.outcome, expected, "{case}");
     }
 }
