@@ -21,7 +21,7 @@ const EDGES: [(&str, &[&str]); 7] = [
 ];
 
 /// What `rules` may depend on: nothing that waits, reads a clock, or knows files and sockets. (INV-1)
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "arc-swap",
     "brotli-decompressor",
     "flate2",
@@ -34,6 +34,7 @@ const PURE: [&str; 15] = [
     "regex",
     "regex-automata",
     "foldhash",
+    "statrs",
     "thiserror",
     "unicode-normalization",
     "zstd",

@@ -5,15 +5,18 @@
 //! for, the rules that applied, and where stable itself is not steady. Nothing of it is a value (INV-12), so it may be
 //! counted, kept and shown. [`pinpoint`] also says where exactly, for whoever has both answers before them anyway.
 //!
-//! What is counted over many exchanges:
+//! What is counted over many exchanges, per route, cohort and window:
 //!
-//! - Sum the [`Fields`] of all that were compared: mismatched by compared ones is the field mismatch rate, compared by
-//!   all the coverage.
-//! - Count each signature once per exchange; [`Found::fields`] says how much of the mismatched fields is its own, so
-//!   that what is excused later can be taken off again.
+//! - [`parity::Figures::count`] takes each comparison, figures add up, and [`parity::Figures::judge`] gives the verdict
+//!   with what is missing for one.
+//! - Count each signature once per exchange. [`Found::fields`] says how much of the mismatched fields is its own: the sum
+//!   over the excused ones is what `count` takes off.
 //! - Exchanges with `drifts` had a second answer of stable's. A signature by value without a [`Drift`] at its path is
 //!   one where only the candidate differed; a drift whose `candidate_differs` is not set, one where only stable did.
+//!   [`noise::excused`] judges the counts of all signatures of a route at once, and [`noise::is_blind`] tells paths that
+//!   say nothing.
 //! - `uses` says which rules applied; one that never did, or that hides more than half of all fields, is worth telling.
+//! - [`clusters::clusters`] groups signatures that are seen in the same exchanges.
 //!
 //! Read in this order:
 //!
@@ -24,7 +27,12 @@
 //! - `json`, `number`, `xml`, `form`: bodies as trees; `walk`: two trees side by side; `arrays`, `align`: which elements
 //!   belong together;
 //! - `relation`, `texts`, `moment`: hints and classes; `template`: paths without anybody's ids;
+//! - [`noise`], [`parity`], [`clusters`]: many comparisons together;
 //! - `findings`: the bounds, on what is kept and on the work done.
+
+pub mod clusters;
+pub mod noise;
+pub mod parity;
 
 mod align;
 mod answer;

@@ -40,6 +40,13 @@ impl Fields {
     pub const fn compared(self) -> u64 {
         self.equal + self.mismatched
     }
+
+    /// The same with so many of the mismatched fields taken for noise: masked, after all.
+    #[must_use]
+    pub fn excusing(self, fields: u64) -> Self {
+        let excused = fields.min(self.mismatched);
+        Self { mismatched: self.mismatched - excused, masked: self.masked + excused, ..self }
+    }
 }
 
 impl Add for Fields {

@@ -9,12 +9,16 @@ use crate::compare::{Answer, CompareRules, Comparison, Pair, Pinpoint, compare, 
 /// The cases of a table in `rules/cases/compare`.
 macro_rules! table {
     ($name:literal) => {
-        $crate::compare::tests::kit::cases(include_str!(concat!("../../../cases/compare/", $name)))
+        $crate::compare::tests::kit::cases(include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/cases/compare/",
+            $name
+        )))
     };
 }
-pub(super) use table;
+pub(crate) use table;
 
-pub(super) fn cases(text: &str) -> Vec<Value> {
+pub(crate) fn cases(text: &str) -> Vec<Value> {
     let table: Value = serde_json::from_str(text).unwrap();
     let cases = table["cases"].as_array().unwrap().clone();
     assert_eq!(table["count"], cases.len());
@@ -42,4 +46,8 @@ pub(super) fn of_json<T>(left: &[u8], right: &[u8], look: impl FnOnce(&Pair<'_>)
     let answer = |body| Answer::new(200, &headers, body);
     let (stable, candidate) = (answer(left), answer(right));
     look(&Pair { method: &Method::GET, stable, candidate, twin: None })
+}
+
+pub(crate) fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap()
 }

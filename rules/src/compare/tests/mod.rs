@@ -2,5 +2,5 @@
 
 mod answers;
 mod cases;
-mod kit;
+pub(super) mod kit;
 mod properties;
