@@ -47,7 +47,10 @@ fn a_route_means_what_it_says() {
     assert_eq!(sms.timeouts.total, Duration::from_secs(60));
     assert_eq!(sms.shadow.max_body_bytes, 256 * 1024);
     assert_eq!(sms.shadow.credentials, ShadowCredentials::Strip);
-    assert_eq!(sms.compare.places.len(), 5);
+    assert_eq!((sms.compare.places.len(), sms.compare.hosts.len()), (15, 2));
+    let when = &sms.compare.places[2].when;
+    assert_eq!(*when.statuses, [(200, 200), (400, 499)]);
+    assert_eq!(*when.methods, [Method::GET]);
 
     let path = |path: &str| PathMatch::Prefix(path.parse().unwrap());
     let [canonical, messaging, old] = &*sms.families else { panic!("{:?}", sms.families) };

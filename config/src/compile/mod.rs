@@ -1,11 +1,13 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
 //! `settings` is for the process, `listeners` and `limits` are about clients, `upstreams` (with `protection`), `tenants` and
-//! `routes` make the snapshot, and `shifts` puts the live state in. A route's parts: `conditions`, `paths`, `tenancy`, `redirects`, `filters`, `policies`; `clashes` looks
-//! at all routes together. `certificates` is for both ends, `findings` collects what is wrong.
+//! `routes` make the snapshot, and `shifts` puts the live state in. A route's parts: `conditions`, `paths`, `tenancy`,
+//! `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes together. `certificates` is for both ends,
+//! `findings` collects what is wrong.
 
 mod certificates;
 mod clashes;
+mod compare;
 mod conditions;
 mod filters;
 mod findings;

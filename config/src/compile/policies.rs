@@ -1,16 +1,13 @@
-//! Within which bounds does a route serve, copy and compare? Bodies, time-outs, shadow policy, comparison rules, first
-//! shift.
+//! Within which bounds does a route serve and copy? Bodies, time-outs, shadow policy, first shift.
 
 use http::Method;
-use rules::compare::{ArrayRule, CompareRules, Effect, PlaceRule};
 use rules::route::{RouteTimeouts, ShadowCredentials, ShadowPolicy, UnusualBodies};
 
-use super::conditions::{header_name, methods};
+use super::conditions::methods;
 use super::findings::{Findings, Pointer};
 use super::upstreams::not_zero;
 use crate::document::route::{
-    ArraySpec, CompareSpec, CredentialsSpec, RouteSpec, RouteTimeoutsSpec, ShadowSpec,
-    UnusualBodiesSpec,
+    CredentialsSpec, RouteSpec, RouteTimeoutsSpec, ShadowSpec, UnusualBodiesSpec,
 };
 use crate::units::{ByteSize, Time};
 
@@ -62,43 +59,6 @@ pub(super) fn shadow(
             CredentialsSpec::Strip => ShadowCredentials::Strip,
         },
     }
-}
-
-pub(super) fn compare(
-    spec: &CompareSpec,
-    at: &Pointer,
-    findings: &mut Findings<'_>,
-) -> CompareRules {
-    let ignore = spec.ignore.iter().enumerate().filter_map(|(i, pattern)| {
-        findings.parsed(&at.key("ignore").item(i), "bad_pointer", pattern.parse())
-    });
-    let ignore: Vec<PlaceRule> =
-        ignore.map(|pattern| PlaceRule::always(pattern, Effect::Ignore)).collect();
-    let arrays = spec.arrays.iter().filter_map(|(pattern, rule)| {
-        let at = at.key("arrays").key(pattern);
-        let rule = match rule {
-            ArraySpec::List => ArrayRule::List,
-            ArraySpec::Set => ArrayRule::Set,
-            ArraySpec::Keyed(member) if member.is_empty() => {
-                findings.error_with_hint(
-                    &at.key("keyed"),
-                    "bad_name",
-                    "the member by which elements are found needs a name",
-                    "write `{keyed: id}`".to_owned(),
-                );
-                return None;
-            }
-            ArraySpec::Keyed(member) => ArrayRule::Keyed([member.as_str().into()].into()),
-        };
-        let pattern = findings.parsed(&at, "bad_pointer", pattern.parse())?;
-        Some(PlaceRule::always(pattern, Effect::Array(rule)))
-    });
-    let places = ignore.into_iter().chain(arrays).collect();
-    let names = spec.ignore_headers.iter().enumerate();
-    let ignore_headers = names
-        .filter_map(|(i, name)| header_name(name, &at.key("ignore_headers").item(i), findings))
-        .collect();
-    CompareRules { places, ignore_headers, ..CompareRules::default() }
 }
 
 /// The first shift must be one that the route can have.

@@ -9,11 +9,12 @@ use rules::sli::RouteCounters;
 use rules::{CohortName, Route, RouteName};
 
 use super::clashes::{Placed, clashes};
+use super::compare::compare;
 use super::conditions::conditions;
 use super::filters::{authority, edits};
 use super::findings::{Findings, Pointer};
 use super::paths::{Around, after_sunset, encoded_slash, families};
-use super::policies::{compare, shadow, start, timeouts, unusual_bodies};
+use super::policies::{shadow, start, timeouts, unusual_bodies};
 use super::redirects::redirect;
 use super::tenancy::{Asking, sticky, tenant_rule};
 use crate::document::{Document, RouteSpec};

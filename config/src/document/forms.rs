@@ -180,6 +180,8 @@ macro_rules! text_or_map {
     };
 }
 
+pub(super) use text_or_map;
+
 text_or_map!(
     PathSpec,
     PathSpec::Prefix,

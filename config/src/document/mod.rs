@@ -1,9 +1,10 @@
 //! The file as written.
 //!
-//! [`Document`] is the whole; [`upstream`] (with its [`protection`]) and [`route`] are its two large parts, [`listener`] and
-//! [`limits`] are about clients, [`forms`] holds what can be written in more than one way, and [`secret`] what must never be
-//! printed. Maps keep the order in which they are written.
+//! [`Document`] is the whole; [`upstream`] (with its [`protection`]) and [`route`] (with its rules to [`compare`] by) are its
+//! two large parts, [`listener`] and [`limits`] are about clients, [`forms`] holds what can be written in more than one way,
+//! and [`secret`] what must never be printed. Maps keep the order in which they are written.
 
+pub mod compare;
 pub mod forms;
 pub mod limits;
 pub mod listener;

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::compare::CompareSpec;
 use super::forms::{HeaderText, PathSpec, ValueSpec};
 use super::is_false;
 use crate::live::ShiftSpec;
@@ -337,31 +338,4 @@ pub enum CredentialsSpec {
     Keep,
     /// They are removed.
     Strip,
-}
-
-/// What "the same answer" means.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct CompareSpec {
-    /// Places of a JSON body that are not looked at: JSON pointers in which `*` is any segment and `**` any number.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-    /// How arrays at these places are read that are not plain lists.
-    #[serde(skip_serializing_if = "IndexMap::is_empty")]
-    pub arrays: IndexMap<String, ArraySpec>,
-    /// Headers that are not looked at.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignore_headers: Vec<String>,
-}
-
-/// How an array is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ArraySpec {
-    /// Positions matter.
-    List,
-    /// Only which elements there are, and how often.
-    Set,
-    /// Elements are found by the value of this member.
-    Keyed(String),
 }

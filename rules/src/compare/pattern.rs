@@ -72,6 +72,28 @@ impl PointerPattern {
         &self.segments
     }
 
+    /// Whether every place that `other` means is one that this pattern means, or is below one. Says no where it takes
+    /// more than a look at both to tell.
+    ///
+    /// ```
+    /// use rules::compare::PointerPattern;
+    /// let covers = |one: &str, other: &str| {
+    ///     one.parse::<PointerPattern>().unwrap().covers(&other.parse().unwrap())
+    /// };
+    /// assert!(covers("/items/*", "/items/*/price") && covers("/a", "/a"));
+    /// assert!(!covers("/items/0", "/items/*") && !covers("/a/b", "/a"));
+    /// ```
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let is_covered = |(one, other): (&Segment, &Segment)| match (one, other) {
+            (Segment::Any, Segment::Is(_) | Segment::Any) => true,
+            (Segment::Is(one), Segment::Is(other)) => one == other,
+            _ => false,
+        };
+        self.segments.len() <= other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(is_covered)
+    }
+
     /// Whether a place, given by its unescaped segments, is meant.
     pub fn matches<'s>(&self, place: impl Iterator<Item = &'s str> + Clone) -> bool {
         matches_from(&self.segments, place)

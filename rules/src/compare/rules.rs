@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use http::{HeaderName, Method};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::PointerPattern;
+
+/// What a normaliser may compile to.
+const MOST_REGEX_BYTES: usize = 64 * 1_024;
 
 /// How an array is read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,6 +53,17 @@ pub enum Leniency {
         /// What it is replaced by; `$1` is what the first group found.
         with: Box<str>,
     },
+}
+
+impl Leniency {
+    /// Texts are the same once what `find` finds is replaced.
+    ///
+    /// # Errors
+    /// When `find` is not a regular expression, or compiles to more than 64 KiB.
+    pub fn normalised(find: &str, with: &str) -> Result<Self, regex::Error> {
+        let find = RegexBuilder::new(find).size_limit(MOST_REGEX_BYTES).build()?;
+        Ok(Self::Normalised { find, with: with.into() })
+    }
 }
 
 impl PartialEq for Leniency {
