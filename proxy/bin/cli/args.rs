@@ -7,6 +7,7 @@ use clap_complete::engine::ArgValueCandidates;
 use rules::{CohortName, RouteName, TenantId};
 
 use super::check::CheckArgs;
+use super::compare::CompareArgs;
 use super::completion::{self, CompletionArgs};
 use super::document::{ApplyArgs, DiffArgs, ExportArgs};
 use super::events::EventsArgs;
@@ -29,8 +30,8 @@ A migration, from the first copy to the last request:
   turnout rollback sms --why \"errors rise\"
 
 Exit codes:
-  0 done   1 failed or invalid   2 drift (diff --exit-code)   64 wrong usage
-  69 server not reachable   75 conflict   77 not allowed   124 time to watch is over
+  0 done   1 failed, invalid or different   2 drift (diff --exit-code)   64 wrong usage
+  65 unreadable answer (compare)   69 server not reachable   75 conflict   77 not allowed   124 time to watch is over
 
 Environment:
   TURNOUT_SERVER  the control API's address        TURNOUT_ACTOR  who acts, instead of $USER
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Schema,
     /// Say where a request would go and why, from a configuration file alone
     Explain(ExplainArgs),
+    /// Compare two saved answers as a route would: for trying its rules before they are live
+    Compare(CompareArgs),
     /// Make a configuration file the server's
     Apply(ApplyArgs),
     /// Show what applying a configuration file would change

@@ -8,8 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{Cli, Command};
 use super::exit::{Exit, Failure};
 use super::{
-    check, completion, document, events, explain, healthcheck, out, revisions, shift, signatures,
-    status, swap, tenant,
+    check, compare, completion, document, events, explain, healthcheck, out, revisions, shift,
+    signatures, status, swap, tenant,
 };
 use crate::{demo, serve};
 
@@ -42,6 +42,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(args),
         Command::Schema => check::schema(),
         Command::Explain(args) => explain::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Apply(args) => document::apply(args),
         Command::Diff(args) => document::diff(args),
         Command::Export(args) => document::export(args),

@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Drift = 2,
     /// The command line is wrong.
     Usage = 64,
+    /// What is to be compared cannot be read.
+    Unreadable = 65,
     /// The server cannot be reached.
     Unreachable = 69,
     /// Somebody else changed it meanwhile.
@@ -53,6 +55,9 @@ pub(crate) enum Failure {
         /// What the network said.
         cause: String,
     },
+    /// What is to be compared cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
     /// The server refused.
     #[error("{0}")]
     Refused(Box<Problem>),
@@ -78,6 +83,7 @@ impl Failure {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Failed(_) | Self::Serving(_) => Exit::Failed,
+            Self::Unreadable(_) => Exit::Unreadable,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Refused(problem) => problem.exit(),
             Self::TimedOut(_) => Exit::TimedOut,
@@ -108,6 +114,7 @@ mod tests {
                 Exit::Unreachable,
                 69,
             ),
+            (Failure::Unreadable(String::new()), Exit::Unreadable, 65),
             (Failure::TimedOut(Duration::from_secs(1)), Exit::TimedOut, 124),
             (Failure::Output(broken_pipe), Exit::Done, 0),
         ] {

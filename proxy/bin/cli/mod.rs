@@ -5,7 +5,8 @@
 //! - [`args`]: the tree of commands; [`dispatch`]: parses and does what is asked;
 //! - [`exit`]: the exit codes, and what can go wrong; [`out`]: the one place that prints; [`confirm`]: the one that asks;
 //! - [`ask`], [`client`] and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
-//! - without a server: [`check`] and [`explain`] (both read a [`mod@file`]), [`completion`], [`healthcheck`];
+//! - without a server: [`check`], [`explain`] and [`compare`] (all read a [`mod@file`], the last also a [`saved_answer`]),
+//!   [`completion`], [`healthcheck`];
 //! - with one: [`status`], [`shift`], [`swap`], [`tenant`], [`document`], [`revisions`], [`events`], [`signatures`].
 
 mod answer;
@@ -14,6 +15,7 @@ mod ask;
 mod change;
 mod check;
 mod client;
+mod compare;
 mod completion;
 mod confirm;
 mod dispatch;
@@ -26,6 +28,7 @@ mod healthcheck;
 mod out;
 mod problem;
 mod revisions;
+mod saved_answer;
 mod shift;
 mod signatures;
 mod status;

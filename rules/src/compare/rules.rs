@@ -1,5 +1,6 @@
 //! What may differ on a route? Places to ignore, how arrays are read, how exact a value must be, which hosts are one.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
@@ -125,6 +126,22 @@ pub struct PlaceRule {
     pub effect: Effect,
     /// For which exchanges.
     pub when: When,
+}
+
+/// As people know it from the configuration: `ignore /id`.
+impl fmt::Display for PlaceRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = match &self.effect {
+            Effect::Ignore => "ignore",
+            Effect::PresenceOnly => "presence_only",
+            Effect::Array(_) => "arrays",
+            Effect::Lenient(Leniency::Number { .. }) => "tolerance",
+            Effect::Lenient(Leniency::Time(_)) => "time_tolerance",
+            Effect::Lenient(Leniency::CaseInsensitive) => "case_insensitive",
+            Effect::Lenient(Leniency::Normalised { .. }) => "normalise",
+        };
+        write!(f, "{key} {}", self.pattern)
+    }
 }
 
 impl PlaceRule {
