@@ -66,5 +66,41 @@ fn json(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, json);
+/// Documents that are as expensive as the bounds allow.
+fn bombs(criterion: &mut Criterion) {
+    let headers: HeaderMap =
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
+    let wide = |value: usize| {
+        let member = |place: usize| format!("\"k{place}\":{value}");
+        format!("{{{}}}", (0..120_000).map(member).collect::<Vec<_>>().join(","))
+    };
+    let numbers = |from: usize| (from..from + 1_900).map(|n| n.to_string()).collect::<Vec<_>>();
+    let lists = |from: usize| {
+        format!("[{}]", vec![format!("[[{}]]", numbers(from).join(",")); 40].join(","))
+    };
+    let nested = |leaf: usize| {
+        let inner = format!("[{}{leaf}]", "0,".repeat(20_000));
+        format!("{}{inner}{}", "[".repeat(120), "]".repeat(120))
+    };
+    let texts = |end: usize| {
+        let text = |place: usize| format!("\"{}{place}{end}\"", "\u{e9}".repeat(8_000));
+        format!("[{}]", (0..60).map(text).collect::<Vec<_>>().join(","))
+    };
+    let rules = CompareRules::default();
+    let mut group = criterion.benchmark_group("bombs");
+    for (name, left, right) in [
+        ("wide", wide(1), wide(2)),
+        ("lists", lists(0), lists(1)),
+        ("nested", nested(1), nested(2)),
+        ("texts", texts(1), texts(2)),
+    ] {
+        let answer = |body| Answer::new(200, &headers, str::as_bytes(body));
+        let (stable, candidate) = (answer(&left), answer(&right));
+        let pair = Pair { method: &Method::GET, stable, candidate, twin: None };
+        group.bench_function(name, |bencher| bencher.iter(|| compare(&rules, black_box(&pair))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, json, bombs);
 criterion_main!(benches);

@@ -7,13 +7,15 @@ use super::json::Json;
 use super::place::Step;
 use super::place::Verdict;
 use super::rules::{ArrayRule, Numbers};
-use super::walk::{Side, Stop, Walk};
+use super::walk::{PATTERNS_PER_STEP, Side, Stop, Walk};
 use super::{DifferenceKind, Relation, ValueClass, lenient, number};
 
 /// Members by which the elements of a list are told apart where all have one, and no two the same.
 const NATURAL_KEYS: [&str; 3] = ["id", "uuid", "key"];
 /// Cells of an alignment's table that are filled in the time of one step.
 const CELLS_PER_STEP: usize = 16;
+/// What a value's print costs, in steps, and what pairing it with another by its print does.
+const PRINT_STEPS: usize = 3;
 const ARRAYS: (ValueClass, ValueClass) = (ValueClass::Array, ValueClass::Array);
 
 type Elements<'j> = &'j [Json<'j>];
@@ -161,7 +163,7 @@ impl<'j> Walk<'j, '_> {
 
     /// A value's print: the same for all values that are the same at this place, under its rules.
     fn print(&mut self, value: &'j Json<'j>) -> Result<u64, Stop> {
-        self.spend(1)?;
+        self.spend(PRINT_STEPS + self.place.patterns() / PATTERNS_PER_STEP)?;
         match self.place.verdict() {
             Verdict::LookedAt => {}
             Verdict::Ignored(_) | Verdict::PresenceOnly(_) => return Ok(0),

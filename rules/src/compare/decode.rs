@@ -17,8 +17,8 @@ const MOST_BYTES: usize = 8 << 20;
 const MOST_EXPANSION: usize = 100;
 /// Codings that may be applied one after the other.
 const MOST_CODINGS: usize = 4;
-/// Decoded bytes that take as long as one step.
-const BYTES_PER_STEP: usize = 8;
+/// Decoded bytes that take as long as one step; Brotli's are the dearest.
+const BYTES_PER_STEP: usize = 5;
 /// Zstandard's window, as a power of two: what RFC 9659 allows in HTTP.
 const ZSTD_WINDOW_LOG: u32 = 23;
 /// What Brotli's reader takes at a time.

@@ -8,6 +8,9 @@ use percent_encoding::percent_decode_str;
 use super::findings::Steps;
 use super::json::{Json, MOST_NODES, Unread};
 
+/// What a value costs, in steps: it is decoded, copied, and sorted in by its name.
+const VALUE_STEPS: usize = 30;
+
 /// Reads `application/x-www-form-urlencoded`: an object in which each name has the list of its values.
 pub(super) fn read<'c>(content: &[u8], steps: &mut Steps) -> Result<Json<'c>, Unread> {
     let text = str::from_utf8(content)?;
@@ -124,7 +127,7 @@ impl<'c> Lists<'c> {
         if self.count > MOST_NODES {
             return Err(Unread::TooLarge);
         }
-        steps.spend(2)?;
+        steps.spend(VALUE_STEPS)?;
         self.by_name.entry(name).or_default().push(value);
         Ok(())
     }

@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 
-use jiter::{Jiter, JiterError, JiterErrorType, JsonErrorType, Peek};
-
 use super::findings::Steps;
 
 /// Containers inside containers.
 pub(super) const MOST_DEPTH: usize = 128;
+/// Bytes of a number: enough for every one that means something.
+const MOST_NUMBER_BYTES: usize = 4_096;
+/// What a string with escapes costs more than one without, in steps: it is copied.
+const ESCAPED_STEPS: usize = 4;
+/// Members that room is made for before an object is read.
+const MOST_GUESSED: usize = 64;
 /// Values in one text, containers included.
 pub(super) const MOST_NODES: usize = 200_000;
 
@@ -52,15 +56,6 @@ pub(super) enum Unread {
     Text,
 }
 
-impl From<JiterError> for Unread {
-    fn from(error: JiterError) -> Self {
-        match error.error_type {
-            JiterErrorType::JsonError(JsonErrorType::NumberOutOfRange) => Self::TooLarge,
-            _ => Self::Invalid,
-        }
-    }
-}
-
 impl From<std::str::Utf8Error> for Unread {
     fn from(_: std::str::Utf8Error) -> Self {
         Self::Invalid
@@ -71,9 +66,7 @@ impl From<std::str::Utf8Error> for Unread {
 pub(super) fn read<'b>(text: &'b [u8], steps: &mut Steps) -> Result<Json<'b>, Unread> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut nodes_left = MOST_NODES;
-    let value = document(text, &mut nodes_left)?;
-    steps.spend(MOST_NODES - nodes_left)?;
-    Ok(value)
+    document(text, &mut nodes_left, steps)
 }
 
 /// Reads a document per line, into the list of them. Blank lines say nothing.
@@ -85,94 +78,233 @@ pub(super) fn read_lines<'b>(text: &'b [u8], steps: &mut Steps) -> Result<Json<'
     let lines =
         text.split(|byte| *byte == b'\n').map(|line| line.strip_prefix(b"\x1e").unwrap_or(line));
     for line in lines.filter(|line| !line.trim_ascii().is_empty()) {
-        documents.push(document(line, &mut nodes_left)?);
+        documents.push(document(line, &mut nodes_left, steps)?);
     }
-    steps.spend(MOST_NODES - nodes_left)?;
     Ok(Json::Array(documents))
 }
 
-fn document<'b>(text: &'b [u8], nodes_left: &mut usize) -> Result<Json<'b>, Unread> {
-    let mut reader = Reader { jiter: Jiter::new(text), nodes_left: *nodes_left };
-    let first = reader.jiter.peek()?;
-    let value = reader.value(first, MOST_DEPTH)?;
-    reader.jiter.finish()?;
-    *nodes_left = reader.nodes_left;
-    Ok(value)
+/// Reads one document. That the text is UTF-8 is seen once, before anything else.
+fn document<'b>(
+    text: &'b [u8],
+    nodes_left: &mut usize,
+    steps: &mut Steps,
+) -> Result<Json<'b>, Unread> {
+    let text = str::from_utf8(text)?;
+    let mut reader = Reader { text, at: 0, nodes_left, steps, members: 0 };
+    let value = reader.value(MOST_DEPTH)?;
+    reader.blanks();
+    if reader.at == text.len() { Ok(value) } else { Err(Unread::Invalid) }
 }
 
-struct Reader<'b> {
-    jiter: Jiter<'b>,
-    nodes_left: usize,
+/// Reads RFC 8259's grammar. The text is looked at once, and nothing of it is copied but strings with escapes.
+struct Reader<'b, 's> {
+    text: &'b str,
+    at: usize,
+    nodes_left: &'s mut usize,
+    steps: &'s mut Steps,
+    /// Members of the last object: the next one is often alike.
+    members: usize,
 }
 
-impl<'b> Reader<'b> {
-    fn value(&mut self, first: Peek, depth_left: usize) -> Result<Json<'b>, Unread> {
-        self.nodes_left = self.nodes_left.checked_sub(1).ok_or(Unread::TooLarge)?;
-        let start = self.jiter.current_index();
-        Ok(match first {
-            Peek::Null => {
-                self.jiter.known_null()?;
-                Json::Null
-            }
-            Peek::True | Peek::False => Json::Bool(self.jiter.known_bool(first)?),
-            Peek::String => {
-                self.jiter.known_bytes()?;
-                Json::String(unquoted(self.jiter.slice_to_current(start))?)
-            }
-            Peek::Array => self.array(depth_left.checked_sub(1).ok_or(Unread::TooLarge)?)?,
-            Peek::Object => self.object(depth_left.checked_sub(1).ok_or(Unread::TooLarge)?)?,
-            _ => {
-                self.jiter.known_number_bytes(first)?;
-                Json::Number(str::from_utf8(self.jiter.slice_to_current(start))?)
-            }
-        })
+impl<'b> Reader<'b, '_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    /// Goes past this byte and blanks before it; says whether it was there.
+    fn took(&mut self, byte: u8) -> bool {
+        self.blanks();
+        let is_there = self.peek() == Some(byte);
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    fn value(&mut self, depth_left: usize) -> Result<Json<'b>, Unread> {
+        *self.nodes_left = self.nodes_left.checked_sub(1).ok_or(Unread::TooLarge)?;
+        self.steps.spend(1)?;
+        self.blanks();
+        match self.peek().ok_or(Unread::Invalid)? {
+            b'"' => self.string().map(Json::String),
+            b'{' => self.object(depth_left.checked_sub(1).ok_or(Unread::TooLarge)?),
+            b'[' => self.array(depth_left.checked_sub(1).ok_or(Unread::TooLarge)?),
+            b'n' => self.word("null", Json::Null),
+            b't' => self.word("true", Json::Bool(true)),
+            b'f' => self.word("false", Json::Bool(false)),
+            _ => self.number(),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Json<'b>) -> Result<Json<'b>, Unread> {
+        let is_there = self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word));
+        self.at += word.len();
+        if is_there { Ok(value) } else { Err(Unread::Invalid) }
     }
 
     fn array(&mut self, depth_left: usize) -> Result<Json<'b>, Unread> {
+        self.at += 1;
         let mut elements = Vec::new();
-        let mut next = self.jiter.known_array()?;
-        while let Some(first) = next {
-            elements.push(self.value(first, depth_left)?);
-            next = self.jiter.array_step()?;
+        if self.took(b']') {
+            return Ok(Json::Array(elements));
         }
-        Ok(Json::Array(elements))
+        loop {
+            elements.push(self.value(depth_left)?);
+            if self.took(b',') {
+                continue;
+            }
+            return if self.took(b']') { Ok(Json::Array(elements)) } else { Err(Unread::Invalid) };
+        }
     }
 
     fn object(&mut self, depth_left: usize) -> Result<Json<'b>, Unread> {
-        let mut members = Vec::new();
-        let mut start = self.jiter.current_index();
-        let mut has_member = self.jiter.known_object()?.is_some();
-        while has_member {
-            let key = key(self.jiter.slice_to_current(start))?;
-            let first = self.jiter.peek()?;
-            members.push((key, self.value(first, depth_left)?));
-            start = self.jiter.current_index();
-            has_member = self.jiter.next_key()?.is_some();
+        self.at += 1;
+        if self.took(b'}') {
+            return Ok(Json::Object(Vec::new()));
         }
-        Ok(Json::Object(sorted(members)))
+        let mut members = Vec::with_capacity(self.members);
+        loop {
+            self.blanks();
+            if self.peek() != Some(b'"') {
+                return Err(Unread::Invalid);
+            }
+            let key = self.string()?;
+            if !self.took(b':') {
+                return Err(Unread::Invalid);
+            }
+            members.push((key, self.value(depth_left)?));
+            if self.took(b',') {
+                continue;
+            }
+            if !self.took(b'}') {
+                return Err(Unread::Invalid);
+            }
+            // A guess that is far too large would cost more than it saves.
+            self.members = members.len().min(MOST_GUESSED);
+            return Ok(Json::Object(sorted(members)));
+        }
     }
-}
 
-/// The key in what stands between two values: `{` or `,`, the key, `:`, and blanks.
-fn key(between: &[u8]) -> Result<Cow<'_, str>, Unread> {
-    let is_quote = |byte: &u8| *byte == b'"';
-    let start = between.iter().position(is_quote).ok_or(Unread::Invalid)?;
-    let end = between.iter().rposition(is_quote).ok_or(Unread::Invalid)?;
-    unquoted(between.get(start..=end).ok_or(Unread::Invalid)?)
-}
-
-/// The text in quotes: borrowed, unless there are escapes to undo.
-fn unquoted(quoted: &[u8]) -> Result<Cow<'_, str>, Unread> {
-    let inner = quoted.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\""));
-    let inner = inner.ok_or(Unread::Invalid)?;
-    if inner.contains(&b'\\') {
-        return Ok(Cow::Owned(Jiter::new(quoted).next_str()?.to_owned()));
+    /// A string, from its opening quote on.
+    fn string(&mut self) -> Result<Cow<'b, str>, Unread> {
+        let start = self.at + 1;
+        match self.plain(start) {
+            (end, Some(b'"')) => {
+                self.at = end + 1;
+                self.text.get(start..end).map(Cow::Borrowed).ok_or(Unread::Invalid)
+            }
+            (end, Some(b'\\')) => self.unescaped(start, end).map(Cow::Owned),
+            _ => Err(Unread::Invalid),
+        }
     }
-    Ok(Cow::Borrowed(str::from_utf8(inner)?))
+
+    /// Where a run of plain characters ends, and what ends it: a quote, a backslash, or what may not stand in a string.
+    fn plain(&self, start: usize) -> (usize, Option<u8>) {
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let is_end = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        let length = rest.iter().position(is_end).unwrap_or(rest.len());
+        (start + length, rest.get(length).copied())
+    }
+
+    fn unescaped(&mut self, mut start: usize, mut end: usize) -> Result<String, Unread> {
+        self.steps.spend(ESCAPED_STEPS)?;
+        let mut text = String::new();
+        loop {
+            text.push_str(self.text.get(start..end).ok_or(Unread::Invalid)?);
+            self.at = end + 1;
+            text.push(self.escape()?);
+            start = self.at;
+            let ended;
+            (end, ended) = self.plain(start);
+            match ended {
+                Some(b'"') => {
+                    text.push_str(self.text.get(start..end).ok_or(Unread::Invalid)?);
+                    self.at = end + 1;
+                    return Ok(text);
+                }
+                Some(b'\\') => {}
+                _ => return Err(Unread::Invalid),
+            }
+        }
+    }
+
+    /// What an escape stands for, from behind its backslash on.
+    fn escape(&mut self) -> Result<char, Unread> {
+        let escaped = self.peek().ok_or(Unread::Invalid)?;
+        self.at += 1;
+        Ok(match escaped {
+            b'"' | b'\\' | b'/' => char::from(escaped),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let first = self.unit()?;
+                if !(0xd800..0xdc00).contains(&first) {
+                    return char::from_u32(first.into()).ok_or(Unread::Invalid);
+                }
+                let is_pair = self.text.get(self.at..).is_some_and(|rest| rest.starts_with("\\u"));
+                self.at += 2;
+                let units = [first, if is_pair { self.unit()? } else { 0 }];
+                let mut characters = char::decode_utf16(units);
+                characters.next().and_then(Result::ok).ok_or(Unread::Invalid)?
+            }
+            _ => return Err(Unread::Invalid),
+        })
+    }
+
+    /// Four hexadecimal digits.
+    fn unit(&mut self) -> Result<u16, Unread> {
+        let digits = self.text.get(self.at..self.at + 4).ok_or(Unread::Invalid)?;
+        self.at += 4;
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex).ok_or(Unread::Invalid)
+    }
+
+    fn number(&mut self) -> Result<Json<'b>, Unread> {
+        let start = self.at;
+        self.at += usize::from(self.peek() == Some(b'-'));
+        match self.digits()? {
+            whole if whole > 1 && self.text.as_bytes().get(self.at - whole) == Some(&b'0') => {
+                return Err(Unread::Invalid);
+            }
+            _ => {}
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        if self.at - start > MOST_NUMBER_BYTES {
+            return Err(Unread::TooLarge);
+        }
+        self.text.get(start..self.at).map(Json::Number).ok_or(Unread::Invalid)
+    }
+
+    /// Goes past digits, at least one; says how many.
+    fn digits(&mut self) -> Result<usize, Unread> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at > start { Ok(self.at - start) } else { Err(Unread::Invalid) }
+    }
 }
 
 /// Sorted by key, the last of each.
 pub(super) fn sorted(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
+    if members.is_sorted_by(|(left, _), (right, _)| left < right) {
+        return members;
+    }
     members.sort_by(|(left, _), (right, _)| left.cmp(right));
     members.dedup_by(|later, earlier| {
         let is_same = later.0 == earlier.0;
@@ -187,6 +319,8 @@ pub(super) fn sorted(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
 
     fn shown(text: &str) -> String {
         let read = read(text.as_bytes(), &mut Steps::default());
@@ -215,5 +349,45 @@ mod tests {
         assert_eq!(shown(&nested(MOST_DEPTH + 1)), "TooLarge");
         assert_eq!(shown(&format!("[{}0]", "0,".repeat(MOST_NODES - 1))), "TooLarge");
         assert_eq!(shown(&"1".repeat(5_000)), "TooLarge");
+    }
+
+    fn as_value(json: &Json<'_>) -> Value {
+        match json {
+            Json::Null => Value::Null,
+            Json::Bool(value) => (*value).into(),
+            Json::Number(literal) => serde_json::from_str(literal).unwrap(),
+            Json::String(text) => text.as_ref().into(),
+            Json::Array(elements) => elements.iter().map(as_value).collect(),
+            Json::Object(members) => {
+                let members =
+                    members.iter().map(|(key, member)| (key.to_string(), as_value(member)));
+                Value::Object(members.collect())
+            }
+        }
+    }
+
+    fn agrees(text: &str) -> Result<(), TestCaseError> {
+        let read = read(text.as_bytes(), &mut Steps::default());
+        let read = read.ok().as_ref().map(as_value);
+        prop_assert_eq!(read, serde_json::from_str::<Value>(text).ok(), "{}", text);
+        Ok(())
+    }
+
+    proptest! {
+        /// Another reader takes the same texts, and reads the same in them.
+        #[test]
+        fn what_is_read_is_what_another_reader_reads(text in "[\\[\\]{}\",:\\\\ue0-9.\\-+ \ntrfalsn\u{1}é]{0,24}") {
+            agrees(&text)?;
+        }
+
+        #[test]
+        fn strings_and_numbers_are_read_as_another_reader_does(
+            string in "(\\\\u[d0][89cd0][0-9a-f]{2}|\\\\[bfnrt/\"\\\\x]|[a-zé\u{10000}]){0,6}",
+            number in "-?(0|[1-9]?[0-9]{1,3})(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?",
+        ) {
+            agrees(&format!("\"{string}\""))?;
+            agrees(&number)?;
+            agrees(&format!("{{\"{string}\":[{number} ,{number}],\"a\":1,\"a\":2}}"))?;
+        }
     }
 }

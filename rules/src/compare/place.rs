@@ -90,6 +90,11 @@ impl<'j> Place<'j> {
         self.starts.last().is_none_or(|start| *start == self.fits.len())
     }
 
+    /// How many patterns are followed here: what each step costs beside the values themselves.
+    pub(super) fn patterns(&self) -> usize {
+        self.fits.len() - self.starts.last().copied().unwrap_or(0)
+    }
+
     /// Whether anything here is looked at, and what of it.
     pub(super) fn verdict(&self) -> Verdict {
         let mut verdict = Verdict::LookedAt;

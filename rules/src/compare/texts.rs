@@ -15,16 +15,18 @@ use super::{Relation, number};
 /// Two moments this close are probably "now", asked twice.
 const CLOSE_NANOSECONDS: u128 = 2_000_000_000;
 /// Of longer texts only the cheapest is asked.
-const MOST_HINTED_BYTES: usize = 64 << 10;
-/// Bytes that are looked at in the time of one step, over all questions.
-const BYTES_PER_STEP: usize = 2;
+const MOST_HINTED_BYTES: usize = 16 << 10;
+/// Steps that each byte takes over all questions: normal forms of Unicode are most of it.
+const STEPS_PER_BYTE: (usize, usize) = (1, 3);
 
 /// What it costs to find a hint, in steps.
 pub(super) fn price(left: &str, right: &str) -> usize {
     if left.len().max(right.len()) > MOST_HINTED_BYTES {
         return 0;
     }
-    (left.len() + right.len()) / BYTES_PER_STEP
+    let (ascii, other) = STEPS_PER_BYTE;
+    let per_byte = if left.is_ascii() && right.is_ascii() { ascii } else { other };
+    (left.len() + right.len()) * per_byte
 }
 
 /// What two different texts have to do with each other.

@@ -12,6 +12,9 @@ use super::{Difference, DifferenceKind, Fields, Location, Relation, ValueClass, 
 /// What a difference costs, in steps: its path is written down.
 const REPORT_STEPS: usize = 100;
 
+/// Patterns that are followed in the time of one step.
+pub(super) const PATTERNS_PER_STEP: usize = 4;
+
 /// Why a walk ends early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -47,7 +50,7 @@ impl<'j, 'f> Walk<'j, 'f> {
 
     /// Compares two values at the current place.
     pub(super) fn values(&mut self, left: &'j Json<'j>, right: &'j Json<'j>) -> Result<(), Stop> {
-        self.spend(1)?;
+        self.spend(1 + self.place.patterns() / PATTERNS_PER_STEP)?;
         match self.place.verdict() {
             Verdict::LookedAt => {}
             Verdict::Ignored(rule) => return self.ignore(rule, left, Some(right)),
@@ -331,7 +334,7 @@ impl<'j, 'f> Walk<'j, 'f> {
             _ => scalars(left, right),
         };
         let (one, other) = (self.weigh(left)?, self.weigh(right)?);
-        let weight = if other.mismatched > one.mismatched { other } else { one };
+        let weight = if other.all() > one.all() { other } else { one };
         self.findings.tally.fields.ignored += weight.ignored;
         let classes = (class(left), class(right));
         self.report(DifferenceKind::Type, classes, relation, weight.mismatched.max(1))

@@ -13,6 +13,9 @@ use quick_xml::events::{BytesStart, Event};
 use super::findings::Steps;
 use super::json::{Json, MOST_DEPTH, MOST_NODES, Member, Unread, sorted};
 
+/// What a tag or a text costs, in steps.
+const EVENT_STEPS: usize = 5;
+
 /// An element that is not closed yet.
 struct Open<'c> {
     name: String,
@@ -35,7 +38,7 @@ pub(super) fn read<'c>(content: &[u8], steps: &mut Steps) -> Result<Json<'c>, Un
         if nodes > MOST_NODES {
             return Err(Unread::TooLarge);
         }
-        steps.spend(1)?;
+        steps.spend(EVENT_STEPS)?;
         let closed = match reader.read_event().map_err(|_not_so| Unread::Invalid)? {
             Event::Start(tag) => {
                 if open.len() >= MOST_DEPTH || root.is_some() {

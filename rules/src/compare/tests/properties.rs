@@ -5,9 +5,10 @@ use http::{HeaderMap, Method};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::kit::of_json;
+use super::kit::{of_json, typed};
 use crate::compare::{
-    Answer, ArrayRule, CompareRules, Comparison, Effect, Leniency, Pair, PlaceRule, compare,
+    Answer, ArrayRule, CompareRules, Comparison, DifferenceKind, Effect, Leniency, Pair, PlaceRule,
+    compare,
 };
 use crate::exchange::Outcome;
 
@@ -166,5 +167,66 @@ proptest! {
         prop_assert_eq!(comparison.outcome, Outcome::Match);
         let listed = as_json(&CompareRules::default(), text(&elements).as_bytes(), text(&shuffled).as_bytes());
         prop_assert_eq!(listed.outcome == Outcome::Match, elements == shuffled);
+    }
+
+    /// Whatever differs, the fields add up, and each mismatched one belongs to a signature.
+    #[test]
+    fn fields_add_up(left in json(), right in json(), rules in rules()) {
+        let comparison = as_json(&rules, left.to_string().as_bytes(), right.to_string().as_bytes());
+        let fields = comparison.fields;
+        let listed: u64 = comparison.differences.iter().map(|found| u64::from(found.fields)).sum();
+        prop_assert_eq!(fields.mismatched, listed + comparison.unlisted);
+        prop_assert_eq!(fields.mismatched == 0, comparison.outcome == Outcome::Match);
+        prop_assert_eq!(fields.all(), fields.equal + fields.mismatched + fields.ignored + fields.masked);
+        // The union of both bodies has at least the leaves of each, beside the status and one header.
+        let most = leaves(&left).max(leaves(&right));
+        let has_presence =
+            rules.places.iter().any(|rule| matches!(rule.effect, Effect::PresenceOnly));
+        prop_assert!(has_presence || fields.all() >= most + 2, "{:?}", comparison);
+    }
+
+    #[test]
+    fn fields_of_equal_documents_are_their_leaves(document in json()) {
+        let (one, other) = (document.to_string(), respelled(&document));
+        for text in [&one, &other] {
+            let fields = as_json(&CompareRules::default(), one.as_bytes(), text.as_bytes()).fields;
+            prop_assert_eq!((fields.equal, fields.all()), (leaves(&document) + 2, leaves(&document) + 2));
+        }
+    }
+
+    /// A second answer of stable's hides values only: another structure, type or length stays a mismatch, and no field is
+    /// lost or won.
+    #[test]
+    fn masking_never_makes_a_match_of_another_structure(
+        stable in json(), candidate in json(), twin in json(), rules in rules(),
+    ) {
+        let (stable, candidate, twin) = (stable.to_string(), candidate.to_string(), twin.to_string());
+        let plain = as_json(&rules, stable.as_bytes(), candidate.as_bytes());
+        let headers = typed("application/json");
+        let answer = |body| Answer::new(200, &headers, str::as_bytes(body));
+        let (stable, candidate, twin) = (answer(&stable), answer(&candidate), answer(&twin));
+        let pair = Pair { method: &Method::GET, stable, candidate, twin: Some(twin) };
+        let masked = compare(&rules, &pair);
+        let is_structural = |kind| kind != DifferenceKind::Value;
+        if plain.differences.iter().any(|found| is_structural(found.difference.kind)) {
+            prop_assert_eq!(masked.outcome, Outcome::Mismatch);
+        }
+        prop_assert!(plain.outcome == Outcome::Mismatch || masked.outcome == Outcome::Match);
+        let kept = masked.differences.iter().map(|found| &found.difference);
+        for difference in kept.filter(|difference| difference.kind != DifferenceKind::KeyMissing) {
+            prop_assert!(plain.differences.iter().any(|found| found.difference == *difference));
+        }
+        let hidden: u32 = masked.drifts.iter().flatten().map(|drift| drift.fields).sum();
+        prop_assert_eq!(u64::from(hidden), masked.fields.masked);
+        let with_itself = compare(&rules, &Pair { twin: Some(stable), ..pair });
+        prop_assert_eq!(with_itself.fields, plain.fields);
+    }
+}
+
+fn leaves(value: &Value) -> u64 {
+    match value {
+        Value::Array(elements) if !elements.is_empty() => elements.iter().map(leaves).sum(),
+        Value::Object(members) if !members.is_empty() => members.values().map(leaves).sum(),
+        _ => 1,
     }
 }
