@@ -142,13 +142,17 @@ async fn bodies_are_copied_up_to_the_bound_and_no_further() {
 }
 
 #[tokio::test]
-async fn an_answer_over_the_bound_reaches_the_client_whole() {
+async fn an_answer_over_the_bound_reaches_the_client_whole_and_is_compared_by_its_hash() {
     let pair = shadowed("shadow: {max_body: 16KiB}").await;
     pair.old.behave(|_| Reply::text(vec![b'x'; 300_000]));
     pair.new.behave(|_| Reply::text(vec![b'x'; 300_000]));
     assert_eq!(pair.turnout.get("/a").await.expect(200).body.len(), 300_000);
     let parity = pair.exchanges(1).await;
-    assert_eq!(parity["not_comparable"]["oversize"], 1, "{parity}");
+    assert_eq!(parity["matched"], 1, "by its hash: {parity}");
+    pair.new.behave(|_| Reply::text(vec![b'y'; 300_000]));
+    pair.turnout.get("/a").await.expect(200);
+    let parity = pair.exchanges(2).await;
+    assert_eq!(parity["mismatched"], 1, "{parity}");
 }
 
 #[tokio::test]

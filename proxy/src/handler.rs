@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderMap;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::{Error, HttpPeer, Result};
@@ -119,6 +120,16 @@ impl ProxyHttp for Handler {
         exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
         upstream_response::body(body.as_ref(), exchange)
+    }
+
+    fn upstream_response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        upstream_response::trailers(trailers, exchange);
+        Ok(())
     }
 
     fn error_while_proxy(

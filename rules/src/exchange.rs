@@ -31,7 +31,8 @@ pub enum NotComparable {
     Stream,
     /// One answer's content coding could not be undone.
     DecodeOneSided,
-    /// A body is over the bound.
+    /// The request's body is over the bound, so no copy was sent; or only one of two answers in different codings was short
+    /// enough to be kept.
     Oversize,
 }
 

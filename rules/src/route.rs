@@ -228,7 +228,8 @@ pub enum ShadowCredentials {
 pub struct ShadowPolicy {
     /// The methods that may be copied.
     pub methods: Box<[Method]>,
-    /// The longest request or response body that is kept for a copy and compared, in bytes.
+    /// The longest request or response body that is kept for a copy and compared, in bytes; of longer answers, only the
+    /// hashes are.
     pub max_body_bytes: usize,
     /// How long the other arm may take to answer a copy.
     pub timeout: Duration,

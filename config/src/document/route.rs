@@ -311,7 +311,7 @@ pub struct RouteTimeoutsSpec {
 pub struct ShadowSpec {
     /// The methods that may be copied; writes only by name.
     pub methods: Vec<String>,
-    /// The longest body that is kept for a copy and compared.
+    /// The longest body that is kept for a copy and compared; of longer answers, only the hashes are.
     pub max_body: ByteSize,
     /// How long the other arm may take to answer a copy.
     pub timeout: Time,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::prelude::{Error, ErrorType, Result};
 use pingora::proxy::Session;
@@ -80,6 +80,13 @@ pub(crate) fn body(chunk: Option<&Bytes>, exchange: &mut Exchange) -> Result<Opt
         capture.response_chunk(chunk);
     }
     Ok(None)
+}
+
+/// The fields after the answer's body, as the arm sent them.
+pub(crate) fn trailers(trailers: &HeaderMap, exchange: &mut Exchange) {
+    if let Some(capture) = &mut exchange.capture {
+        capture.response_trailers(trailers);
+    }
 }
 
 /// Turns the arm's head into what the client expects.

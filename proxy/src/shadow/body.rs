@@ -1,8 +1,10 @@
 //! How is a body kept within its bounds?
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use ring::digest;
 use rules::exchange::NotComparable;
 
 use super::ledger::{Claim, Ledger};
@@ -94,10 +96,110 @@ impl KeptBody {
     }
 }
 
+/// An answer's body: kept within the bound; beyond it only its hash is taken as it goes by, from its first byte on.
+#[derive(Debug)]
+pub(super) struct AnswerBody(Held);
+
+#[derive(Debug)]
+enum Held {
+    Kept(KeptBody),
+    Passing(Passing),
+}
+
+struct Passing {
+    hash: digest::Context,
+    bytes: u64,
+}
+
+impl fmt::Debug for Passing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passing").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+/// A whole answer's body, as far as it was kept.
+#[derive(Debug)]
+pub(super) enum SeenBody {
+    Whole(WholeBody),
+    Hashed { digest: [u8; 32], bytes: u64 },
+}
+
+impl AnswerBody {
+    pub(super) fn new(ledger: &Arc<Ledger>, max_bytes: usize) -> Self {
+        Self(Held::Kept(KeptBody::new(ledger, max_bytes)))
+    }
+
+    /// Takes in one more chunk; refuses it when all copies together hold as much as they may.
+    pub(super) fn push(&mut self, chunk: &Bytes) -> Result<(), Refused> {
+        match &mut self.0 {
+            Held::Passing(passing) => passing.update(chunk),
+            Held::Kept(kept) => match kept.push(chunk) {
+                Err(Refused::Oversize) => {
+                    let mut passing =
+                        Passing { hash: digest::Context::new(&digest::SHA256), bytes: 0 };
+                    kept.seal_tail();
+                    kept.chunks.iter().chain([chunk]).for_each(|chunk| passing.update(chunk));
+                    self.0 = Held::Passing(passing);
+                }
+                other => return other,
+            },
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_seen(self) -> SeenBody {
+        match self.0 {
+            Held::Kept(kept) => SeenBody::Whole(kept.into_whole()),
+            Held::Passing(Passing { hash, bytes }) => {
+                let mut digest = [0; 32];
+                let hash = hash.finish();
+                digest.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+                SeenBody::Hashed { digest, bytes }
+            }
+        }
+    }
+}
+
+impl Passing {
+    fn update(&mut self, chunk: &[u8]) {
+        self.hash.update(chunk);
+        self.bytes += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+    }
+}
+
+impl SeenBody {
+    pub(super) fn as_body(&self) -> rules::compare::Body<'_> {
+        match self {
+            Self::Whole(whole) => rules::compare::Body::Whole(&whole.bytes),
+            Self::Hashed { digest, bytes } => {
+                rules::compare::Body::Hashed { digest: *digest, bytes: *bytes }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use config::ShadowLimits;
+
+    #[test]
+    fn a_long_answer_is_hashed_from_its_first_byte_on() {
+        let ledger = ledger(100_000);
+        let seen = |chunks: &[&'static [u8]]| {
+            let mut body = AnswerBody::new(&ledger, 8);
+            chunks.iter().for_each(|chunk| body.push(&Bytes::from_static(chunk)).unwrap());
+            body.into_seen()
+        };
+        let expected = digest::digest(&digest::SHA256, b"abcdefghijkl");
+        for chunks in [&[&b"abc"[..], b"defg", b"hij", b"kl"][..], &[b"abcdefghijkl"]] {
+            let SeenBody::Hashed { digest, bytes } = seen(chunks) else { panic!("{chunks:?}") };
+            assert_eq!((&digest[..], bytes), (expected.as_ref(), 12));
+        }
+        let SeenBody::Whole(whole) = seen(&[b"abcd", b"efgh"]) else { panic!("it fits") };
+        assert_eq!(*whole.bytes, *b"abcdefgh");
+        assert_eq!(ledger.gauges().bytes, 8, "what is hashed is not held");
+    }
 
     fn ledger(max_bytes: usize) -> Arc<Ledger> {
         Ledger::new(ShadowLimits { max_in_flight: 1, max_bytes })

@@ -5,12 +5,12 @@ use http::header::{HOST, HeaderValue, TE};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use rules::Upstream;
 use rules::exchange::NotComparable;
 use rules::upstream::Picked;
 
-use super::body::KeptBody;
+use super::body::{AnswerBody, KeptBody};
 use super::capture::is_event_stream;
 use super::destinations::Destination;
 use super::ledger::Claim;
@@ -23,7 +23,9 @@ use crate::clock::now_ms;
 pub(super) struct ShadowAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: KeptBody,
+    pub(super) body: AnswerBody,
+    /// The fields after the body, and the claim that pays for them.
+    pub(super) trailers: Option<(HeaderMap, Claim)>,
     _head_claim: Claim,
 }
 
@@ -92,17 +94,20 @@ async fn read(answer: Response<Incoming>, ticket: &Ticket) -> Result<ShadowAnswe
     if is_event_stream(&head.headers) {
         return Err(NotComparable::Stream);
     }
-    let max_bytes = ticket.route.shadow.max_body_bytes;
-    if incoming.size_hint().lower() > u64::try_from(max_bytes).unwrap_or(u64::MAX) {
-        return Err(NotComparable::Oversize);
-    }
     let _head_claim = ticket.ledger.claim(head_bytes(&head.headers)).ok_or(NotComparable::Shed)?;
-    let mut body = KeptBody::new(&ticket.ledger, max_bytes);
+    let mut body = AnswerBody::new(&ticket.ledger, ticket.route.shadow.max_body_bytes);
+    let mut trailers = None;
     while let Some(frame) = incoming.frame().await {
         let Ok(frame) = frame else { return Err(NotComparable::ShadowTruncated) };
-        if let Some(chunk) = frame.data_ref() {
-            body.push(chunk)?;
+        match frame.into_data() {
+            Ok(chunk) => body.push(&chunk)?,
+            Err(frame) => {
+                if let Ok(fields) = frame.into_trailers() {
+                    let claim = ticket.ledger.claim(head_bytes(&fields));
+                    trailers = Some((fields, claim.ok_or(NotComparable::Shed)?));
+                }
+            }
         }
     }
-    Ok(ShadowAnswer { status: head.status, headers: head.headers, body, _head_claim })
+    Ok(ShadowAnswer { status: head.status, headers: head.headers, body, trailers, _head_claim })
 }

@@ -13,7 +13,7 @@ use rules::{CohortName, Upstream};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::body::KeptBody;
+use super::body::{AnswerBody, KeptBody};
 use super::breaker::Permit;
 use super::destinations::Destination;
 use super::exchange;
@@ -125,7 +125,9 @@ pub(super) struct Pending {
 pub(super) struct Primary {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: KeptBody,
+    pub(super) body: AnswerBody,
+    /// The fields after the body, and the claim that pays for them.
+    pub(super) trailers: Option<(HeaderMap, Claim)>,
     _head_claim: Claim,
 }
 
@@ -179,8 +181,9 @@ impl Capture {
         let Some(_head_claim) = self.ledger.claim(head_bytes(headers)) else {
             return self.let_go(NotComparable::Shed);
         };
-        let body = KeptBody::new(&self.ledger, self.max_body_bytes);
-        self.answer = Some(Primary { status, headers: headers.clone(), body, _head_claim });
+        let body = AnswerBody::new(&self.ledger, self.max_body_bytes);
+        let headers = headers.clone();
+        self.answer = Some(Primary { status, headers, body, trailers: None, _head_claim });
     }
 
     /// A piece of the primary's answer comes in.
@@ -188,6 +191,15 @@ impl Capture {
         if let Some(Err(refused)) = self.answer.as_mut().map(|answer| answer.body.push(chunk)) {
             self.let_go(refused.into());
         }
+    }
+
+    /// The primary's answer ends in these fields.
+    pub fn response_trailers(&mut self, trailers: &HeaderMap) {
+        let Some(answer) = &mut self.answer else { return };
+        let Some(claim) = self.ledger.claim(head_bytes(trailers)) else {
+            return self.let_go(NotComparable::Shed);
+        };
+        answer.trailers = Some((trailers.clone(), claim));
     }
 
     /// The primary is done; comparing begins as soon as the copy is answered too.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use rules::compare::{Answer, Comparison, Home, Pair, compare};
 use rules::exchange::NotComparable;
 use rules::overload::Shed;
@@ -11,7 +11,6 @@ use rules::sli::ShadowResult;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::body::{KeptBody, WholeBody};
 use super::call::{self, ShadowAnswer};
 use super::capture::{Pending, Primary};
 use super::ticket::Statuses;
@@ -76,25 +75,27 @@ fn judge(
             return (Comparison::impossible(reason), statuses);
         }
     };
-    let primary_body = KeptBody::into_whole(primary.body);
-    let shadow_body = shadow.body.into_whole();
-    let one = answer(primary.status, &primary.headers, &primary_body, &asked.homes.0);
-    let other = answer(shadow.status, &shadow.headers, &shadow_body, &asked.homes.1);
+    let (primary_body, shadow_body) = (primary.body.into_seen(), shadow.body.into_seen());
+    let one = Answer {
+        status: primary.status.as_u16(),
+        headers: &primary.headers,
+        body: primary_body.as_body(),
+        trailers: primary.trailers.as_ref().map(|(fields, _)| fields),
+        home: Some(&asked.homes.0),
+    };
+    let other = Answer {
+        status: shadow.status.as_u16(),
+        headers: &shadow.headers,
+        body: shadow_body.as_body(),
+        trailers: shadow.trailers.as_ref().map(|(fields, _)| fields),
+        home: Some(&asked.homes.1),
+    };
     let (stable, candidate) = match serving {
         Arm::Stable => (one, other),
         Arm::Candidate => (other, one),
     };
     let pair = Pair { method: &asked.method, stable, candidate, twin: None };
     (compare(&asked.route.compare, &pair), statuses)
-}
-
-fn answer<'a>(
-    status: StatusCode,
-    headers: &'a HeaderMap,
-    body: &'a WholeBody,
-    home: &'a Home,
-) -> Answer<'a> {
-    Answer { home: Some(home), ..Answer::new(status.as_u16(), headers, &body.bytes) }
 }
 
 /// An answer that was cut short by a bound of ours was an answer all the same.
