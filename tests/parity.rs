@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kit::{Ask, Client, Fault, Reply, With, eventually, get, post, status};
 use crate::shadow::{comparing, shadowed};
@@ -35,6 +35,96 @@ async fn alike_answers_match_and_others_leave_a_signature() {
     pair.turnout.get("/a").await.expect(200);
     let parity = pair.exchanges(3).await;
     assert_eq!(parity["mismatched"], 2, "a 5xx is an answer: {parity}");
+}
+
+/// One document as the old service answers, and as a new one that differs in every kind of way.
+fn documents() -> (Value, Value) {
+    let old = json!({
+        "same": 1, "value": 1, "type": 1, "gone": {"a": 1, "b": 2}, "reordered": [1, 2, 3], "list": [1, 2],
+        "close": "2026-01-02T03:04:05Z", "case": "Abc", "rounded": 12.345, "set": [1, 2], "ignored": 1,
+    });
+    let new = json!({
+        "same": 1.0, "value": 2, "type": "1", "new": null, "reordered": [3, 1, 2], "list": [1, 2, 3],
+        "close": "2026-01-02T03:04:06Z", "case": "aBC", "rounded": 12.35, "set": [2, 1], "ignored": 2,
+    });
+    (old, new)
+}
+
+/// A body as gzip writes it: in one stored block, since what matters is that it is coded.
+fn gzip(text: &str) -> Vec<u8> {
+    let mut checksum = flate2::Crc::new();
+    checksum.update(text.as_bytes());
+    let length = u16::try_from(text.len()).unwrap();
+    let mut coded = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1];
+    coded.extend(length.to_le_bytes().iter().chain(&(!length).to_le_bytes()));
+    coded.extend(text.as_bytes());
+    coded.extend(checksum.sum().to_le_bytes());
+    coded.extend(u32::from(length).to_le_bytes());
+    coded
+}
+
+#[tokio::test]
+async fn differences_of_every_kind_are_named_and_nothing_else() {
+    let rules = "ignore: [/ignored], unordered: [/set], ignore_headers: [x-origin]";
+    let pair = comparing(rules, "").await;
+    let (old, new) = documents();
+    let plain = old.to_string();
+    pair.old.behave(move |_| {
+        Reply::json(&old)
+            .with("cache-control", "no-store, max-age=0")
+            .with("x-version", "1")
+            .with("set-cookie", "sid=1; Path=/old/a; Secure")
+            .with("location", "/old/a/7")
+    });
+    pair.new.behave(move |_| {
+        Reply::json(&new)
+            .with("cache-control", "max-age=0,no-store")
+            .with("x-version", "2")
+            .with("set-cookie", "sid=2; Path=/new/a")
+            .with("location", "/new/a/7")
+    });
+    pair.turnout.get("/a").await.expect(200);
+    pair.exchanges(1).await;
+    assert_eq!(
+        pair.signatures().await,
+        [
+            "body /case value case_only",
+            "body /close value datetime_close",
+            "body /gone missing -",
+            "body /list/* extra -",
+            "body /new extra null_vs_missing",
+            "body /reordered order sorted_equal",
+            "body /rounded value number_rounding",
+            "body /type type number_vs_numeric_string",
+            "body /value value -",
+            "header set-cookie:sid:secure missing -",
+            "header x-version value -",
+        ]
+    );
+
+    // Another coding of the same document, other spellings of it, and another media type and status.
+    let pair = comparing(rules, "").await;
+    let coded = gzip(&plain);
+    let text = plain.clone();
+    pair.old.behave(move |_| Reply::text(text.clone()).with("content-type", "application/json"));
+    pair.new.behave(move |_| {
+        Reply::text(coded.clone())
+            .with("content-type", "application/json")
+            .with("content-encoding", "gzip")
+    });
+    pair.turnout.get("/a").await.expect(200);
+    let parity = pair.exchanges(1).await;
+    assert_eq!(parity["matched"], 1, "{parity}");
+    pair.new.behave(|_| Reply::text("<a/>").with("content-type", "application/xml"));
+    pair.turnout.get("/a").await.expect(200);
+    pair.exchanges(2).await;
+    pair.new.behave(|_| status(404));
+    pair.turnout.get("/a").await.expect(200);
+    pair.exchanges(3).await;
+    assert_eq!(
+        pair.signatures().await,
+        ["body  unparseable -", "header content-type value -", "status 200 -> 404 value -"]
+    );
 }
 
 #[tokio::test]

@@ -47,6 +47,18 @@ impl Pair {
         self.turnout.route("a").await["parity"].clone()
     }
 
+    /// The signatures as lines, sorted: place, path, kind and relation.
+    pub(crate) async fn signatures(&self) -> Vec<String> {
+        let listed = self.turnout.view("/v1/routes/a/signatures").await;
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let line = |one: &Value| {
+            ["location", "path", "kind", "relation"].map(|member| text(&one[member])).join(" ")
+        };
+        let mut lines: Vec<String> = listed.as_array().unwrap().iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
     /// Waits until so many exchanges are accounted for, and gives the parity.
     pub(crate) async fn exchanges(&self, count: u64) -> Value {
         eventually_some("every exchange has its outcome", async || {
