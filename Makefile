@@ -53,7 +53,7 @@ bench-gate: packages ## What the byte gate costs: CPU per request, against the s
 		$(CURDIR)/target/release/turnout $(CURDIR)/target/release/turnout-ungated
 
 # No sanitizer: there is no unsafe code of ours to watch, and a stable toolchain has none.
-fuzz: packages $(FUZZ) ## Fuzz the byte gate, the path normaliser and the configuration, a minute each
+fuzz: packages $(FUZZ) ## Fuzz the byte gate, the path normaliser, the configuration, the comparator and the decoder, a minute each
 	@cd fuzz && for target in $(notdir $(basename $(wildcard fuzz/targets/*.rs))); do \
 		mkdir -p target/found/$$target && \
 		../$(FUZZ) run --fuzz-dir . --sanitizer none $$target target/found/$$target corpus/$$target -- \

@@ -349,3 +349,43 @@ async fn healthcheck_tells_containers() {
     let ready: Value = turnout.view("/v1/status").await;
     assert!(ready.is_object());
 }
+
+#[tokio::test]
+async fn compare_tells_what_differs_between_two_saved_answers() {
+    let (setup, file) = written(&format!(
+        "{SMS}    compare: {{ignore: [/at], hosts: {{new.example: old.example}}}}\n"
+    ));
+    let save = |name: &str, text: &str| {
+        let path = setup.folder().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLocation: https://";
+    let old = save("old.http", &format!("{head}old.example/7\r\n\r\n{{\"at\":1,\"n\":[1,2.0]}}"));
+    let new = save("new.http", &format!("{head}new.example/7\r\n\r\n{{\"at\":2,\"n\":[1,2]}}"));
+    let ran = turnout(&["compare", &old, &new, "-o", "json"]).await.expect(1).json();
+    let places: Vec<&Value> =
+        ran["differences"].as_array().unwrap().iter().map(|one| &one["left"]).collect();
+    assert_eq!(places, ["location", "/at"], "{ran}");
+    assert_eq!(ran["fields"]["mismatched"], 2, "{ran}");
+
+    let with = ["--config", &file, "--route", "sms"];
+    let ran = turnout(&[&["compare", &old, &new, "-o", "json"][..], &with].concat()).await;
+    let ran = ran.expect(0).json();
+    assert_eq!(
+        (&ran["outcome"], &ran["rules"][0]["rule"]),
+        (&"match".into(), &"ignore /at".into())
+    );
+
+    let other = save("other.json", "{\"n\":[1,3]}");
+    let body = save("body.json", "{\"n\":[1,2]}");
+    let ran = turnout(&["compare", &body, &other]).await.expect(1);
+    assert!(ran.text().contains("/n/1"), "{ran:?}");
+    turnout(&["compare", &body, &body]).await.expect(0);
+
+    let cut = save("cut.http", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n");
+    turnout(&["compare", &cut, &body]).await.expect(65);
+    turnout(&["compare", &body, "/no/such/file"]).await.expect(65);
+    turnout(&["compare", &body, &other, "--route", "sms"]).await.expect(64);
+    turnout(&["compare", &body, &other, "--config", &file, "--route", "smss"]).await.expect(64);
+}

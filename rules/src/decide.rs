@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use http::{HeaderName, Method};
@@ -16,7 +15,7 @@ use crate::route::{
 };
 use crate::shift::{Scope, Shift, Stage};
 use crate::snapshot::Snapshot;
-use crate::tenant::{Lock, Tenant, TenantProblem};
+use crate::tenant::{Lock, Tenant, TenantProblem, print_of};
 use crate::{Share, TenantId};
 
 /// The header by which a tester behind a trusted proxy chooses the arm.
@@ -245,19 +244,13 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
         reason: Reason { scope, pick },
         shadow,
         tenant: named(known),
-        tenant_print: shadow.and(tenant_id.as_deref()).map(print),
+        tenant_print: shadow.and(tenant_id.as_deref()).map(print_of),
         cohort: cohorts.first().copied(),
     })
 }
 
 fn named(known: Option<(&TenantId, &Tenant)>) -> Option<TenantId> {
     known.filter(|(_, tenant)| tenant.named).map(|(id, _)| id.clone())
-}
-
-fn print(tenant: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    tenant.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn after_sunset(route: &Route, family: &Family, facts: &Facts<'_>) -> Option<AfterSunset> {

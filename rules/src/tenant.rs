@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use http::HeaderName;
 
@@ -130,6 +131,13 @@ pub struct Tenant {
 
 /// All tenants that anything is known of, by id. Others are strangers: no lock, no cohort, no label.
 pub type Tenants = HashMap<TenantId, Tenant>;
+
+/// A print of a tenant's id: the same for the same id, and of no use for finding it.
+pub(crate) fn print_of(tenant: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    tenant.hash(&mut hasher);
+    hasher.finish()
+}
 
 #[cfg(test)]
 mod tests {
