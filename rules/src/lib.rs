@@ -10,7 +10,8 @@
 //! - [`snapshot`] and [`cell`]: a revision compiled for serving, swapped in as one pointer; [`limits`],
 //!   [`overload`] and [`tls`]: what clients may take, what is given up first, and who proves what;
 //! - [`upstream`]: pools of targets and the pick among them; [`sli`]: what is counted;
-//! - [`exchange`] and [`compare`]: what came of a shadowed request.
+//! - [`exchange`] and [`compare`]: what came of a shadowed request;
+//! - [`gate`]: whether a rollout may go on.
 
 pub mod bucket;
 pub mod cell;
@@ -19,6 +20,7 @@ pub mod compare;
 pub mod decide;
 pub mod exchange;
 pub mod facts;
+pub mod gate;
 pub mod limits;
 pub mod lookalike;
 pub mod matching;

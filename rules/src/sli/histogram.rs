@@ -96,6 +96,13 @@ impl HistogramCounts {
         })?;
         Some(Duration::from_micros(upper_end(bucket)))
     }
+
+    /// How many durations were longer, by whole buckets: those in the bucket of `duration` itself are not.
+    #[must_use]
+    pub fn slower_than(&self, duration: Duration) -> u64 {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.0.iter().skip(bucket_of(micros) + 1).sum()
+    }
 }
 
 fn bucket_of(micros: u64) -> usize {
