@@ -5,13 +5,14 @@
 //! - [`document`]: the file as written, with [`units`] for shares, times and sizes;
 //! - [`mod@read`]: from text to a [`Document`], with every structural error at once;
 //! - [`live`]: what commands change while the file stays the same;
-//! - [`mod@compile`]: from both to what serves, with every error of meaning at once;
+//! - [`mod@compile`]: from both to what serves, with every error of meaning at once; [`plan`]: what rollouts become;
 //! - [`problem`]: what is wrong, where, and what would be right; [`mod@diff`] and [`schema`] for people and editors.
 
 pub mod compile;
 pub mod diff;
 pub mod document;
 pub mod live;
+pub mod plan;
 pub mod problem;
 pub mod read;
 pub mod schema;
@@ -25,6 +26,7 @@ pub use compile::{Compiled, Listener, Protocol, Settings, ShadowLimits, compile}
 pub use diff::diff;
 pub use document::Document;
 pub use live::{Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live};
+pub use plan::Plan;
 pub use problem::{Problem, Problems, Severity};
 pub use read::{Source, read};
 pub use schema::json_schema;

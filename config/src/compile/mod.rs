@@ -2,8 +2,8 @@
 //!
 //! `settings` is for the process, `listeners` and `limits` are about clients, `upstreams` (with `protection`), `tenants` and
 //! `routes` make the snapshot, and `shifts` puts the live state in. A route's parts: `conditions`, `paths`, `tenancy`,
-//! `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes together. `certificates` is for both ends,
-//! `findings` collects what is wrong.
+//! `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes together. `rollouts` makes plans, with their
+//! `gates`. `certificates` is for both ends, `findings` collects what is wrong.
 
 mod certificates;
 mod clashes;
@@ -11,12 +11,14 @@ mod compare;
 mod conditions;
 mod filters;
 mod findings;
+mod gates;
 mod limits;
 mod listeners;
 mod paths;
 mod policies;
 mod protection;
 mod redirects;
+mod rollouts;
 mod routes;
 mod settings;
 mod shifts;
@@ -24,7 +26,7 @@ mod tenancy;
 mod tenants;
 mod upstreams;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -37,10 +39,12 @@ use rules::{Revision, Snapshot, Upstream};
 
 use crate::document::Document;
 use crate::live::Live;
+use crate::plan::Plan;
 use crate::problem::{Problem, Problems, Severity};
 use findings::Findings;
 pub(crate) use findings::Pointer;
 pub use listeners::{Listener, Protocol};
+pub(crate) use rollouts::plan;
 use routes::Surroundings;
 pub use settings::{Settings, ShadowLimits};
 use tenants::Roster;
@@ -57,6 +61,8 @@ pub struct Compiled {
     pub snapshot: Arc<Snapshot>,
     /// What the process as a whole needs to know.
     pub settings: Arc<Settings>,
+    /// The plans of rollouts, by name.
+    pub plans: Arc<BTreeMap<String, Arc<Plan>>>,
     /// What does perhaps not do what was meant.
     pub warnings: Vec<Problem>,
     /// What the document alone amounts to.
@@ -71,6 +77,7 @@ struct Frame {
     cohorts: Arc<[Cohort]>,
     roster: Roster,
     pools: Vec<Pool>,
+    plans: Arc<BTreeMap<String, Arc<Plan>>>,
     trusted_proxies: Arc<[IpNet]>,
     limits: ClientLimits,
     tls: Arc<[ListenerTls]>,
@@ -123,6 +130,7 @@ pub fn compile(
             live: live.clone(),
             snapshot: Arc::new(snapshot),
             settings: Arc::clone(&frame.settings),
+            plans: Arc::clone(&frame.plans),
             warnings: same.map_or(found, |previous| previous.warnings.clone()),
             frame,
         }),
@@ -153,12 +161,14 @@ fn frame(
     let before = previous.map_or(&[][..], |previous| previous.snapshot.table.routes());
     let around = Surroundings::new(document, &roster.cohorts, before, now_unix);
     let routes = routes::routes(&around, findings);
+    let plans = rollouts::plans(document, now_unix, findings);
     Some(Frame {
         settings: Arc::new(settings?),
         table: Arc::new(RouteTable::new(routes)),
         cohorts: roster.cohorts.as_slice().into(),
         roster,
         pools,
+        plans: Arc::new(plans),
         trusted_proxies,
         limits,
         tls,

@@ -1,14 +1,15 @@
 //! The file as written.
 //!
-//! [`Document`] is the whole; [`upstream`] (with its [`protection`]) and [`route`] (with its rules to [`compare`] by) are its
-//! two large parts, [`listener`] and [`limits`] are about clients, [`forms`] holds what can be written in more than one way,
-//! and [`secret`] what must never be printed. Maps keep the order in which they are written.
+//! [`Document`] is the whole; [`upstream`] (with its [`protection`]), [`route`] (with its rules to [`compare`] by) and
+//! [`rollout`] are its large parts, [`listener`] and [`limits`] are about clients, [`forms`] holds what can be written in more
+//! than one way, and [`secret`] what must never be printed. Maps keep the order in which they are written.
 
 pub mod compare;
 pub mod forms;
 pub mod limits;
 pub mod listener;
 pub mod protection;
+pub mod rollout;
 pub mod route;
 pub mod secret;
 pub mod upstream;
@@ -24,6 +25,7 @@ use limits::{ClientTimeoutsSpec, LimitsSpec};
 pub use listener::{ListenerSpec, SocketSpec};
 pub use origin::Origin;
 pub(crate) use origin::is_lost;
+pub use rollout::RolloutSpec;
 pub use route::RouteSpec;
 pub use upstream::UpstreamSpec;
 
@@ -81,6 +83,9 @@ pub struct Document {
     /// Named pools of targets.
     #[serde(default)]
     pub upstreams: IndexMap<String, UpstreamSpec>,
+    /// Plans by which traffic moves to a candidate step by step.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub rollouts: IndexMap<String, RolloutSpec>,
     /// Which requests go where.
     pub routes: IndexMap<String, RouteSpec>,
     /// Where the document comes from.

@@ -87,6 +87,9 @@ pub struct RouteSpec {
     /// What "the same answer" means.
     #[serde(default)]
     pub compare: CompareSpec,
+    /// The rollout that moves the route's traffic, once it is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<String>,
     /// The shift that the route has at first. Later it is changed by commands only.
     #[serde(default)]
     pub start: ShiftSpec,

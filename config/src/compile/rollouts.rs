@@ -1,0 +1,375 @@
+//! How does a rollout become a plan? Its steps in one row, with everything that could never work told now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rules::{CohortName, RouteName, Share};
+
+use super::findings::{Findings, Pointer};
+use super::gates::gates;
+use crate::closest::did_you_mean;
+use crate::document::Document;
+use crate::document::rollout::{ApprovalSpec, RolloutSpec, StepSpec};
+use crate::plan::{Action, Approval, Calendar, Freeze, Gates, Plan, Step, Window};
+use crate::units::Time;
+
+/// More steps than this are a slip: each makes every test harder to pass.
+const MOST_STEPS: usize = 200;
+/// Nobody waits for more clean days than a year has.
+const MOST_DAYS: u32 = 366;
+
+/// A plan that stands still for longer than a year was not meant so.
+const MOST_CLOSED: SignedDuration = SignedDuration::from_hours(366 * 24);
+
+/// The plans, by name, without those that are wrong.
+pub(super) fn plans(
+    document: &Document,
+    now_unix: i64,
+    findings: &mut Findings<'_>,
+) -> BTreeMap<String, Arc<Plan>> {
+    let at = Pointer::root().key("rollouts");
+    let mut plans = BTreeMap::new();
+    for (name, spec) in &document.rollouts {
+        let at = at.key(name);
+        if name.parse::<RouteName>().is_err() {
+            findings.error(&at, "bad_name", NAME_RULE);
+        }
+        let known = Some(document);
+        if let Some(plan) = (Reading { known, findings: &mut *findings }).plan(spec, &at) {
+            lint(&plan, &at, now_unix, findings);
+            plans.insert(name.clone(), Arc::new(plan));
+        }
+    }
+    uses(document, findings);
+    plans
+}
+
+const NAME_RULE: &str =
+    "a rollout's name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or a digit";
+
+/// The plan of a rollout that was found right before, cohorts included; none where it is not.
+pub(crate) fn plan(spec: &RolloutSpec) -> Option<Plan> {
+    let origin = crate::document::Origin::default();
+    let mut findings = Findings::new(&origin);
+    let plan = Reading { known: None, findings: &mut findings }.plan(spec, &Pointer::root());
+    plan.filter(|_| !findings.are_errors())
+}
+
+/// What routes say of rollouts.
+fn uses(document: &Document, findings: &mut Findings<'_>) {
+    for (name, route) in &document.routes {
+        let Some(rollout) = &route.rollout else { continue };
+        let at = Pointer::root().key("routes").key(name).key("rollout");
+        if !document.rollouts.contains_key(rollout) {
+            if !findings.lost(&Pointer::root().key("rollouts").key(rollout)) {
+                let message = format!("there is no rollout `{rollout}`");
+                let hint = did_you_mean(rollout, document.rollouts.keys().map(String::as_str));
+                findings.error_with_hint(&at, "unknown_rollout", message, hint);
+            }
+            continue;
+        }
+        let parent = Pointer::root().key("routes").key(name);
+        if route.candidate.is_none() && !findings.lost(&parent.key("candidate")) {
+            let message = "the route is to be rolled out, but has no candidate";
+            let hint = "write `candidate: {upstream: ..}`, or leave `rollout` out".to_owned();
+            findings.error_with_hint(&at, "rollout_without_candidate", message, hint);
+        }
+    }
+}
+
+/// What may never come about although nothing in it is wrong.
+fn lint(plan: &Plan, at: &Pointer, now_unix: i64, findings: &mut Findings<'_>) {
+    let now = Timestamp::from_second(now_unix).unwrap_or(Timestamp::UNIX_EPOCH);
+    let closed = plan.calendar.longest_closed(now);
+    if closed > MOST_CLOSED {
+        let message = "its windows and freezes let nothing go on for more than a year";
+        findings.error(at, "never_open", message);
+        return;
+    }
+    let shortest = plan
+        .steps
+        .iter()
+        .filter_map(|step| Some((step.deadline?, step)))
+        .min_by_key(|(deadline, step)| deadline.saturating_sub(step.bake));
+    let Some((deadline, step)) = shortest else { return };
+    let left = deadline.saturating_sub(step.bake);
+    if closed.unsigned_abs() > left {
+        let message = format!(
+            "step `{step}` may reach its deadline while nothing goes on: that is so for up to {} at a time, and {} of its {} are left after it has lasted {}",
+            hours(closed.unsigned_abs()),
+            hours(left),
+            Time(deadline),
+            Time(step.bake)
+        );
+        let hint = "write a longer deadline, or more windows".to_owned();
+        findings.warning(at, "deadline_while_closed", message, hint);
+    }
+}
+
+fn hours(time: Duration) -> String {
+    Time(Duration::from_secs(time.as_secs() / 60 * 60)).to_string()
+}
+
+/// A plan under construction.
+struct Reading<'r, 'o> {
+    /// Where cohorts are looked up; nowhere for a plan that was found right before.
+    known: Option<&'r Document>,
+    findings: &'r mut Findings<'o>,
+}
+
+impl Reading<'_, '_> {
+    fn plan(&mut self, spec: &RolloutSpec, at: &Pointer) -> Option<Plan> {
+        let steps_at = at.key("steps");
+        if spec.steps.is_empty() && !self.findings.lost_below(&steps_at) {
+            let hint =
+                "write `steps: [{shadow: 100%, for: 1d}, {canary: 5%, for: 1d}, {live: true}]`";
+            let message = "a rollout needs at least one step";
+            self.findings.error_with_hint(&steps_at, "no_steps", message, hint.to_owned());
+        }
+        let gates = gates(&spec.gates, &at.key("gates"), self.findings);
+        let mut steps = Vec::new();
+        for (place, step) in spec.steps.iter().enumerate() {
+            self.step(spec, &gates, step, &steps_at.item(place), &mut steps);
+        }
+        if steps.len() > MOST_STEPS {
+            let message = format!("{} steps are too many: at most {MOST_STEPS}", steps.len());
+            self.findings.error(&steps_at, "too_many", message);
+            return None;
+        }
+        let calendar = self.calendar(spec, at);
+        let plan = Plan { steps, calendar, cool_down: spec.cool_down.0 };
+        self.goes_forward(&plan, &steps_at);
+        (!plan.steps.is_empty()).then_some(plan)
+    }
+
+    fn calendar(&mut self, spec: &RolloutSpec, at: &Pointer) -> Calendar {
+        let mut calendar = Calendar::default();
+        for (place, text) in spec.only.iter().enumerate() {
+            let at = at.key("only").item(place);
+            calendar.only.extend(self.findings.parsed(&at, "bad_window", text.parse::<Window>()));
+        }
+        for (place, freeze) in spec.freezes.iter().enumerate() {
+            let at = at.key("freezes").item(place);
+            let parsed = Freeze::parse(&freeze.from, &freeze.until, &freeze.zone);
+            let Some(parsed) = self.findings.parsed(&at, "bad_freeze", parsed) else { continue };
+            if parsed.until <= parsed.from {
+                let message = "the freeze ends before it begins";
+                self.findings.error(&at, "bad_freeze", message);
+            }
+            calendar.freezes.push(parsed);
+        }
+        calendar
+    }
+
+    fn step(
+        &mut self,
+        plan: &RolloutSpec,
+        plans_gates: &Gates,
+        spec: &StepSpec,
+        at: &Pointer,
+        steps: &mut Vec<Step>,
+    ) {
+        if let Some(cohorts) = &spec.cohorts {
+            return self.cohorts(plan, plans_gates, (spec, cohorts), at, steps);
+        }
+        if !spec.steps.is_empty() {
+            let hint = "write `cohorts: [..]` beside it".to_owned();
+            let message = "inner steps belong to cohorts";
+            self.findings.error_with_hint(&at.key("steps"), "steps_without_cohorts", message, hint);
+        }
+        let Some(action) = self.action(spec, at) else { return };
+        let gates =
+            spec.gates.as_ref().map(|gates| self::gates(gates, &at.key("gates"), self.findings));
+        let (bake, deadline) =
+            (spec.bake.map_or(Duration::ZERO, |time| time.0), spec.deadline.or(plan.deadline));
+        if let Some(deadline) = deadline.filter(|deadline| deadline.0 <= bake) {
+            let at = if spec.deadline.is_some() { at.key("deadline") } else { at.key("for") };
+            let message = format!(
+                "the deadline of {deadline} comes before the step has lasted {}",
+                Time(bake)
+            );
+            self.findings.error(&at, "deadline_too_short", message);
+        }
+        steps.push(Step {
+            action,
+            cohort: None,
+            bake,
+            gates: gates.unwrap_or_else(|| plans_gates.clone()),
+            deadline: deadline.map(|deadline| deadline.0),
+            at_deadline: spec.at_deadline.unwrap_or(plan.at_deadline),
+            on_fail: spec.on_fail.unwrap_or(plan.on_fail),
+        });
+    }
+
+    fn cohorts(
+        &mut self,
+        plan: &RolloutSpec,
+        gates: &Gates,
+        (spec, cohorts): (&StepSpec, &[String]),
+        at: &Pointer,
+        steps: &mut Vec<Step>,
+    ) {
+        let alone = StepSpec {
+            cohorts: spec.cohorts.clone(),
+            steps: spec.steps.clone(),
+            ..StepSpec::default()
+        };
+        if *spec != alone {
+            let hint = "write everything else into the inner steps".to_owned();
+            let message = "a step with `cohorts` has nothing but `cohorts` and `steps`";
+            self.findings.error_with_hint(at, "cohorts_and_more", message, hint);
+        }
+        let mut inner = Vec::new();
+        for (place, step) in spec.steps.iter().enumerate() {
+            let at = at.key("steps").item(place);
+            if step.cohorts.is_some() {
+                let message = "cohorts do not stand within cohorts";
+                self.findings.error(&at.key("cohorts"), "nested_cohorts", message);
+                continue;
+            }
+            self.step(plan, gates, step, &at, &mut inner);
+        }
+        if cohorts.is_empty() || spec.steps.is_empty() {
+            let hint = "write `{cohorts: [africa, europe], steps: [{canary: 50%, for: 1d}, {live: true}]}`";
+            let message = "there is nothing to do";
+            self.findings.error_with_hint(at, "no_steps", message, hint.to_owned());
+        }
+        for (place, name) in cohorts.iter().enumerate() {
+            let at = at.key("cohorts").item(place);
+            let Some(cohort) = self.cohort(name, &at) else { continue };
+            let of_cohort = inner.iter().cloned();
+            steps.extend(of_cohort.map(|step| Step { cohort: Some(cohort.clone()), ..step }));
+        }
+    }
+
+    fn cohort(&mut self, name: &str, at: &Pointer) -> Option<CohortName> {
+        if let Some(document) = self.known
+            && !document.cohorts.contains_key(name)
+        {
+            if !self.findings.lost(&Pointer::root().key("cohorts").key(name)) {
+                let message = format!("there is no cohort `{name}`");
+                let hint = did_you_mean(name, document.cohorts.keys().map(String::as_str));
+                self.findings.error_with_hint(at, "unknown_cohort", message, hint);
+            }
+            return None;
+        }
+        self.findings.parsed(at, "bad_name", name.parse())
+    }
+
+    /// The one thing that a step does.
+    fn action(&mut self, spec: &StepSpec, at: &Pointer) -> Option<Action> {
+        let said = [
+            spec.shadow.map(|share| Said::Shadow(share.0)),
+            spec.canary.map(|share| Said::Canary(share.0)),
+            spec.live.map(Said::Live),
+            spec.approval.as_ref().map(Said::Approval),
+            spec.wait.as_deref().map(Said::Wait),
+        ];
+        let mut said = said.into_iter().flatten();
+        match (said.next(), said.next()) {
+            (Some(one), None) => self.said(one, at),
+            (first, _) => {
+                if first.is_some() || !self.findings.lost_below(at) {
+                    let what = if first.is_some() { "several things" } else { "nothing" };
+                    let message = format!("the step does {what}");
+                    let hint =
+                        "write one of `shadow`, `canary`, `live`, `approval`, `wait` and `cohorts`"
+                            .to_owned();
+                    self.findings.error_with_hint(at, "not_one_action", message, hint);
+                }
+                None
+            }
+        }
+    }
+
+    fn said(&mut self, said: Said<'_>, at: &Pointer) -> Option<Action> {
+        match said {
+            Said::Shadow(share) | Said::Canary(share) if share.is_none() => {
+                let key = if matches!(said, Said::Shadow(_)) { "shadow" } else { "canary" };
+                let hint =
+                    "write a share such as `5%`; `turnout rollback` is the way back".to_owned();
+                let message = "a step with nothing on the candidate leads nowhere";
+                self.findings.error_with_hint(&at.key(key), "zero", message, hint);
+                None
+            }
+            Said::Shadow(share) => Some(Action::Shadow(share)),
+            Said::Canary(share) => Some(Action::Canary(share)),
+            Said::Live(true) => Some(Action::Canary(Share::ALL)),
+            Said::Live(false) => {
+                let message = "`live: false` is no step";
+                let hint = "write `live: true`, or leave it out".to_owned();
+                self.findings.error_with_hint(&at.key("live"), "not_one_action", message, hint);
+                None
+            }
+            Said::Approval(spec) => self.approval(spec, &at.key("approval")),
+            Said::Wait(text) => self.wait(text, &at.key("wait")),
+        }
+    }
+
+    fn approval(&mut self, spec: &ApprovalSpec, at: &Pointer) -> Option<Action> {
+        let needed = usize::try_from(spec.needed).unwrap_or(usize::MAX);
+        if needed == 0 {
+            let message = "at least 1 person has to approve";
+            self.findings.error(&at.key("needed"), "zero", message);
+        }
+        let mut people = spec.from.clone();
+        people.sort();
+        people.dedup();
+        if people.len() < spec.from.len() {
+            let message = "somebody is named twice";
+            self.findings.error(&at.key("from"), "duplicate_name", message);
+        }
+        if !people.is_empty() && needed > people.len() {
+            let message = format!("{needed} people are needed, and {} may approve", people.len());
+            self.findings.error(&at.key("needed"), "too_few_people", message);
+        }
+        Some(Action::Approval(Approval {
+            from: spec.from.clone(),
+            needed,
+            four_eyes: spec.four_eyes,
+        }))
+    }
+
+    fn wait(&mut self, text: &str, at: &Pointer) -> Option<Action> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let days = match words.as_slice() {
+            [days, "clean", "days" | "day"] => days.parse().ok(),
+            _ => None,
+        };
+        let days = days.filter(|days| (1..=MOST_DAYS).contains(days));
+        if days.is_none() {
+            let message = format!("{text:?} is nothing to wait for");
+            let hint = format!("write `7 clean days`; 1 to {MOST_DAYS} of them");
+            self.findings.error_with_hint(at, "bad_wait", message, hint);
+        }
+        days.map(Action::CleanDays)
+    }
+
+    /// Shares of the same traffic only grow.
+    fn goes_forward(&mut self, plan: &Plan, at: &Pointer) {
+        for (place, step) in plan.steps.iter().enumerate() {
+            let (Action::Canary(share), Some(before)) = (&step.action, place.checked_sub(1)) else {
+                continue;
+            };
+            let same = plan.steps.get(before).is_some_and(|before| before.cohort == step.cohort);
+            let before = plan.shares(before).canary.filter(|before| same && before >= share);
+            if let Some(before) = before {
+                let message = format!("step `{step}` does not go beyond the {before} before it");
+                let hint = "write growing shares; `turnout rollback` is the way back".to_owned();
+                self.findings.error_with_hint(at, "goes_back", message, hint);
+            }
+        }
+    }
+}
+
+/// What a step says that it does.
+#[derive(Clone, Copy)]
+enum Said<'s> {
+    Shadow(Share),
+    Canary(Share),
+    Live(bool),
+    Approval(&'s ApprovalSpec),
+    Wait(&'s str),
+}
