@@ -7,6 +7,7 @@ use rules::{CohortName, Revision, RouteName, Share, TenantId, UpstreamName};
 use serde_json::{Value, json};
 
 use crate::desired::Desired;
+use crate::rollout::Place;
 
 /// One requested change to the desired state.
 #[derive(Debug, Clone)]
@@ -41,6 +42,13 @@ pub enum Command {
         scope: Scope,
         /// Whether requests are still copied to the candidate.
         keep_shadow: bool,
+    },
+    /// Start, move or hold a rollout. A rollback ends it.
+    Rollout {
+        /// Whose rollout.
+        place: Place,
+        /// What about it.
+        change: RolloutChange,
     },
     /// Let other targets stand in for those of the configuration.
     Targets {
@@ -79,7 +87,7 @@ pub struct Configuration {
 }
 
 /// Whose traffic a command is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// Everybody's who has no shift of their own.
     Route,
@@ -87,6 +95,45 @@ pub enum Scope {
     Cohort(CohortName),
     /// One tenant's.
     Tenant(TenantId),
+}
+
+/// What a command does with a rollout.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RolloutChange {
+    /// Begin with the first step.
+    Start {
+        /// The plan; that of the route where none is named.
+        plan: Option<String>,
+        /// Who starts it.
+        by: String,
+        /// When, in milliseconds since 1970: not sooner than the cool-down after it was aborted.
+        at_unix_ms: i64,
+    },
+    /// Stay at this step until people decide.
+    Pause {
+        /// The step that the asker looked at, see [`crate::rollout::Rollout::stretch`]; none where that does not matter.
+        expected: Option<(u64, usize, u32)>,
+        /// What it rests on, where a gate asked for it.
+        evidence: Value,
+    },
+    /// Go on at this step, which begins anew.
+    Resume,
+    /// Go one step further.
+    Promote {
+        /// The step that the asker looked at; none where that does not matter.
+        expected: Option<(u64, usize, u32)>,
+        /// When, in milliseconds since 1970: not while a window or a freeze closes it.
+        at_unix_ms: i64,
+        /// What it rests on, where gates were asked.
+        evidence: Value,
+    },
+    /// Go on to the end, whatever gates still wait for.
+    PromoteToEnd,
+    /// Say that it may go on.
+    Approve {
+        /// Who says so.
+        by: String,
+    },
 }
 
 /// Which way copies of requests go.
@@ -107,6 +154,7 @@ impl Command {
             Self::Shift { .. } => "shift",
             Self::Shadow { .. } => "shadow",
             Self::Rollback { .. } => "rollback",
+            Self::Rollout { change, .. } => change.name(),
             Self::Targets { .. } => "targets",
             Self::Lock { lock: Some(_), .. } => "lock",
             Self::Lock { lock: None, .. } => "unlock",
@@ -133,12 +181,59 @@ impl Command {
             Self::Rollback { route, scope, keep_shadow } => {
                 scoped(scope, json!({"route": route.as_str(), "keep_shadow": keep_shadow}))
             }
+            Self::Rollout { place, change } => {
+                let mut arguments = change.arguments();
+                if let Some(map) = arguments.as_object_mut() {
+                    map.insert("route".to_owned(), json!(place.route.as_str()));
+                }
+                scoped(&place.scope, arguments)
+            }
             Self::Targets { upstream, targets } => {
                 json!({"upstream": upstream.as_str(), "targets": targets})
             }
             Self::Lock { tenant, lock } => json!({"tenant": tenant.as_str(), "mode": lock}),
             Self::Restore { revision, .. } => json!({"revision": revision.0}),
         }
+    }
+}
+
+impl RolloutChange {
+    /// The change's name, as the list of revisions writes it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "rollout_start",
+            Self::Pause { .. } => "rollout_pause",
+            Self::Resume => "rollout_resume",
+            Self::Promote { .. } | Self::PromoteToEnd => "rollout_promote",
+            Self::Approve { .. } => "rollout_approve",
+        }
+    }
+
+    fn arguments(&self) -> Value {
+        match self {
+            Self::Start { plan, .. } => json!({"plan": plan}),
+            Self::Resume => json!({}),
+            Self::PromoteToEnd => json!({"to_end": true}),
+            Self::Approve { by } => json!({"by": by}),
+            Self::Pause { expected, evidence } | Self::Promote { expected, evidence, .. } => {
+                let mut arguments = json!({});
+                if let (Some((generation, step, _)), Some(map)) =
+                    (expected, arguments.as_object_mut())
+                {
+                    map.insert("generation".to_owned(), json!(generation));
+                    map.insert("step".to_owned(), json!(step));
+                }
+                add_evidence(&mut arguments, evidence);
+                arguments
+            }
+        }
+    }
+}
+
+fn add_evidence(arguments: &mut Value, evidence: &Value) {
+    if let Some(map) = arguments.as_object_mut().filter(|_| !evidence.is_null()) {
+        map.insert("evidence".to_owned(), evidence.clone());
     }
 }
 

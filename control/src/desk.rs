@@ -12,6 +12,7 @@ use crate::events::Event;
 use crate::file::Content;
 use crate::ledger::{Declined, Done, Ledger, Order};
 use crate::parity::Signatures;
+use crate::rollout::Engine;
 use crate::store::StoreError;
 use crate::window::Windows;
 
@@ -30,6 +31,7 @@ pub struct Desk {
     ledger: Ledger,
     signatures: Signatures,
     windows: Windows,
+    rollouts: Engine,
     last_reload: Mutex<Reload>,
     /// Commands wait here for their turn, first come, first served. A rollback does not.
     queue: Arc<Semaphore>,
@@ -43,6 +45,7 @@ impl Desk {
             ledger,
             signatures: Signatures::default(),
             windows: Windows::default(),
+            rollouts: Engine::default(),
             last_reload: Mutex::new(Reload { at: started_at, error: None }),
             queue: Arc::new(Semaphore::new(1)),
             started_at,
@@ -66,6 +69,12 @@ impl Desk {
     #[must_use]
     pub const fn windows(&self) -> &Windows {
         &self.windows
+    }
+
+    /// How rollouts stand.
+    #[must_use]
+    pub const fn rollouts(&self) -> &Engine {
+        &self.rollouts
     }
 
     /// When the process started.
@@ -187,6 +196,23 @@ impl Desk {
             Err(Declined::Invalid(problems)) => Err(Rejected::Invalid(problems)),
             Err(declined) => Err(Rejected::Declined(declined)),
         }
+    }
+
+    /// Looks at the rollouts, and carries out what comes of it, as if people had asked for it.
+    pub(crate) async fn look_at_rollouts(self: &Arc<Self>) -> Result<(), StoreError> {
+        let looked = self.blocking(|desk| desk.rollouts.look(&desk.ledger, Timestamp::now())).await;
+        for order in looked?? {
+            let command = order.command.name();
+            match self.command(order).await {
+                // Somebody was faster, or the store fails: the next look decides anew.
+                Err(declined) => {
+                    let error = &declined as &dyn std::error::Error;
+                    tracing::warn!(error, command, "a rollout's command was declined");
+                }
+                Ok(done) => tracing::info!(revision = done.revision.0, command, "a rollout moves"),
+            }
+        }
+        Ok(())
     }
 
     fn reload_failed(&self, detail: String, problems: Vec<Problem>) {

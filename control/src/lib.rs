@@ -4,6 +4,7 @@
 //!
 //! - [`command`]: what can be asked for; [`desired`]: what a command makes of the desired state, and how it is stored;
 //! - [`store`]: where every revision is kept; [`ledger`]: a command's way through apply, compile, store and publish;
+//! - [`rollout`]: plans that move traffic while their gates pass;
 //! - [`mod@file`] and `referred`: where the configuration comes from, and when it changes;
 //! - [`parity`] and [`window`]: what is known of the arms;
 //! - [`desk`]: all of that while it runs; [`events`], [`meters`] and [`phase`]: what is told of it;
@@ -20,6 +21,7 @@ pub mod meters;
 pub mod node;
 pub mod parity;
 pub mod phase;
+pub mod rollout;
 pub mod store;
 pub mod window;
 

@@ -11,6 +11,7 @@ mod overview;
 mod problem;
 mod request;
 mod revisions;
+mod rollouts;
 mod router;
 mod routes;
 mod signatures;

@@ -213,11 +213,14 @@ impl From<Refusal> for Problem {
                 let code = match kind {
                     "route" => "unknown_route",
                     "cohort" => "unknown_cohort",
+                    "rollout" => "unknown_rollout",
                     _ => "unknown_upstream",
                 };
                 let hint = hint.map(|name| format!("did you mean {name:?}?"));
                 Self::new(StatusCode::NOT_FOUND, code, detail).hint(hint)
             }
+            Refusal::RolloutRuns { .. } => Self::new(StatusCode::CONFLICT, "rollout_runs", detail),
+            Refusal::Rollout { .. } => Self::new(StatusCode::CONFLICT, "rollout_refused", detail),
             Refusal::NoCandidate { .. } => Self::new(StatusCode::CONFLICT, "no_candidate", detail),
             Refusal::NothingAbove => Self::field("share_required", "/share", detail),
         }

@@ -68,6 +68,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 impl Caller {
+    /// Who asks.
+    pub(super) fn name(&self) -> &str {
+        &self.actor
+    }
+
     /// A command in the caller's name. A rollback is carried out whatever revision the caller knew.
     pub(super) fn order(self, command: Command, why: String) -> Order {
         let expected = match command {

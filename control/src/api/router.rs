@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::site::Site;
 use super::{
-    configuration, events, guard, health, overview, revisions, routes as route, signatures,
-    tenants, traffic, upstreams,
+    configuration, events, guard, health, overview, revisions, rollouts, routes as route,
+    signatures, tenants, traffic, upstreams,
 };
 use crate::file;
 
@@ -40,6 +40,8 @@ fn described() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(traffic::shift))
         .routes(routes!(traffic::shadow))
         .routes(routes!(traffic::rollback))
+        .routes(routes!(rollouts::list, rollouts::change))
+        .routes(routes!(rollouts::history))
         .routes(routes!(signatures::list))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::replace_targets))

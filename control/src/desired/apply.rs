@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{Live, LockSpec, TargetSpec, starting_live};
+use jiff::Timestamp;
 use rules::{TenantId, UpstreamName};
 
-use super::{summary, traffic};
+use super::{rollouts, summary, traffic};
 use crate::command::{Command, Configuration};
+use crate::rollout::{Phase, Place, Rollout};
 
 /// What is wanted: the configuration, and the live state that commands made.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +18,8 @@ pub struct Desired {
     pub configuration: Configuration,
     /// Shifts, locks and targets.
     pub live: Live,
+    /// Rollouts, those that are over included: by place.
+    pub rollouts: Arc<BTreeMap<Place, Arc<Rollout>>>,
     /// The configuration file's text, where somebody put another configuration in its place: it is not taken again until
     /// it changes, so that a restart does not undo what was restored in an emergency.
     pub passed_over: Option<Arc<str>>,
@@ -60,6 +64,20 @@ pub enum Refusal {
         /// The route.
         route: String,
     },
+    /// A rollout moves the very traffic.
+    #[error("rollout {place} moves this traffic: pause it, or roll it back")]
+    RolloutRuns {
+        /// Whose rollout.
+        place: String,
+    },
+    /// A rollout cannot do that now.
+    #[error("{place}: {reason}")]
+    Rollout {
+        /// Whose rollout.
+        place: String,
+        /// Why not.
+        reason: String,
+    },
     /// The default of a route follows nothing.
     #[error("a route has nothing to inherit from: give a share, or name a tenant or cohort")]
     NothingAbove,
@@ -76,7 +94,36 @@ impl Desired {
     #[must_use]
     pub fn under(configuration: Configuration, earlier: &Live) -> Self {
         let live = starting_live(&configuration.document, earlier);
-        Self { configuration, live, passed_over: None }
+        let rollouts = Arc::default();
+        Self { configuration, live, rollouts, passed_over: None }
+    }
+
+    /// The same with these rollouts, as far as their routes are still there.
+    #[must_use]
+    pub fn with_rollouts(self, rollouts: &Arc<BTreeMap<Place, Arc<Rollout>>>) -> Self {
+        let known = |place: &Place| self.live.routes.contains_key(&place.route);
+        let rollouts = if rollouts.keys().all(known) {
+            Arc::clone(rollouts)
+        } else {
+            let kept = rollouts.iter().filter(|(place, _)| known(place));
+            Arc::new(kept.map(|(place, one)| (place.clone(), Arc::clone(one))).collect())
+        };
+        Self { rollouts, ..self }
+    }
+
+    /// Notes when what has just been accepted was, where rollouts need to know it.
+    #[must_use]
+    pub fn stamped(mut self, now: Timestamp) -> Self {
+        let lacks = |one: &Arc<Rollout>| {
+            if one.phase.is_over() { one.ended_unix_ms } else { one.since_unix_ms }.is_none()
+        };
+        if self.rollouts.values().any(lacks) {
+            let rollouts = Arc::make_mut(&mut self.rollouts);
+            rollouts.values_mut().filter(|one| lacks(one)).for_each(|one| {
+                Arc::make_mut(one).stamp(now);
+            });
+        }
+        self
     }
 
     /// The text that the configuration file had when it was last taken or passed over.
@@ -107,16 +154,28 @@ pub fn apply(desired: &Desired, command: &Command) -> Result<Applied, Refusal> {
         Command::Rollback { route, scope, keep_shadow } => {
             traffic::rollback(desired, route, scope, *keep_shadow)
         }
+        Command::Rollout { place, change } => rollouts::change(desired, place, change),
         Command::Targets { upstream, targets } => replace_targets(desired, upstream, targets),
         Command::Lock { tenant, lock } => Ok(set_lock(desired, tenant, *lock)),
         Command::Restore { revision, desired: older } => {
             if says_the_same(desired, older) {
                 return Ok(Applied::Unchanged(format!("everything is as it was at {revision}")));
             }
-            let restored = Desired::clone(older).in_place_of(desired);
+            let rollouts = paused(&desired.rollouts);
+            let older = Desired::clone(older).with_rollouts(&rollouts);
+            let restored = older.in_place_of(desired);
             Ok(changed(restored, format!("restored {revision}")))
         }
     }
+}
+
+/// What was restored is no step of theirs: rollouts stay what they are now, and wait for people.
+fn paused(rollouts: &Arc<BTreeMap<Place, Arc<Rollout>>>) -> Arc<BTreeMap<Place, Arc<Rollout>>> {
+    let mut paused = Arc::clone(rollouts);
+    for rollout in Arc::make_mut(&mut paused).values_mut().filter(|one| !one.phase.is_over()) {
+        Arc::make_mut(rollout).phase = Phase::Paused;
+    }
+    paused
 }
 
 fn changed(desired: Desired, summary: String) -> Applied {
@@ -151,7 +210,7 @@ fn apply_configuration(desired: &Desired, configuration: &Configuration) -> Appl
     let notes = dropped.iter().map(|name| {
         format!("upstream {name}: the configuration's targets changed, so those set by a command no longer stand in for them")
     });
-    let next = Desired::under(configuration.clone(), &live);
+    let next = Desired::under(configuration.clone(), &live).with_rollouts(&desired.rollouts);
     Applied::Changed(Next {
         desired: if configuration.from_file { next } else { next.in_place_of(desired) },
         summary: summary::of_configuration(&present.document, &configuration.document),

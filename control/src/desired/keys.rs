@@ -9,6 +9,7 @@
 //! | `shift/<route>/cohort/<name>`, `shift/<route>/tenant/<id>` | the shift of one cohort or tenant |
 //! | `targets/<upstream>` | targets that stand in for the configuration's |
 //! | `lock/<tenant>` | a tenant's lock |
+//! | `rollout/<route>`, `rollout/<route>/cohort/<name>`, `rollout/<route>/tenant/<id>` | a rollout |
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 
 use super::Desired;
 use crate::command::Configuration;
+use crate::rollout::{Place, Rollout};
 use crate::store::{Change, StoreError};
 
 const DOCUMENT: &str = "document";
@@ -38,6 +40,8 @@ pub struct Unread {
     pub accepted_unix: i64,
     /// Shifts, locks and targets.
     pub live: Live,
+    /// Rollouts.
+    pub rollouts: BTreeMap<Place, Arc<Rollout>>,
     /// See [`Desired::passed_over`].
     pub passed_over: Option<Arc<str>>,
 }
@@ -60,6 +64,11 @@ pub fn changes(before: Option<&Desired>, after: &Desired) -> Vec<Change> {
     }
     if !Arc::ptr_eq(&live.locks, &after.live.locks) {
         map_changes("lock/", &live.locks, &after.live.locks, &mut changes);
+    }
+    let none = Arc::default();
+    let rollouts = before.map_or(&none, |before| &before.rollouts);
+    if !Arc::ptr_eq(rollouts, &after.rollouts) {
+        map_changes("rollout/", rollouts, &after.rollouts, &mut changes);
     }
     changes
 }
@@ -146,7 +155,8 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     let text = Arc::from(whole(DOCUMENT)?.as_str());
     let accepted_unix = name(ACCEPTED, whole(ACCEPTED)?)?;
     let mut routes: BTreeMap<RouteName, RouteLive> = BTreeMap::new();
-    let (mut targets, mut locks) = (BTreeMap::new(), BTreeMap::new());
+    let (mut targets, mut locks, mut rollouts) =
+        (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (key, value) in values {
         let parts: Vec<&str> = key.split('/').collect();
         match parts.as_slice() {
@@ -168,13 +178,16 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
             ["lock", tenant] => {
                 locks.insert(name(key, tenant)?, read(key, value)?);
             }
+            ["rollout", place @ ..] => {
+                rollouts.insert(name(key, &place.join("/"))?, read(key, value)?);
+            }
             _ => return Err(corrupt(key, "nothing is stored under such a key")),
         }
     }
     let routes = routes.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
     let live = Live { routes, locks: Arc::new(locks), targets: Arc::new(targets) };
     let passed_over = values.get(PASSED_OVER).map(|text| Arc::from(text.as_str()));
-    Ok(Unread { text, accepted_unix, live, passed_over })
+    Ok(Unread { text, accepted_unix, live, rollouts, passed_over })
 }
 
 fn name<N: FromStr<Err: Display>>(key: &str, text: &str) -> Result<N, StoreError> {

@@ -7,7 +7,7 @@ use config::{RouteLive, ShiftSpec};
 use rules::{RouteName, Share, TenantId};
 
 use super::apply::unknown;
-use super::{Applied, Desired, Next, Refusal, summary};
+use super::{Applied, Desired, Next, Refusal, rollouts, summary};
 use crate::command::{Copies, Scope};
 
 pub(super) fn shift(
@@ -17,6 +17,7 @@ pub(super) fn shift(
     share: Option<Share>,
 ) -> Result<Applied, Refusal> {
     let live = known(desired, route, scope)?;
+    moved_by_nobody_else(desired, route, scope)?;
     let before = effective(desired, &live, scope);
     let Some(share) = share else { return inherit(desired, route, scope, &live, before) };
     needs_candidate(desired, route, share)?;
@@ -33,6 +34,7 @@ pub(super) fn shadow(
     share: Share,
 ) -> Result<Applied, Refusal> {
     let live = known(desired, route, scope)?;
+    moved_by_nobody_else(desired, route, scope)?;
     needs_candidate(desired, route, share)?;
     let before = effective(desired, &live, scope);
     let (after, told) = match copies {
@@ -47,8 +49,29 @@ pub(super) fn shadow(
     Ok(set(desired, route, scope, &live, after, &told))
 }
 
-/// All traffic to stable. It works on every route, in every state.
+/// All traffic to stable, and no rollout goes on with it. It works on every route, in every state.
 pub(super) fn rollback(
+    desired: &Desired,
+    route: &RouteName,
+    scope: &Scope,
+    keep_shadow: bool,
+) -> Result<Applied, Refusal> {
+    let mut ended = desired.clone();
+    let aborted = rollouts::abort(&mut ended, route, scope);
+    match traffic_back(&ended, route, scope, keep_shadow)? {
+        Applied::Unchanged(summary) if aborted => {
+            let summary = format!("{summary}, rollout aborted");
+            Ok(Applied::Changed(Next { desired: ended, summary, notes: Vec::new() }))
+        }
+        Applied::Changed(next) if aborted => {
+            let summary = format!("{}, rollout aborted", next.summary);
+            Ok(Applied::Changed(Next { summary, ..next }))
+        }
+        applied => Ok(applied),
+    }
+}
+
+fn traffic_back(
     desired: &Desired,
     route: &RouteName,
     scope: &Scope,
@@ -82,7 +105,11 @@ pub(super) fn rollback(
 }
 
 /// The live state of a route that is there, and whose scope is.
-fn known(desired: &Desired, route: &RouteName, scope: &Scope) -> Result<Arc<RouteLive>, Refusal> {
+pub(super) fn known(
+    desired: &Desired,
+    route: &RouteName,
+    scope: &Scope,
+) -> Result<Arc<RouteLive>, Refusal> {
     let document = &desired.configuration.document;
     if !document.routes.contains_key(route.as_str()) {
         return Err(unknown("route", route.as_str(), document.routes.keys()));
@@ -95,7 +122,23 @@ fn known(desired: &Desired, route: &RouteName, scope: &Scope) -> Result<Arc<Rout
     Ok(desired.live.routes.get(route).cloned().unwrap_or_default())
 }
 
-fn needs_candidate(desired: &Desired, route: &RouteName, share: Share) -> Result<(), Refusal> {
+/// No rollout moves this very traffic.
+fn moved_by_nobody_else(
+    desired: &Desired,
+    route: &RouteName,
+    scope: &Scope,
+) -> Result<(), Refusal> {
+    match rollouts::moves(desired, route, scope) {
+        None => Ok(()),
+        Some(place) => Err(Refusal::RolloutRuns { place }),
+    }
+}
+
+pub(super) fn needs_candidate(
+    desired: &Desired,
+    route: &RouteName,
+    share: Share,
+) -> Result<(), Refusal> {
     let written = desired.configuration.document.routes.get(route.as_str());
     if share.is_none() || written.is_some_and(|route| route.candidate.is_some()) {
         return Ok(());
@@ -104,7 +147,7 @@ fn needs_candidate(desired: &Desired, route: &RouteName, share: Share) -> Result
 }
 
 /// The shift that applies to a scope, its own or what stands above it.
-fn effective(desired: &Desired, live: &RouteLive, scope: &Scope) -> ShiftSpec {
+pub(super) fn effective(desired: &Desired, live: &RouteLive, scope: &Scope) -> ShiftSpec {
     match scope {
         Scope::Route => live.default,
         Scope::Cohort(name) => live.cohorts.get(name).copied().unwrap_or(live.default),
@@ -188,17 +231,28 @@ fn set(
     if own == Some(after) {
         return Applied::Unchanged(format!("{place}: {}", summary::of_shift(after)));
     }
-    let mut next = RouteLive::clone(live);
+    let desired = put(desired, route, scope, live, after);
+    let notes = applies_to_nobody(&desired, route, scope).into_iter().collect();
+    Applied::Changed(Next { desired, summary: format!("{place}: {told}"), notes })
+}
+
+/// The state with this shift.
+pub(super) fn put(
+    desired: &Desired,
+    route: &RouteName,
+    scope: &Scope,
+    live: &RouteLive,
+    after: ShiftSpec,
+) -> Desired {
+    let mut live = live.clone();
     match scope {
-        Scope::Route => next.default = after,
-        Scope::Cohort(name) => drop(next.cohorts.insert(name.clone(), after)),
-        Scope::Tenant(id) => drop(next.tenants.insert(id.clone(), after)),
+        Scope::Route => live.default = after,
+        Scope::Cohort(name) => drop(live.cohorts.insert(name.clone(), after)),
+        Scope::Tenant(id) => drop(live.tenants.insert(id.clone(), after)),
     }
-    let mut applied = with_live(desired, route, next, format!("{place}: {told}"));
-    if let Applied::Changed(next) = &mut applied {
-        next.notes.extend(applies_to_nobody(desired, route, scope));
-    }
-    applied
+    let mut next = desired.clone();
+    next.live.routes.insert(route.clone(), Arc::new(live));
+    next
 }
 
 fn applies_to_nobody(desired: &Desired, route: &RouteName, scope: &Scope) -> Option<String> {

@@ -18,6 +18,7 @@ use crate::desired::{self, Applied, Desired, Next, keys};
 use crate::events::{Event, Events};
 use crate::file::ConfigFile;
 use crate::meters::Meters;
+use crate::rollout;
 use crate::store::{Change, CommitError, Entry, Store, StoreError, Stored};
 
 /// How often a command without an expected revision is tried again when another process was faster.
@@ -149,7 +150,7 @@ impl Ledger {
                 let (reach, warnings) = self.reach();
                 return Ok(Ok(Done { revision, changed: false, summary, warnings, reach }));
             }
-            Ok(Applied::Changed(next)) => next,
+            Ok(Applied::Changed(next)) => Next { desired: next.desired.stamped(now), ..next },
         };
         let revision = Revision(present.revision().0.saturating_add(1));
         let compiled = match compiled(&next.desired, revision, Some(present)) {
@@ -180,7 +181,8 @@ impl Ledger {
         self.publish(Present { entry, desired: next.desired, compiled });
         self.meters.swapped(started.elapsed());
         if let Command::Rollback { route, .. } = &order.command {
-            self.meters.rolled_back(route.as_str(), "command");
+            let by_gate = order.actor == rollout::ENGINE;
+            self.meters.rolled_back(route.as_str(), if by_gate { "gate" } else { "command" });
         }
         Ok(Ok(Done { revision, changed: true, summary: next.summary, warnings, reach }))
     }
@@ -331,7 +333,7 @@ pub(crate) fn read_stored(
     unread: keys::Unread,
     known: Option<&Desired>,
 ) -> Result<Desired, Problems> {
-    let keys::Unread { text, accepted_unix, live, passed_over } = unread;
+    let keys::Unread { text, accepted_unix, live, rollouts, passed_over } = unread;
     let known = known.map(|known| &known.configuration).filter(|known| known.text == text);
     let document = match known {
         Some(known) => Arc::clone(&known.document),
@@ -339,7 +341,8 @@ pub(crate) fn read_stored(
     };
     let from_file = passed_over.is_none();
     let configuration = Configuration { text, document, accepted_unix, from_file };
-    Ok(Desired { configuration, live, passed_over })
+    let rollouts = Arc::new(rollouts);
+    Ok(Desired { configuration, live, rollouts, passed_over })
 }
 
 /// Compiles a desired state. The clock is that of the configuration's acceptance: a sunset that has passed since then

@@ -1,5 +1,6 @@
 //! A ledger for tests, on a store that can be made to fail, to lose an answer and to wait.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -57,6 +58,17 @@ impl Store for Arc<Fragile> {
             return Err(failed().into());
         }
         Ok(())
+    }
+
+    fn keep(&self, notes: &[Change]) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(StoreError::Failed("the disk is full".into()));
+        }
+        self.inner.keep(notes)
+    }
+
+    fn kept(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        self.inner.kept()
     }
 
     fn revisions(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError> {

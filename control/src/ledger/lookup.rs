@@ -96,6 +96,7 @@ pub(super) fn unknown_names(command: &Command, serves: &Snapshot) -> BTreeSet<Ad
         Command::Shift { .. }
         | Command::Shadow { .. }
         | Command::Rollback { .. }
+        | Command::Rollout { .. }
         | Command::Lock { .. } => return BTreeSet::new(),
     };
     let written = document.iter().flat_map(|document| document.upstreams.values());

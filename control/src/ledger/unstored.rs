@@ -132,7 +132,7 @@ fn again(order: &Order, entry: &Entry, newest: &(Entry, Desired)) -> (Entry, Des
     let (before, state) = newest;
     let revision = Revision(before.revision.0.saturating_add(1));
     let (summary, desired) = match desired::apply(state, &order.command) {
-        Ok(Applied::Changed(next)) => (next.summary, next.desired),
+        Ok(Applied::Changed(next)) => (next.summary, next.desired.stamped(entry.at)),
         Ok(Applied::Unchanged(_)) | Err(_) => (entry.summary.clone(), state.clone()),
     };
     (Entry { revision, summary, ..entry.clone() }, desired)

@@ -175,7 +175,7 @@ fn restore(
     now: Timestamp,
 ) -> Result<(Present, Option<()>), StartError> {
     let unread = keys::unread(&stored.values)?;
-    let live = unread.live.clone();
+    let (live, rollouts) = (unread.live.clone(), Arc::new(unread.rollouts.clone()));
     let restored = read_stored(file, unread, None).and_then(|desired| {
         let compiled = compiled(&desired, stored.entry.revision, None)?;
         Ok(Present { entry: stored.entry.clone(), desired, compiled })
@@ -185,7 +185,7 @@ fn restore(
         (Err(problems), Ok(written)) => {
             // What the stored text refers to is gone, so that only the file can serve. Shifts stay.
             tracing::warn!(%problems, "the stored configuration is not valid any more; the file takes its place");
-            let desired = Desired::under(written, &live);
+            let desired = Desired::under(written, &live).with_rollouts(&rollouts);
             let present = commit(store, stored.entry.revision, desired, now, "start")?;
             Ok((present, None))
         }

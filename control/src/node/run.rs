@@ -102,6 +102,7 @@ impl Node {
         chores.spawn(watch_file(Arc::clone(&desk), content, reload, phase.clone()));
         chores.spawn(take_reports(Arc::clone(&desk), reports, phase.clone()));
         chores.spawn(look(Arc::clone(&desk), phase.clone()));
+        chores.spawn(look_at_rollouts(Arc::clone(&desk), phase.clone()));
         chores.spawn(store_unstored(Arc::clone(&desk), phase.clone()));
         chores.spawn(tell_phases(Arc::clone(&desk), phase.clone()));
         stopped(phase).await;
@@ -154,6 +155,22 @@ async fn look(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
         }
         if let Err(error) = desk.blocking(Desk::look).await {
             tracing::error!(%error, "the counts could not be taken");
+        }
+    }
+}
+
+/// Looks at the rollouts, once a second.
+async fn look_at_rollouts(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stopped(phase.clone()) => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = desk.look_at_rollouts().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "rollouts stay where they are: the store does not serve");
         }
     }
 }

@@ -40,13 +40,14 @@ fn pair(key: &str, value: &str) -> (String, String) {
 
 /// Runs the whole suite; `open` makes a fresh store and what keeps it alive.
 pub(crate) fn run<Alive>(open: &mut dyn FnMut() -> (Alive, Box<dyn Store>)) {
-    let cases: [fn(&dyn Store); 6] = [
+    let cases: [fn(&dyn Store); 7] = [
         begins_empty,
         shows_every_revision,
         stores_one_command_once,
         keeps_entries_whole,
         lists_entries_by_span,
         lets_one_of_many_through,
+        keeps_notes_beside_the_state,
     ];
     for case in cases {
         let (_alive, store) = open();
@@ -107,6 +108,16 @@ fn lists_entries_by_span(store: &dyn Store) {
     assert_eq!(listed(2, 4), [2, 3, 4]);
     assert_eq!(listed(4, 1_000), [4, 5]);
     assert!(listed(6, 9).is_empty());
+}
+
+fn keeps_notes_beside_the_state(store: &dyn Store) {
+    commit(store, 1, &[set("a", "1")]).unwrap();
+    assert!(store.kept().unwrap().is_empty());
+    store.keep(&[set("x", "1"), set("y", "1")]).unwrap();
+    store.keep(&[set("x", "2"), removed("y"), removed("z")]).unwrap();
+    assert_eq!(store.kept().unwrap().into_iter().collect::<Vec<_>>(), [pair("x", "2")]);
+    assert_eq!(values(store, 1), [pair("a", "1")]);
+    commit(store, 2, &[]).unwrap();
 }
 
 fn lets_one_of_many_through(store: &dyn Store) {

@@ -81,6 +81,19 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn retake(&self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// Keeps notes: values beside the state that belong to no revision, each in the place of the one before. All of them
+    /// or none. While the store is released nothing is kept: they are the other process's then.
+    ///
+    /// # Errors
+    /// When the store fails; nothing is kept then.
+    fn keep(&self, notes: &[Change]) -> Result<(), StoreError>;
+
+    /// All notes.
+    ///
+    /// # Errors
+    /// When the store cannot be reached or read.
+    fn kept(&self) -> Result<BTreeMap<String, String>, StoreError>;
 }
 
 /// Why a store does not serve.

@@ -38,6 +38,13 @@ const SCHEMA: &str = "
         PRIMARY KEY (key, revision)
     ) STRICT, WITHOUT ROWID;
 ";
+/// Beside the schema, so that a file without it is still one of this version, as one with it is for older programs.
+const NOTES: &str = "
+    CREATE TABLE IF NOT EXISTS notes (
+        key   TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
 /// How long a command waits for somebody who writes with `sqlite3`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -160,6 +167,37 @@ impl Store for Sqlite {
     fn retake(&self) -> Result<(), StoreError> {
         self.retaken(&mut held(&self.writer)).map(drop)
     }
+
+    fn keep(&self, notes: &[Change]) -> Result<(), StoreError> {
+        let mut writer = held(&self.writer);
+        // While it is released they are another process's: taking it back for them would stop that one.
+        let Some(Writer { connection, .. }) = writer.as_mut() else { return Ok(()) };
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        for (key, value) in notes {
+            match value {
+                Some(value) => transaction.execute(
+                    "INSERT INTO notes (key, value) VALUES (?1, ?2)
+                     ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                    (key, value),
+                ),
+                None => transaction.execute("DELETE FROM notes WHERE key = ?1", [key]),
+            }
+            .map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    fn kept(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        self.read(|reader| {
+            let mut query =
+                reader.prepare_cached("SELECT key, value FROM notes").map_err(failed)?;
+            query
+                .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))
+                .and_then(Iterator::collect)
+                .map_err(failed)
+        })
+    }
 }
 
 fn held<T>(connection: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -216,10 +254,11 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let is_new = !has_schema(connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     if !is_new {
-        return Ok(());
+        return connection.execute_batch(NOTES).map_err(failed);
     }
     let transaction = connection.transaction().map_err(failed)?;
     transaction.execute_batch(SCHEMA).map_err(failed)?;
+    transaction.execute_batch(NOTES).map_err(failed)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
     transaction.commit().map_err(failed)

@@ -14,6 +14,7 @@ use super::events::EventsArgs;
 use super::explain::ExplainArgs;
 use super::healthcheck::HealthcheckArgs;
 use super::revisions::{RestoreArgs, RevisionsArgs};
+use super::rollout::RolloutCommand;
 use super::shift::{RollbackArgs, ShadowArgs, ShiftArgs};
 use super::signatures::SignaturesArgs;
 use super::status::StatusArgs;
@@ -28,6 +29,8 @@ A migration, from the first copy to the last request:
   turnout status sms -w
   turnout shift sms 5% --why \"parity is fine\"
   turnout rollback sms --why \"errors rise\"
+The same by a plan, which goes on while its gates pass:
+  turnout rollout start sms --why \"parity is fine\"
 
 Exit codes:
   0 done   1 failed, invalid or different   2 drift (diff --exit-code)   64 wrong usage
@@ -75,6 +78,9 @@ pub(crate) enum Command {
     Shadow(ShadowArgs),
     /// Put everything back on stable, at once
     Rollback(RollbackArgs),
+    /// Move traffic by a plan that goes on while its gates pass
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
     /// Replace or re-weight an upstream's targets
     Swap(SwapArgs),
     /// Lock a tenant, unlock it, or show what is known of it

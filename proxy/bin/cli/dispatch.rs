@@ -8,7 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{Cli, Command};
 use super::exit::{Exit, Failure};
 use super::{
-    check, compare, completion, document, events, explain, healthcheck, out, revisions, shift,
+    check, compare, completion, document, events, explain, healthcheck, out, revisions, rollout,
+    shift,
     signatures, status, swap, tenant,
 };
 use crate::{demo, serve};
@@ -50,6 +51,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, Failure> {
         Command::Shift(args) => shift::shift(args),
         Command::Shadow(args) => shift::shadow(args),
         Command::Rollback(args) => shift::rollback(args),
+        Command::Rollout(command) => rollout::run(command),
         Command::Swap(args) => swap::run(args),
         Command::Tenant(command) => tenant::run(command),
         Command::Revisions(args) => revisions::list(args),

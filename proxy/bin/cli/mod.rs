@@ -7,7 +7,7 @@
 //! - [`ask`], [`client`] and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
 //! - without a server: [`check`], [`explain`] and [`compare`] (all read a [`mod@file`], the last also a [`saved_answer`]),
 //!   [`completion`], [`healthcheck`];
-//! - with one: [`status`], [`shift`], [`swap`], [`tenant`], [`document`], [`revisions`], [`events`], [`signatures`].
+//! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`document`], [`revisions`], [`events`], [`signatures`].
 
 mod answer;
 mod args;
@@ -28,6 +28,7 @@ mod healthcheck;
 mod out;
 mod problem;
 mod revisions;
+mod rollout;
 mod saved_answer;
 mod shift;
 mod signatures;

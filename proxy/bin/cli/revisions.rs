@@ -105,7 +105,8 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
     change(&args.server, &ask.on(args.why.if_revision), args.output)
 }
 
-fn table(revisions: &[RevisionAnswer], style: Style) -> String {
+/// Revisions, one line each.
+pub(crate) fn table(revisions: &[RevisionAnswer], style: Style) -> String {
     let mut table = style.table(&["REVISION", "AT", "WHO", "WHAT", "WHY"]);
     for revision in revisions {
         table.add_row([

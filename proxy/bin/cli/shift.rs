@@ -166,7 +166,7 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<Exit, Failure> {
     change(&args.server, &ask, args.output)
 }
 
-fn add_scope(body: &mut Value, scope: &ScopeArgs) {
+pub(super) fn add_scope(body: &mut Value, scope: &ScopeArgs) {
     if let (Some(tenant), Some(body)) = (&scope.tenant, body.as_object_mut()) {
         body.insert("tenant".to_owned(), tenant.as_str().into());
     }

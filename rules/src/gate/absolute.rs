@@ -1,6 +1,6 @@
 //! Is the candidate within a limit of its own, whatever stable does?
 
-use super::interval::{lower_bound, upper_bound};
+use super::interval::Weight;
 use super::tally::{Tallies, Tally};
 use super::verdict::{Finding, Grounds, Rule, Verdict};
 
@@ -13,11 +13,12 @@ const MOST_NEEDED: u64 = 1 << 30;
 ///
 /// Too few requests to judge by say nothing, not even where the bound is over the limit: a single bad request among the
 /// first five would be, and the bound is looked at again and again. What is that bad fails the test of harm instead.
-/// Where stable exceeds the limit as surely, no fault of the candidate is known, and going back would help nobody: that
-/// is for people to see.
+/// Requests that come in bursts are worth as many fewer. Where stable exceeds the limit as
+/// well, no fault of the candidate is known, and going back would help nobody: that is for people to see.
 #[must_use]
-pub fn absolute(seen: Tallies, limit: f64, smallest: u64) -> Finding {
+pub fn absolute(seen: Tallies, limit: f64, smallest: u64, dispersion: f64) -> Finding {
     let Tallies { candidate, stable } = seen;
+    let weight = |seen| Weight::in_bursts(seen, dispersion);
     let finding = |verdict, grounds, figure, needs| Finding {
         rule: Rule::Absolute,
         verdict,
@@ -27,33 +28,36 @@ pub fn absolute(seen: Tallies, limit: f64, smallest: u64) -> Finding {
         limit: Some(limit),
         needs,
     };
-    let lower = lower_bound(candidate, ALPHA);
-    if lower > limit && candidate.total >= smallest {
-        if lower_bound(stable, ALPHA) > limit {
-            return finding(Verdict::Hold, Grounds::StableToo, lower, None);
-        }
-        return finding(Verdict::Fail, Grounds::OverLimit, lower, None);
-    }
-    let upper = upper_bound(candidate, ALPHA);
+    let needs = || needed(candidate, limit, dispersion);
+    let lower = || weight(candidate).lower_bound(ALPHA);
+    let upper = || weight(candidate).upper_bound(ALPHA);
     if candidate.total == 0 {
-        return finding(Verdict::Hold, Grounds::NoRequests, upper, needed(candidate, limit));
+        return finding(Verdict::Hold, Grounds::NoRequests, 1.0, needs());
     }
-    if upper < limit {
-        return finding(Verdict::Pass, Grounds::WithinLimit, upper, None);
+    if weight(candidate).is_above(limit, ALPHA) && candidate.total >= smallest {
+        if stable.ratio().is_some_and(|ratio| ratio > limit) {
+            return finding(Verdict::Hold, Grounds::StableToo, lower(), None);
+        }
+        return finding(Verdict::Fail, Grounds::OverLimit, lower(), None);
     }
-    finding(Verdict::Hold, Grounds::TooFew, upper, needed(candidate, limit))
+    if weight(candidate).is_below(limit, ALPHA) {
+        return finding(Verdict::Pass, Grounds::WithinLimit, upper(), None);
+    }
+    finding(Verdict::Hold, Grounds::TooFew, upper(), needs())
 }
 
 /// How many further requests, none of them bad, a pass needs; none where no number is enough.
 #[must_use]
-pub fn needed(seen: Tally, limit: f64) -> Option<u64> {
-    Some(smallest_passing(seen.bad, limit)?.saturating_sub(seen.total))
+pub fn needed(seen: Tally, limit: f64, dispersion: f64) -> Option<u64> {
+    let enough = smallest_passing(seen.bad, limit, dispersion)?;
+    Some(enough.saturating_sub(seen.total))
 }
 
 /// Of how many requests so many may be bad for the upper bound to be below the limit.
 #[must_use]
-pub fn smallest_passing(bad: u64, limit: f64) -> Option<u64> {
-    let passes = |total| upper_bound(Tally::new(bad, total), ALPHA) < limit;
+pub fn smallest_passing(bad: u64, limit: f64, dispersion: f64) -> Option<u64> {
+    let passes =
+        |total| Weight::in_bursts(Tally::new(bad, total), dispersion).is_below(limit, ALPHA);
     let mut enough = bad.saturating_add(1);
     while !passes(enough) {
         enough = enough.saturating_mul(2);
@@ -78,7 +82,7 @@ mod tests {
             candidate: Tally::new(candidate.0, candidate.1),
             stable: Tally::new(stable.0, stable.1),
         };
-        let found = absolute(seen, 0.005, 300);
+        let found = absolute(seen, 0.005, 300, 1.0);
         (found.verdict, found.grounds, found.needs)
     }
 
@@ -100,7 +104,16 @@ mod tests {
     }
 
     #[test]
+    fn bursts_are_worth_fewer_requests() {
+        assert_eq!(smallest_passing(0, 0.005, 1.0), Some(598));
+        assert_eq!(smallest_passing(0, 0.005, 5.0), Some(2_989));
+        let seen = Tallies { candidate: Tally::new(10, 406), stable: Tally::new(38, 7_700) };
+        assert_eq!(absolute(seen, 0.01, 300, 1.0).verdict, Verdict::Fail);
+        assert_eq!(absolute(seen, 0.01, 300, 5.0).verdict, Verdict::Hold);
+    }
+
+    #[test]
     fn no_number_of_requests_is_enough_for_a_limit_of_nothing() {
-        assert_eq!(smallest_passing(0, 0.0), None);
+        assert_eq!(smallest_passing(0, 0.0, 1.0), None);
     }
 }

@@ -75,7 +75,7 @@ impl SliTest {
         dispersion: f64,
         compared: bool,
     ) -> Vec<Finding> {
-        let limit = rules.limit.map(|limit| absolute(self.seen, limit, rules.smallest));
+        let limit = rules.limit.map(|limit| absolute(self.seen, limit, rules.smallest, dispersion));
         let harm = compared.then(|| self.harm_finding(log_e_limit(slis, resets)));
         let not_worse = rules.ruled_out.filter(|_| compared);
         let not_worse = not_worse.map(|_| self.not_worse_finding(dispersion));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::absolute::smallest_passing;
-use super::interval::{lower_bound, upper_bound, wilson_lower};
+use super::interval::{Weight, wilson_lower};
 use super::{Exposures, HarmTest, Tallies, Tally};
 
 /// As near as the oracle's own arithmetic allows.
@@ -36,8 +36,8 @@ fn bounds_of_a_proportion() {
     for case in cases {
         let (seen, alpha) =
             (Tally::new(count(&case, "x"), count(&case, "n")), number(&case, "one_sided_alpha"));
-        close(lower_bound(seen, alpha), number(&case, "cp_lo"), &case);
-        close(upper_bound(seen, alpha), number(&case, "cp_hi"), &case);
+        close(Weight::of(seen).lower_bound(alpha), number(&case, "cp_lo"), &case);
+        close(Weight::of(seen).upper_bound(alpha), number(&case, "cp_hi"), &case);
         close(wilson_lower(seen, alpha), number(&case, "wilson_lo"), &case);
     }
 }
@@ -47,7 +47,7 @@ fn smallest_samples_for_a_limit() {
     let cases = vectors(include_str!("../../cases/stats/min_sample_absolute_gate.json"));
     assert!(cases.len() > 20);
     for case in cases {
-        let found = smallest_passing(count(&case, "failures"), number(&case, "limit"));
+        let found = smallest_passing(count(&case, "failures"), number(&case, "limit"), 1.0);
         assert_eq!(found, Some(count(&case, "min_n_upper95_below_limit")), "{case}");
     }
 }

@@ -3,12 +3,14 @@
 mod accepted;
 mod arm;
 mod entry;
+mod rollout;
 mod route;
 mod upstream;
 
 pub(super) use accepted::{Accepted, AppliedView, PreviewView};
 pub(super) use arm::ArmView;
 pub(super) use entry::{EntryView, RevisionView};
+pub(super) use rollout::RolloutView;
 pub(super) use route::{RouteView, ShiftView, Showing};
 pub(super) use upstream::UpstreamView;
 

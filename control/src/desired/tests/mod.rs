@@ -3,3 +3,4 @@
 mod cases;
 mod kit;
 mod properties;
+mod rollouts;

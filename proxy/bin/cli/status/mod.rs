@@ -9,4 +9,4 @@ mod routes;
 mod watch;
 
 pub(crate) use routes::stage_tone;
-pub(crate) use watch::{StatusArgs, run};
+pub(crate) use watch::{Screen, StatusArgs, run};

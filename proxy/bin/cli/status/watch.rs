@@ -91,17 +91,19 @@ fn frame(answer: &Value, args: &StatusArgs) -> Result<String, Failure> {
 }
 
 /// Where the moments are shown: each in place of the one before on a terminal, else one after the other.
-struct Screen {
+pub(crate) struct Screen {
     in_place: bool,
     last: String,
 }
 
 impl Screen {
-    fn new() -> Self {
+    /// Where nothing is shown yet.
+    pub(crate) fn new() -> Self {
         Self { in_place: std::io::stdout().is_terminal(), last: String::new() }
     }
 
-    fn show(&mut self, text: &str) -> Result<(), Failure> {
+    /// Shows a moment.
+    pub(crate) fn show(&mut self, text: &str) -> Result<(), Failure> {
         if !self.in_place {
             return out::text(text);
         }
@@ -110,7 +112,8 @@ impl Screen {
         out::text(&format!("{begin}{}", redrawn(text)))
     }
 
-    fn lost(&mut self, failure: &Failure) -> Result<(), Failure> {
+    /// Says that the server cannot be reached, below the last moment.
+    pub(crate) fn lost(&mut self, failure: &Failure) -> Result<(), Failure> {
         let failure = failure.to_string();
         if !self.in_place {
             out::warning(&failure);

@@ -1,0 +1,278 @@
+//! Who looks at rollouts? One engine: each second it reads the counters, asks for the next move, and orders it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use config::Plan;
+use jiff::Timestamp;
+use rules::exchange::Outcome;
+use rules::gate::{Tally, Verdict};
+use rules::sli::ArmCounters;
+use rules::{Arm, Route};
+use serde_json::Value;
+
+use super::evidence::{evidence, told};
+use super::watch::{Counters, Watched};
+use super::{Because, Move, Phase, Place, Progress, Rollout, Seen, step};
+use crate::command::{Command, RolloutChange, Scope};
+use crate::ledger::{Ledger, Order, Present};
+use crate::store::{Change, StoreError};
+
+/// Who the engine's commands are by.
+pub const ENGINE: &str = "turnout rollout";
+/// How many looks there are between two times that progress is kept; moves are kept at once.
+const KEEP_EVERY: u64 = 10;
+/// What progress is kept under.
+const NOTE: &str = "rollout/";
+
+/// Looks at rollouts, one look after the other.
+#[derive(Debug, Default)]
+pub struct Engine(Mutex<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    looks: u64,
+    /// Whether what an earlier process kept has been read.
+    loaded: bool,
+    kept: BTreeMap<String, Progress>,
+    watched: BTreeMap<Place, Watched>,
+    states: BTreeMap<Place, Stands>,
+}
+
+/// How a rollout stands, by the last look at it.
+#[derive(Debug, Clone)]
+pub struct Stands {
+    /// What the look came to.
+    pub seen: Seen,
+    /// Dispersions, from before the rollout: of failures, and of each latency gate.
+    dispersions: (f64, Vec<f64>),
+}
+
+impl Engine {
+    /// Looks at everything, and says what is to be ordered. Blocks on the store.
+    ///
+    /// # Errors
+    /// When what was kept cannot be read: then nothing is decided.
+    pub fn look(&self, ledger: &Ledger, now: Timestamp) -> Result<Vec<Order>, StoreError> {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let present = ledger.present();
+        memory.load(ledger)?;
+        memory.looks = memory.looks.wrapping_add(1);
+        memory.watch(&present, now);
+        let mut orders = Vec::new();
+        for (place, rollout) in present.desired.rollouts.iter() {
+            if rollout.phase.is_over() {
+                memory.states.remove(place);
+            } else {
+                orders.extend(memory.decide(place, rollout, now));
+            }
+        }
+        memory.keep(ledger, &present, !orders.is_empty());
+        Ok(orders)
+    }
+
+    /// How a rollout stood at the last look.
+    #[must_use]
+    pub fn stands(&self, place: &Place) -> Option<Seen> {
+        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.states.get(place).map(|stands| stands.seen.clone())
+    }
+
+    /// Requests of a route's stable arm in the last hour, and how many minutes of it are known.
+    #[must_use]
+    pub fn last_hour(&self, place: &Place) -> (u64, usize) {
+        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.watched.get(place).map_or((0, 0), Watched::last_hour)
+    }
+}
+
+/// What of a route is watched: itself and its cohorts where it has a plan, and whatever a rollout is about.
+fn places(present: &Present, route: &Route) -> Vec<Place> {
+    let document = &present.desired.configuration.document;
+    let planned =
+        document.routes.get(route.name.as_str()).is_some_and(|spec| spec.rollout.is_some());
+    let rollouts = present.desired.rollouts.keys().filter(|place| place.route == route.name);
+    let mut places: Vec<Place> = rollouts.cloned().collect();
+    if planned || !places.is_empty() {
+        let of = |scope| Place { route: route.name.clone(), scope };
+        places.push(of(Scope::Route));
+        places.extend(route.counters.cohorts().map(|(name, _)| of(Scope::Cohort(name.clone()))));
+    }
+    places.sort();
+    places.dedup();
+    places
+}
+
+impl Memory {
+    fn load(&mut self, ledger: &Ledger) -> Result<(), StoreError> {
+        if self.loaded {
+            return Ok(());
+        }
+        for (key, value) in ledger.store().kept()? {
+            let Some(place) = key.strip_prefix(NOTE) else { continue };
+            match serde_json::from_str::<Progress>(&value) {
+                // Nothing goes on by what was seen before the process began.
+                Ok(kept) => {
+                    let kept = Progress { data_unix_ms: None, looked_unix_ms: None, ..kept };
+                    self.kept.insert(place.to_owned(), kept);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, place, "what was kept of a rollout cannot be read");
+                }
+            }
+        }
+        self.loaded = true;
+        Ok(())
+    }
+
+    /// Reads the counters of everything that is watched, and forgets what no longer is.
+    fn watch(&mut self, present: &Present, now: Timestamp) {
+        let mut watched = BTreeMap::new();
+        for route in present.compiled.snapshot.table.routes() {
+            for place in places(present, route) {
+                let Some(counters) = counters(route, &place.scope) else { continue };
+                let mut known = self.watched.remove(&place).unwrap_or_default();
+                known.look(counters, now.as_millisecond());
+                watched.insert(place, known);
+            }
+        }
+        self.watched = watched;
+    }
+
+    fn decide(&mut self, place: &Place, rollout: &Rollout, now: Timestamp) -> Option<Order> {
+        let plan = rollout.plan()?;
+        let gates = &plan.steps.get(rollout.step)?.gates;
+        let known = self.states.remove(place);
+        let known = known.filter(|known| known.seen.progress.stretch.0 == rollout.generation);
+        // A step of a cohort is judged by the cohort's requests.
+        let watched = self.watched.get_mut(&subject(place, rollout, &plan))?;
+        if known.as_ref().is_some_and(|known| known.seen.progress.stretch != rollout.stretch()) {
+            watched.forget_half_minute();
+        }
+        let (kept, dispersions) = match known {
+            Some(Stands { seen, dispersions }) => (Some(seen.progress), dispersions),
+            None => {
+                let kept = self.kept.remove(&place.to_string());
+                let kept = kept.filter(|kept| kept.stretch.0 == rollout.generation);
+                let known = kept.as_ref().map(Progress::dispersions);
+                (kept, known.unwrap_or_else(|| watched.dispersions(gates)))
+            }
+        };
+        let mut readings = watched.readings(gates)?;
+        (readings.dispersion, readings.latency_dispersions) = dispersions.clone();
+        let seen = step(rollout, &plan, kept, &readings, now)?;
+        let order = seen.next.map(|next| order(place, rollout, &seen, next, now));
+        self.states.insert(place.clone(), Stands { seen, dispersions });
+        order
+    }
+
+    /// Keeps progress, now and then. Where the store fails that is tried again; what is lost is evidence, and a step takes
+    /// longer for it.
+    fn keep(&mut self, ledger: &Ledger, present: &Present, at_once: bool) {
+        if !at_once && !self.looks.is_multiple_of(KEEP_EVERY) {
+            return;
+        }
+        let over = |place: &Place| !self.states.contains_key(place);
+        let gone = present
+            .desired
+            .rollouts
+            .iter()
+            .filter(|(place, one)| one.phase.is_over() && over(place));
+        let gone = gone.map(|(place, _)| (format!("{NOTE}{place}"), None));
+        let states = self.states.iter().filter_map(|(place, stands)| {
+            let text = serde_json::to_string(&stands.seen.progress).ok()?;
+            Some((format!("{NOTE}{place}"), Some(text)))
+        });
+        let notes: Vec<Change> = states.chain(gone).collect();
+        if notes.iter().all(|(_, value)| value.is_none()) && !at_once {
+            return;
+        }
+        if let Err(error) = ledger.store().keep(&notes) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the progress of rollouts could not be kept"
+            );
+        }
+    }
+}
+
+/// Whose requests a step is judged by.
+fn subject(place: &Place, rollout: &Rollout, plan: &Plan) -> Place {
+    let cohort = plan.steps.get(rollout.step).and_then(|step| step.cohort.clone());
+    let scope = cohort.map_or_else(|| place.scope.clone(), Scope::Cohort);
+    Place { scope, ..place.clone() }
+}
+
+fn counters(route: &Route, scope: &Scope) -> Option<Counters> {
+    let arms: [&ArmCounters; 2] = match scope {
+        Scope::Route => Arm::ALL.map(|arm| &**route.counters.arm(arm)),
+        Scope::Cohort(name) => {
+            let (_, [stable, candidate]) =
+                route.counters.cohorts().find(|(known, _)| *known == name)?;
+            [stable, candidate]
+        }
+        Scope::Tenant(_) => return None,
+    };
+    let [stable, candidate] = arms.map(ArmCounters::counts);
+    Some(Counters { stable, candidate, exchanges: exchanges(route) })
+}
+
+/// The exchanges of a route that were compared, and those of them that differ.
+fn exchanges(route: &Route) -> Tally {
+    let mut compared = Tally::default();
+    for (outcome, count) in route.counters.outcomes() {
+        match outcome {
+            Outcome::Match => compared = compared.plus(Tally::new(0, count)),
+            Outcome::Mismatch => compared = compared.plus(Tally::new(count, count)),
+            Outcome::NotComparable(_) => {}
+        }
+    }
+    compared
+}
+
+/// The command that a move is, with its reasons.
+pub(super) fn order(
+    place: &Place,
+    rollout: &Rollout,
+    seen: &Seen,
+    next: Move,
+    now: Timestamp,
+) -> Order {
+    let evidence = evidence(&seen.findings);
+    let expected = Some(rollout.stretch());
+    let of_rollout = |change| Command::Rollout { place: place.clone(), change };
+    let (command, why) = match next {
+        Move::Promote if rollout.phase == Phase::Promoting => {
+            (of_rollout(promote(expected, Value::Null, now)), "it goes to its end".to_owned())
+        }
+        Move::Promote => {
+            let why = match told(&seen.findings, Verdict::Pass) {
+                nothing if nothing.is_empty() => "nothing is waited for any more".to_owned(),
+                passed => format!("all gates pass: {passed}"),
+            };
+            (of_rollout(promote(expected, evidence, now)), why)
+        }
+        Move::Pause(because) => {
+            (of_rollout(RolloutChange::Pause { expected, evidence }), reason(because, seen))
+        }
+        Move::Rollback(because) => {
+            let (route, scope) = (place.route.clone(), place.scope.clone());
+            (Command::Rollback { route, scope, keep_shadow: false }, reason(because, seen))
+        }
+    };
+    Order { command, actor: ENGINE.to_owned(), why, expected: None }
+}
+
+fn promote(expected: Option<(u64, usize, u32)>, evidence: Value, now: Timestamp) -> RolloutChange {
+    RolloutChange::Promote { expected, at_unix_ms: now.as_millisecond(), evidence }
+}
+
+fn reason(because: Because, seen: &Seen) -> String {
+    match because {
+        Because::Failed => format!("a gate fails: {}", told(&seen.findings, Verdict::Fail)),
+        Because::Late => match told(&seen.findings, Verdict::Hold) {
+            nothing if nothing.is_empty() => "the deadline has passed".to_owned(),
+            waits => format!("the deadline has passed, waiting for: {waits}"),
+        },
+    }
+}

@@ -1,0 +1,26 @@
+//! How does traffic move by a plan, while gates pass? The engine that decides as people would, by the same commands.
+//!
+//! Read in this order:
+//!
+//! - [`record`]: where a rollout stands, as desired state; [`progress`]: what its step has seen so far;
+//! - [`readings`]: what is seen at one look; [`mod@step`]: what that comes to, pure;
+//! - `watch`: how counters become readings; [`engine`]: who looks, each second, and orders the next move;
+//! - [`mod@evidence`]: how findings are told; [`lint`]: what a plan may never see enough of;
+//! - [`simulate`]: a plan on virtual time.
+
+pub mod engine;
+pub mod evidence;
+pub mod lint;
+pub mod progress;
+pub mod readings;
+pub mod record;
+pub mod simulate;
+pub mod step;
+
+mod watch;
+
+pub use engine::{ENGINE, Engine};
+pub use progress::Progress;
+pub use readings::Readings;
+pub use record::{Phase, Place, Rollout};
+pub use step::{Because, Move, Named, Seen, Wait, step};

@@ -1,0 +1,299 @@
+//! What did the arms do since the last look? Counters become readings; with what is known from before a rollout.
+//!
+//! What stable did is remembered by the minute for a day: it says how bursty failures are, and how much traffic there is.
+//! It is this process's own, and begins anew with it.
+
+use std::collections::VecDeque;
+
+use config::plan::Gates;
+use rules::gate::dispersion::dispersion;
+use rules::gate::latency::{slower, threshold};
+use rules::gate::{Tallies, Tally, burn};
+use rules::sli::{ArmCounts, HistogramCounts};
+
+use super::Readings;
+
+const MINUTE_MS: i64 = 60_000;
+/// How long minutes are remembered.
+const MINUTES: usize = 24 * 60;
+/// Fewer minutes than this say nothing of bursts.
+const MINUTES_AT_LEAST: usize = 10;
+/// What is slow is learnt from so many pieces of time, each this long.
+const PIECES: usize = 30;
+const PIECE_MS: i64 = 10_000;
+/// The quantiles whose slow requests are remembered by the minute.
+const QUANTILES: [f64; 2] = [0.95, 0.99];
+
+/// The counters of both arms at one moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counters {
+    pub(super) stable: ArmCounts,
+    pub(super) candidate: ArmCounts,
+    pub(super) exchanges: Tally,
+}
+
+/// What is remembered of the traffic of a route, or of one of its cohorts.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    before: Option<Counters>,
+    added: Option<Added>,
+    /// What stable did before the last look, for as long as what is slow is learnt from.
+    known: HistogramCounts,
+    half_minute: VecDeque<(i64, Tallies)>,
+    pieces: VecDeque<Piece>,
+    minutes: VecDeque<Minute>,
+}
+
+/// What the last look added.
+#[derive(Debug)]
+struct Added {
+    stable: ArmCounts,
+    candidate: ArmCounts,
+    exchanges: Tally,
+}
+
+/// A piece of time, with what stable did in it: the buckets that it filled.
+#[derive(Debug, Default)]
+struct Piece {
+    begun_unix_ms: i64,
+    latency: Vec<(u16, u64)>,
+}
+
+/// A minute of stable.
+#[derive(Debug, Clone, Copy, Default)]
+struct Minute {
+    begun_unix_ms: i64,
+    errors: Tally,
+    slow: [Tally; QUANTILES.len()],
+}
+
+impl Watched {
+    /// Takes the counters as they stand. The first look only remembers them.
+    pub(super) fn look(&mut self, counters: Counters, now_unix_ms: i64) {
+        let Some(before) = self.before.take() else {
+            self.before = Some(counters);
+            return;
+        };
+        let stable = since(&counters.stable, &before.stable);
+        let candidate = since(&counters.candidate, &before.candidate);
+        let errors = Tallies { candidate: failed(&candidate), stable: failed(&stable) };
+        self.known = self.stable_before();
+        self.note_minute(&stable, now_unix_ms);
+        self.note_piece(&stable.latency, now_unix_ms);
+        self.note_half_minute(errors, now_unix_ms);
+        let differing = counters.exchanges.bad.saturating_sub(before.exchanges.bad);
+        let compared = counters.exchanges.total.saturating_sub(before.exchanges.total);
+        self.added = Some(Added { stable, candidate, exchanges: Tally::new(differing, compared) });
+        self.before = Some(counters);
+    }
+
+    /// What the last look added; nothing where it was the first.
+    pub(super) fn readings(&self, gates: &Gates) -> Option<Readings> {
+        let Added { stable, candidate, exchanges } = self.added.as_ref()?;
+        let slow = gates.latencies.iter().map(|gate| {
+            let limit = gate.slow.or_else(|| threshold(&self.known, gate.quantile))?;
+            Some(Tallies {
+                candidate: slower(&candidate.latency, limit),
+                stable: slower(&stable.latency, limit),
+            })
+        });
+        let half_minute = self.half_minute.iter().map(|(_, tallies)| *tallies);
+        Some(Readings {
+            errors: Tallies { candidate: failed(candidate), stable: failed(stable) },
+            latencies: slow.collect(),
+            half_minute: vec![half_minute.fold(Tallies::default(), Tallies::plus)],
+            exchanges: *exchanges,
+            ..Readings::default()
+        })
+    }
+
+    /// By how much failures came in bursts so far, and slow requests at each gate.
+    pub(super) fn dispersions(&self, gates: &Gates) -> (f64, Vec<f64>) {
+        if self.minutes.len() < MINUTES_AT_LEAST {
+            return (1.0, vec![1.0; gates.latencies.len()]);
+        }
+        let minutes = self.minutes.iter();
+        let of_gate = |quantile: f64| {
+            let place = usize::from(quantile > QUANTILES[0]);
+            dispersion(
+                minutes.clone().map(|minute| minute.slow.get(place).copied().unwrap_or_default()),
+            )
+        };
+        let slow = gates.latencies.iter().map(|gate| of_gate(gate.quantile));
+        (dispersion(minutes.clone().map(|minute| minute.errors)), slow.collect())
+    }
+
+    /// Forgets the failures that a new step is not to answer for.
+    pub(super) fn forget_half_minute(&mut self) {
+        self.half_minute.clear();
+    }
+
+    /// Requests of both arms in the last hour, and how many minutes of it are known.
+    pub(super) fn last_hour(&self) -> (u64, usize) {
+        let minutes = self.minutes.iter().rev().skip(1).take(60);
+        (minutes.clone().map(|minute| minute.errors.total).sum(), minutes.count())
+    }
+
+    fn stable_before(&self) -> HistogramCounts {
+        let mut known = HistogramCounts::default();
+        for piece in &self.pieces {
+            known.add(piece.latency.iter().copied());
+        }
+        known
+    }
+
+    fn note_minute(&mut self, stable: &ArmCounts, now_unix_ms: i64) {
+        let begun_unix_ms = now_unix_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
+        if self.minutes.back().is_none_or(|minute| minute.begun_unix_ms != begun_unix_ms) {
+            self.minutes.push_back(Minute { begun_unix_ms, ..Minute::default() });
+            if self.minutes.len() > MINUTES {
+                self.minutes.pop_front();
+            }
+        }
+        let Some(minute) = self.minutes.back_mut() else { return };
+        minute.errors = minute.errors.plus(failed(stable));
+        for (slow, quantile) in minute.slow.iter_mut().zip(QUANTILES) {
+            if let Some(limit) = threshold(&self.known, quantile) {
+                *slow = slow.plus(slower(&stable.latency, limit));
+            }
+        }
+    }
+
+    fn note_piece(&mut self, latency: &HistogramCounts, now_unix_ms: i64) {
+        let begun_unix_ms = now_unix_ms.div_euclid(PIECE_MS) * PIECE_MS;
+        if self.pieces.back().is_none_or(|piece| piece.begun_unix_ms != begun_unix_ms) {
+            self.pieces.push_back(Piece { begun_unix_ms, latency: Vec::new() });
+            if self.pieces.len() > PIECES {
+                self.pieces.pop_front();
+            }
+        }
+        if let Some(piece) = self.pieces.back_mut() {
+            piece.latency.extend(latency.occupied());
+        }
+    }
+
+    fn note_half_minute(&mut self, errors: Tallies, now_unix_ms: i64) {
+        let window = i64::try_from(burn::WINDOW.as_millis()).unwrap_or(i64::MAX);
+        self.half_minute.push_back((now_unix_ms, errors));
+        while self.half_minute.front().is_some_and(|(at, _)| at + window <= now_unix_ms) {
+            self.half_minute.pop_front();
+        }
+    }
+}
+
+/// What was counted since. Where less is counted than before, the counters began anew.
+fn since(now: &ArmCounts, before: &ArmCounts) -> ArmCounts {
+    if now.requests < before.requests { now.clone() } else { now.since(before) }
+}
+
+/// An arm's failed requests, out of those that did not end by the client's going away.
+fn failed(counts: &ArmCounts) -> Tally {
+    Tally::new(counts.failed(), counts.requests)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rules::sli::Histogram;
+
+    use super::*;
+
+    fn gates() -> Gates {
+        let spec = serde_json::from_value(serde_json::json!({
+            "steps": [{"canary": "5%"}], "gates": {"p95": {"max_ratio": 1.2}}
+        }))
+        .unwrap();
+        config::Plan::of(&spec).unwrap().steps[0].gates.clone()
+    }
+
+    struct World {
+        watched: Watched,
+        latency: [Histogram; 2],
+        requests: [u64; 2],
+        failed: [u64; 2],
+        now_unix_ms: i64,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let mut world = Self {
+                watched: Watched::default(),
+                latency: Default::default(),
+                requests: [0; 2],
+                failed: [0; 2],
+                now_unix_ms: 0,
+            };
+            assert_eq!(world.second([0, 0], [0, 0], 1), None, "the first look only remembers");
+            world
+        }
+
+        /// One second: requests and failures of stable and the candidate, the latter so many times as slow.
+        fn second(
+            &mut self,
+            requests: [u64; 2],
+            failed: [u64; 2],
+            slower: u64,
+        ) -> Option<Readings> {
+            self.now_unix_ms += 1_000;
+            let mut counts = [ArmCounts::default(), ArmCounts::default()];
+            for arm in 0..2 {
+                self.requests[arm] += requests[arm];
+                self.failed[arm] += failed[arm];
+                for n in 0..requests[arm] {
+                    let times = if arm == 1 { slower } else { 1 };
+                    self.latency[arm].record(Duration::from_millis(times * (20 + n)));
+                }
+                counts[arm].requests = self.requests[arm];
+                counts[arm].errors[0] = self.failed[arm];
+                counts[arm].latency = self.latency[arm].counts();
+            }
+            let [stable, candidate] = counts;
+            let counters = Counters { stable, candidate, exchanges: Tally::default() };
+            self.watched.look(counters, self.now_unix_ms);
+            self.watched.readings(&gates())
+        }
+    }
+
+    #[test]
+    fn readings_are_of_one_look() {
+        let mut world = World::new();
+        world.second([100, 5], [2, 0], 1).unwrap();
+        let seen = world.second([100, 5], [1, 1], 1).unwrap().errors;
+        assert_eq!((seen.stable, seen.candidate), (Tally::new(1, 100), Tally::new(1, 5)));
+    }
+
+    #[test]
+    fn slow_is_what_stable_was_before() {
+        let mut world = World::new();
+        assert_eq!(world.second([20, 5], [0, 0], 3).unwrap().latencies, [None]);
+        (0..10).for_each(|_| drop(world.second([100, 5], [0, 0], 3)));
+        let slow = world.second([100, 5], [0, 0], 10).unwrap().latencies[0].unwrap();
+        assert_eq!(slow.candidate, Tally::new(5, 5));
+        assert!((1..=6).contains(&slow.stable.bad), "{slow:?}");
+    }
+
+    #[test]
+    fn failures_are_forgotten_after_half_a_minute() {
+        let mut world = World::new();
+        world.second([10, 10], [0, 7], 1).unwrap();
+        let burning = |readings: Readings| readings.half_minute[0].candidate.bad;
+        for _ in 0..29 {
+            assert_eq!(burning(world.second([0, 0], [0, 0], 1).unwrap()), 7);
+        }
+        assert_eq!(burning(world.second([0, 0], [0, 0], 1).unwrap()), 0);
+    }
+
+    #[test]
+    fn bursts_are_known_after_ten_minutes() {
+        let mut world = World::new();
+        for second in 0..720 {
+            let failed = if second % 300 == 0 { 30 } else { 0 };
+            world.second([100, 0], [failed, 0], 1);
+        }
+        let (errors, slow) = world.watched.dispersions(&gates());
+        assert!(errors > 10.0, "{errors}");
+        assert!(slow[0] < 2.0, "{slow:?}");
+        assert_eq!(world.watched.last_hour().1, 12);
+    }
+}

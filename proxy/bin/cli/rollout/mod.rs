@@ -1,0 +1,51 @@
+//! How does traffic move by a plan? `turnout rollout`.
+//!
+//! [`change`] is what people ask of a rollout, [`status`] how it stands, [`history`] what became of it, and [`simulate`]
+//! plays a plan without a server.
+
+mod change;
+mod history;
+mod simulate;
+mod status;
+
+use clap::Subcommand;
+
+use super::exit::{Exit, Failure};
+
+/// What is done with a rollout.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RolloutCommand {
+    /// Begin with the first step; it goes on by itself while its gates pass
+    Start(change::StartArgs),
+    /// Show its steps, what its gates found, and what it still waits for
+    Status(status::StatusArgs),
+    /// Stay at this step until somebody says otherwise; gates go on watching
+    Pause(change::ChangeArgs),
+    /// Go on at this step, which begins anew
+    Resume(change::ChangeArgs),
+    /// Go one step further whatever gates still wait for, or with --to-end all the way
+    Promote(change::PromoteArgs),
+    /// Say that a step that waits for approval may end
+    Approve(change::ChangeArgs),
+    /// Put everything back on stable and end it; the same as `turnout rollback`
+    Abort(change::AbortArgs),
+    /// List what became of a route's rollouts: every step and decision, with its reason
+    History(history::HistoryArgs),
+    /// Play a plan on virtual time with made-up traffic: what would happen, and when
+    Simulate(simulate::SimulateArgs),
+}
+
+/// Does what is asked with a rollout.
+pub(crate) fn run(command: &RolloutCommand) -> Result<Exit, Failure> {
+    match command {
+        RolloutCommand::Start(args) => change::start(args),
+        RolloutCommand::Status(args) => status::run(args),
+        RolloutCommand::Pause(args) => change::plain("pause", args),
+        RolloutCommand::Resume(args) => change::plain("resume", args),
+        RolloutCommand::Promote(args) => change::promote(args),
+        RolloutCommand::Approve(args) => change::plain("approve", args),
+        RolloutCommand::Abort(args) => change::abort(args),
+        RolloutCommand::History(args) => history::run(args),
+        RolloutCommand::Simulate(args) => simulate::run(args),
+    }
+}
