@@ -23,6 +23,7 @@ mod parity;
 mod paths;
 mod reload;
 mod restart;
+mod rollouts;
 mod routing;
 mod shadow;
 mod shift;

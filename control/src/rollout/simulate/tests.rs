@@ -81,7 +81,7 @@ fn a_healthy_candidate_goes_to_the_end() {
         ("2 requests per second", Scenario { requests_per_second: 2.0, ..plain.clone() }),
         ("200 requests per second", Scenario { requests_per_second: 200.0, ..plain }),
     ];
-    let count = runs(6, 2_000);
+    let count = runs(6, 500);
     table(
         "| traffic | runs | taken back | completed within 12 h | median time |\n|---|---|---|---|---|",
     );
@@ -132,7 +132,7 @@ fn a_bad_candidate_is_taken_back_soon() {
         ("twice as slow", Scenario { candidate_slower: 2.0, ..plain.clone() }, 360),
         ("1.5 times as slow", Scenario { candidate_slower: 1.5, ..plain }, 1_800),
     ];
-    let count = runs(9, 2_000);
+    let count = runs(9, 500);
     table(
         "| candidate, at 20 requests per second and 5 % | runs | taken back | median time | 95 % within |\n|---|---|---|---|---|",
     );
