@@ -144,6 +144,7 @@ fn counters_and_shifts_go_on_under_a_changed_file() {
         cohort: None,
         family: FamilyId(0),
         tenant: None,
+        bucket: None,
         key: SeriesKey {
             method: "GET",
             status: 200,

@@ -192,6 +192,7 @@ mod tests {
             cohort: Some(CohortId(0)),
             family: FamilyId(0),
             tenant: None,
+            bucket: None,
             key: SeriesKey::new(&Method::GET, 200, error, Scheme::Http, Version::HTTP_11),
             duration: Duration::from_millis(ms),
             overridden: false,

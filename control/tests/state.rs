@@ -71,6 +71,7 @@ async fn slis_come_from_the_counters_that_the_proxy_fills() {
             cohort: None,
             family: FamilyId(1),
             tenant: Some(&"acme".parse().unwrap()),
+            bucket: None,
             key: SeriesKey::new(&Method::GET, 200, error, Scheme::Http, Version::HTTP_11),
             duration: Duration::from_millis(40),
             overridden: false,

@@ -97,6 +97,8 @@ pub struct Decision {
     pub tenant: Option<TenantId>,
     /// A print of the tenant's id, for a request that is copied: it tells tenants apart and says nothing of them.
     pub tenant_print: Option<u64>,
+    /// The tenant's bucket, whoever it is and whatever is asked for: tells tenants apart without a name.
+    pub tenant_bucket: Option<Bucket>,
     /// The cohort that the tenant belongs to, the first as written.
     pub cohort: Option<CohortId>,
 }
@@ -245,6 +247,7 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
         shadow,
         tenant: named(known),
         tenant_print: shadow.and(tenant_id.as_deref()).map(print_of),
+        tenant_bucket: tenant_id.as_deref().map(|tenant| Bucket::of(&route.seed, tenant)),
         cohort: cohorts.first().copied(),
     })
 }

@@ -7,7 +7,8 @@ use config::Plan;
 use jiff::Timestamp;
 use rules::exchange::Outcome;
 use rules::gate::{Tally, Verdict};
-use rules::sli::ArmCounters;
+use rules::route::Sticky;
+use rules::sli::{ArmCounters, Strata};
 use rules::{Arm, Route};
 use serde_json::Value;
 
@@ -24,6 +25,8 @@ pub const ENGINE: &str = "turnout rollout";
 const KEEP_EVERY: u64 = 10;
 /// What progress is kept under.
 const NOTE: &str = "rollout/";
+/// What is known of tenants from before a rollout is kept under.
+const TENANTS_NOTE: &str = "rollout-tenants/";
 
 /// Looks at rollouts, one look after the other.
 #[derive(Debug, Default)]
@@ -35,8 +38,12 @@ struct Memory {
     /// Whether what an earlier process kept has been read.
     loaded: bool,
     kept: BTreeMap<String, Progress>,
+    /// What was kept of tenants, with the generation that it was kept for.
+    kept_tenants: BTreeMap<String, (u64, Vec<Tally>)>,
     watched: BTreeMap<Place, Watched>,
     states: BTreeMap<Place, Stands>,
+    /// Set where a rollout was seen for the first time.
+    begun: bool,
 }
 
 /// How a rollout stands, by the last look at it.
@@ -46,6 +53,8 @@ pub struct Stands {
     pub seen: Seen,
     /// Dispersions, from before the rollout: of failures, and of each latency gate.
     dispersions: (f64, Vec<f64>),
+    /// What each part of the tenants did in the day before.
+    tenants: Vec<Tally>,
 }
 
 impl Engine {
@@ -67,7 +76,8 @@ impl Engine {
                 orders.extend(memory.decide(place, rollout, now));
             }
         }
-        memory.keep(ledger, &present, !orders.is_empty());
+        let at_once = !orders.is_empty() || std::mem::take(&mut memory.begun);
+        memory.keep(ledger, &present, at_once);
         Ok(orders)
     }
 
@@ -109,6 +119,15 @@ impl Memory {
             return Ok(());
         }
         for (key, value) in ledger.store().kept()? {
+            if let Some(place) = key.strip_prefix(TENANTS_NOTE) {
+                let kept = serde_json::from_str::<(u64, Vec<(u64, u64)>)>(&value);
+                if let Ok((generation, tenants)) = kept {
+                    let tenants = tenants.iter().map(|(bad, total)| Tally::new(*bad, *total));
+                    let kept = (generation, tenants.collect());
+                    self.kept_tenants.insert(place.to_owned(), kept);
+                }
+                continue;
+            }
             let Some(place) = key.strip_prefix(NOTE) else { continue };
             match serde_json::from_str::<Progress>(&value) {
                 // Nothing goes on by what was seen before the process began.
@@ -149,20 +168,27 @@ impl Memory {
         if known.as_ref().is_some_and(|known| known.seen.progress.stretch != rollout.stretch()) {
             watched.forget_half_minute();
         }
-        let (kept, dispersions) = match known {
-            Some(Stands { seen, dispersions }) => (Some(seen.progress), dispersions),
+        let (kept, dispersions, tenants) = match known {
+            Some(Stands { seen, dispersions, tenants }) => {
+                (Some(seen.progress), dispersions, tenants)
+            }
             None => {
+                self.begun = true;
+                let generation = rollout.generation;
                 let kept = self.kept.remove(&place.to_string());
-                let kept = kept.filter(|kept| kept.stretch.0 == rollout.generation);
+                let kept = kept.filter(|kept| kept.stretch.0 == generation);
                 let known = kept.as_ref().map(Progress::dispersions);
-                (kept, known.unwrap_or_else(|| watched.dispersions(gates)))
+                let tenants = self.kept_tenants.remove(&place.to_string());
+                let tenants = tenants.filter(|(kept_for, _)| *kept_for == generation);
+                let tenants = tenants.map_or_else(|| watched.tenants(), |(_, tenants)| tenants);
+                (kept, known.unwrap_or_else(|| watched.dispersions(gates)), tenants)
             }
         };
-        let mut readings = watched.readings(gates)?;
+        let mut readings = watched.readings(gates, &tenants)?;
         (readings.dispersion, readings.latency_dispersions) = dispersions.clone();
         let seen = step(rollout, &plan, kept, &readings, now)?;
         let order = seen.next.map(|next| order(place, rollout, &seen, next, now));
-        self.states.insert(place.clone(), Stands { seen, dispersions });
+        self.states.insert(place.clone(), Stands { seen, dispersions, tenants });
         order
     }
 
@@ -178,12 +204,22 @@ impl Memory {
             .rollouts
             .iter()
             .filter(|(place, one)| one.phase.is_over() && over(place));
-        let gone = gone.map(|(place, _)| (format!("{NOTE}{place}"), None));
+        let gone = gone.flat_map(|(place, _)| {
+            [(format!("{NOTE}{place}"), None), (format!("{TENANTS_NOTE}{place}"), None)]
+        });
         let states = self.states.iter().filter_map(|(place, stands)| {
             let text = serde_json::to_string(&stands.seen.progress).ok()?;
             Some((format!("{NOTE}{place}"), Some(text)))
         });
-        let notes: Vec<Change> = states.chain(gone).collect();
+        // They stay the same for a whole rollout: kept when something moves, which the start of one is.
+        let tenants =
+            self.states.iter().filter(|(_, stands)| at_once && !stands.tenants.is_empty());
+        let tenants = tenants.filter_map(|(place, stands)| {
+            let counts: Vec<_> = stands.tenants.iter().map(|one| (one.bad, one.total)).collect();
+            let text = serde_json::to_string(&(stands.seen.progress.stretch.0, counts)).ok()?;
+            Some((format!("{TENANTS_NOTE}{place}"), Some(text)))
+        });
+        let notes: Vec<Change> = states.chain(tenants).chain(gone).collect();
         if notes.iter().all(|(_, value)| value.is_none()) && !at_once {
             return;
         }
@@ -214,7 +250,14 @@ fn counters(route: &Route, scope: &Scope) -> Option<Counters> {
         Scope::Tenant(_) => return None,
     };
     let [stable, candidate] = arms.map(ArmCounters::counts);
-    Some(Counters { stable, candidate, exchanges: exchanges(route) })
+    let strata = route.counters.strata().filter(|_| *scope == Scope::Route && moves_tenants(route));
+    let strata = strata.map(Strata::counts).unwrap_or_default();
+    Some(Counters { stable, candidate, exchanges: exchanges(route), strata })
+}
+
+/// Whether a share is a share of tenants, so that whole ones move.
+fn moves_tenants(route: &Route) -> bool {
+    !route.tenant.sources.is_empty() && matches!(route.sticky, None | Some(Sticky::Tenant))
 }
 
 /// The exchanges of a route that were compared, and those of them that differ.

@@ -7,13 +7,17 @@ use std::collections::VecDeque;
 
 use config::plan::Gates;
 use rules::gate::dispersion::dispersion;
+use rules::gate::exposure::standardised;
 use rules::gate::latency::{slower, threshold};
-use rules::gate::{Tallies, Tally, burn};
+use rules::gate::{Exposures, Tallies, Tally, burn};
 use rules::sli::{ArmCounts, HistogramCounts};
 
 use super::Readings;
 
 const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 3_600_000;
+/// For how many hours it is remembered what tenants did.
+const HOURS: usize = 25;
 /// How long minutes are remembered.
 const MINUTES: usize = 24 * 60;
 /// Fewer minutes than this say nothing of bursts.
@@ -30,6 +34,8 @@ pub(super) struct Counters {
     pub(super) stable: ArmCounts,
     pub(super) candidate: ArmCounts,
     pub(super) exchanges: Tally,
+    /// Requests and failures of both arms for each part of the tenants, stable first; empty where no whole tenants move.
+    pub(super) strata: Vec<[Tally; 2]>,
 }
 
 /// What is remembered of the traffic of a route, or of one of its cohorts.
@@ -42,6 +48,8 @@ pub(super) struct Watched {
     half_minute: VecDeque<(i64, Tallies)>,
     pieces: VecDeque<Piece>,
     minutes: VecDeque<Minute>,
+    /// What was counted of tenants, at the beginning of each hour of a day.
+    hours: VecDeque<(i64, Vec<[Tally; 2]>)>,
 }
 
 /// What the last look added.
@@ -50,6 +58,7 @@ struct Added {
     stable: ArmCounts,
     candidate: ArmCounts,
     exchanges: Tally,
+    strata: Vec<[Tally; 2]>,
 }
 
 /// A piece of time, with what stable did in it: the buckets that it filled.
@@ -83,13 +92,16 @@ impl Watched {
         self.note_half_minute(errors, now_unix_ms);
         let differing = counters.exchanges.bad.saturating_sub(before.exchanges.bad);
         let compared = counters.exchanges.total.saturating_sub(before.exchanges.total);
-        self.added = Some(Added { stable, candidate, exchanges: Tally::new(differing, compared) });
+        let exchanges = Tally::new(differing, compared);
+        let strata = strata_since(&counters.strata, &before.strata);
+        self.added = Some(Added { stable, candidate, exchanges, strata });
+        self.note_hour(&counters.strata, now_unix_ms);
         self.before = Some(counters);
     }
 
     /// What the last look added; nothing where it was the first.
-    pub(super) fn readings(&self, gates: &Gates) -> Option<Readings> {
-        let Added { stable, candidate, exchanges } = self.added.as_ref()?;
+    pub(super) fn readings(&self, gates: &Gates, tenants: &[Tally]) -> Option<Readings> {
+        let Added { stable, candidate, exchanges, strata } = self.added.as_ref()?;
         let slow = gates.latencies.iter().map(|gate| {
             let limit = gate.slow.or_else(|| threshold(&self.known, gate.quantile))?;
             Some(Tallies {
@@ -98,8 +110,10 @@ impl Watched {
             })
         });
         let half_minute = self.half_minute.iter().map(|(_, tallies)| *tallies);
+        let errors = Tallies { candidate: failed(candidate), stable: failed(stable) };
         Some(Readings {
-            errors: Tallies { candidate: failed(candidate), stable: failed(stable) },
+            errors,
+            exposures: exposures(errors, strata, tenants),
             latencies: slow.collect(),
             half_minute: vec![half_minute.fold(Tallies::default(), Tallies::plus)],
             exchanges: *exchanges,
@@ -121,6 +135,15 @@ impl Watched {
         };
         let slow = gates.latencies.iter().map(|gate| of_gate(gate.quantile));
         (dispersion(minutes.clone().map(|minute| minute.errors)), slow.collect())
+    }
+
+    /// What each part of the tenants did in the last day, whoever served it; empty where nothing is known of tenants.
+    pub(super) fn tenants(&self) -> Vec<Tally> {
+        let Some((now, (_, then))) = self.before.as_ref().zip(self.hours.front()) else {
+            return Vec::new();
+        };
+        let since = strata_since(&now.strata, then);
+        since.iter().map(|[stable, candidate]| stable.plus(*candidate)).collect()
     }
 
     /// Forgets the failures that a new step is not to answer for.
@@ -172,6 +195,18 @@ impl Watched {
         }
     }
 
+    fn note_hour(&mut self, strata: &[[Tally; 2]], now_unix_ms: i64) {
+        let begun_unix_ms = now_unix_ms.div_euclid(HOUR_MS) * HOUR_MS;
+        if strata.is_empty() || self.hours.back().is_some_and(|(begun, _)| *begun == begun_unix_ms)
+        {
+            return;
+        }
+        self.hours.push_back((begun_unix_ms, strata.to_vec()));
+        if self.hours.len() > HOURS {
+            self.hours.pop_front();
+        }
+    }
+
     fn note_half_minute(&mut self, errors: Tallies, now_unix_ms: i64) {
         let window = i64::try_from(burn::WINDOW.as_millis()).unwrap_or(i64::MAX);
         self.half_minute.push_back((now_unix_ms, errors));
@@ -184,6 +219,31 @@ impl Watched {
 /// What was counted since. Where less is counted than before, the counters began anew.
 fn since(now: &ArmCounts, before: &ArmCounts) -> ArmCounts {
     if now.requests < before.requests { now.clone() } else { now.since(before) }
+}
+
+fn strata_since(now: &[[Tally; 2]], before: &[[Tally; 2]]) -> Vec<[Tally; 2]> {
+    let nothing = [Tally::default(); 2];
+    let before = before.iter().chain(std::iter::repeat(&nothing));
+    let since = |now: Tally, before: Tally| {
+        Tally::new(now.bad.saturating_sub(before.bad), now.total.saturating_sub(before.total))
+    };
+    now.iter().zip(before).map(|([s, c], [s0, c0])| [since(*s, *s0), since(*c, *c0)]).collect()
+}
+
+/// What the arms were exposed to: each tenant's requests by what it did the day before. Requests of nobody in particular
+/// are expected to be like everybody's.
+fn exposures(errors: Tallies, strata: &[[Tally; 2]], tenants: &[Tally]) -> Option<Exposures> {
+    let everybody = tenants.iter().copied().fold(Tally::default(), Tally::plus);
+    if strata.is_empty() || everybody.bad == 0 {
+        return None;
+    }
+    let of = |arm: usize, all: Tally| {
+        let requests = strata.iter().map(|pair| pair.get(arm).map_or(0, |one| one.total));
+        let known: u64 = requests.clone().sum();
+        let nobodys = (all.total.saturating_sub(known), Tally::default());
+        standardised(requests.zip(tenants.iter().copied()).chain([nobodys]), everybody)
+    };
+    Some(Exposures { stable: of(0, errors.stable), candidate: of(1, errors.candidate) })
 }
 
 /// An arm's failed requests, out of those that did not end by the client's going away.
@@ -249,9 +309,9 @@ mod tests {
                 counts[arm].latency = self.latency[arm].counts();
             }
             let [stable, candidate] = counts;
-            let counters = Counters { stable, candidate, exchanges: Tally::default() };
+            let counters = Counters { stable, candidate, ..Counters::default() };
             self.watched.look(counters, self.now_unix_ms);
-            self.watched.readings(&gates())
+            self.watched.readings(&gates(), &[])
         }
     }
 
@@ -282,6 +342,36 @@ mod tests {
             assert_eq!(burning(world.second([0, 0], [0, 0], 1).unwrap()), 7);
         }
         assert_eq!(burning(world.second([0, 0], [0, 0], 1).unwrap()), 0);
+    }
+
+    #[test]
+    fn tenants_are_expected_to_do_what_they_did_before() {
+        let strata = |stable: [(u64, u64); 2], candidate: (u64, u64)| {
+            let tally = |(bad, total)| Tally::new(bad, total);
+            vec![[tally(stable[0]), tally(candidate)], [tally(stable[1]), Tally::default()]]
+        };
+        let mut watched = Watched::default();
+        let mut look = |strata, now_unix_ms| {
+            let counters = Counters { strata, ..Counters::default() };
+            watched.look(counters, now_unix_ms);
+        };
+        look(strata([(0, 0), (0, 0)], (0, 0)), 0);
+        look(strata([(0, 0), (0, 0)], (0, 0)), 1_000);
+        // The first tenant fails a tenth, the second nothing; then the first one moves.
+        look(strata([(100, 1_000), (0, 9_000)], (0, 0)), 2_000);
+        let before = watched.tenants();
+        assert_eq!(before, [Tally::new(100, 1_000), Tally::new(0, 9_000)]);
+        watched.look(
+            Counters {
+                strata: strata([(100, 1_000), (0, 9_900)], (9, 100)),
+                ..Counters::default()
+            },
+            3_000,
+        );
+        let exposures = watched.readings(&gates(), &before).unwrap().exposures.unwrap();
+        // 100 requests at about a tenth are as much as 900 at next to nothing.
+        assert!((8.0..10.0).contains(&exposures.candidate), "{exposures:?}");
+        assert!((0.0..1.0).contains(&exposures.stable), "{exposures:?}");
     }
 
     #[test]

@@ -95,6 +95,7 @@ fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey, class: Option
         cohort: decision.cohort,
         family: decision.family,
         tenant: decision.tenant.as_ref(),
+        bucket: decision.tenant_bucket,
         key: SeriesKey { error: class, ..key },
         duration,
         overridden,

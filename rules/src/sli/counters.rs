@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{AliasCounters, Histogram, HistogramCounts, SeriesKey, SeriesTable};
+use super::{AliasCounters, Histogram, HistogramCounts, SeriesKey, SeriesTable, Strata};
 use crate::cohort::CohortId;
 use crate::exchange::Outcome;
 use crate::route::{Arm, FamilyId};
-use crate::{CohortName, TenantId};
+use crate::{Bucket, CohortName, TenantId};
 
 /// What went wrong with an exchange, from the client's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +54,8 @@ pub struct Observation<'o> {
     pub family: FamilyId,
     /// The tenant, where the configuration names it.
     pub tenant: Option<&'o TenantId>,
+    /// The tenant's bucket, where there is a tenant: tells tenants apart without a name.
+    pub bucket: Option<Bucket>,
     /// The metric's label set.
     pub key: SeriesKey,
     /// From the request's head to the end of the answer.
@@ -211,6 +213,8 @@ pub struct RouteCounters {
     /// One per alias, in the order of the route's families, with the alias's path.
     aliases: Box<[(Box<str>, Arc<AliasCounters>)]>,
     shadow: Arc<ShadowCounters>,
+    /// None before the first request of a tenant.
+    strata: Arc<OnceLock<Strata>>,
 }
 
 #[derive(Debug, Default)]
@@ -236,6 +240,7 @@ impl RouteCounters {
             cohorts: cohorts.iter().map(cohort).collect(),
             aliases: aliases.iter().map(|path| alias(path)).collect(),
             shadow: previous.map(|p| Arc::clone(&p.shadow)).unwrap_or_default(),
+            strata: previous.map(|p| Arc::clone(&p.strata)).unwrap_or_default(),
         }
     }
 
@@ -249,6 +254,7 @@ impl RouteCounters {
     pub fn record_fallback(&self, seen: &Observation<'_>, failed: ErrorClass, after: Duration) {
         if !seen.overridden {
             self.of(Arm::Candidate, seen.cohort).for_each(|arm| arm.record_fallback(failed, after));
+            self.record_stratum(seen, Arm::Candidate, Some(failed));
         }
         self.record_with(seen, seen.duration.saturating_sub(after));
     }
@@ -258,6 +264,22 @@ impl RouteCounters {
         let series = self.arm(seen.arm).series.get_or_init(Box::default);
         series.record(seen.key, seen.duration);
         self.record_alias(seen.family, seen.tenant, seen.now_unix);
+        if !seen.overridden {
+            self.record_stratum(seen, seen.arm, seen.key.error);
+        }
+    }
+
+    fn record_stratum(&self, seen: &Observation<'_>, arm: Arm, error: Option<ErrorClass>) {
+        if let Some(bucket) = seen.bucket {
+            let failed = error.is_some_and(|class| class != ErrorClass::ClientAbort);
+            self.strata.get_or_init(Strata::default).record(bucket, arm, failed);
+        }
+    }
+
+    /// What is counted of tenants without their names; none before the first request of one.
+    #[must_use]
+    pub fn strata(&self) -> Option<&Strata> {
+        self.strata.get()
     }
 
     /// An arm's SLIs: of all requests, and of a cohort's.
@@ -343,6 +365,7 @@ mod tests {
             cohort: Some(CohortId(1)),
             family: FamilyId(1),
             tenant: None,
+            bucket: None,
             key: SeriesKey::new(&Method::GET, status, error, Scheme::Http, Version::HTTP_11),
             duration: Duration::from_millis(10),
             overridden: false,
