@@ -41,9 +41,10 @@ fmt: ## Format every file
 generated: packages ## Write anew what is generated and checked in: turnout.schema.json, openapi.json
 	BLESS=1 $(CARGO) test --package turnout --test structure --locked --quiet generated
 
-bench: packages ## Benchmarks: what a decision costs, and swaps under load
+bench: packages ## Benchmarks: what a decision costs, swaps under load, thousands of simulated rollouts
 	$(CARGO) bench --package rules --bench decide --locked
-	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- load:: state::
+	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- load:: state:: rollouts::
+	TURNOUT_LONG=1 $(CARGO) test --release --package control --lib --locked -- rollout::simulate --nocapture
 
 bench-gate: packages ## What the byte gate costs: CPU per request, against the same build without it
 	$(CARGO) build --release --locked --features ungated

@@ -158,6 +158,8 @@ async fn failures_take_it_back_at_once() {
     assert!(why.starts_with("a gate fails: ") && why.contains("error_rate harm: "), "{why}");
     let metrics = world.turnout.metrics().await;
     assert_eq!(sample(&metrics, "turnout_rollbacks_total", &[r#"trigger="gate""#]), Some(1.0));
+    assert_eq!(sample(&metrics, "turnout_rollout_phase", &[r#"phase="aborted""#]), Some(1.0));
+    assert_eq!(sample(&metrics, "turnout_rollout_step", &[r#"route="sms""#]), Some(2.0));
 }
 
 #[tokio::test]
@@ -209,6 +211,9 @@ async fn without_requests_it_stays_where_it_is() {
     .await;
     assert!(waits.contains(&"min_requests sample: needs 20 more requests".to_owned()), "{waits:?}");
     assert_eq!(rollout(&world.turnout).await["step"], 1);
+    let metrics = world.turnout.metrics().await;
+    let waits = sample(&metrics, "turnout_gate_status", &[r#"gate="min_requests""#]);
+    assert_eq!(waits, Some(0.0), "hold");
 }
 
 #[tokio::test]

@@ -171,7 +171,8 @@ impl Collector for Present {
         let shifts: Vec<(&str, Shift)> =
             live.iter().map(|(name, live)| (name.as_str(), live.default.into())).collect();
         encode_shifts(&mut encoder, &shifts)?;
-        encode_overflows(&mut encoder, desk)
+        encode_overflows(&mut encoder, desk)?;
+        crate::rollout::metrics::encode(&mut encoder, desk)
     }
 }
 

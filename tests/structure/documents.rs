@@ -9,7 +9,7 @@ use rules::Revision;
 
 use crate::files::{files, read, root};
 
-const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/rollouts.md"];
 
 #[test]
 fn documents_name_only_what_can_be_made() {

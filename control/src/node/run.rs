@@ -168,6 +168,10 @@ async fn look_at_rollouts(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
             () = stopped(phase.clone()) => return,
             _ = ticks.tick() => {}
         }
+        // Before it serves, and once another process does, nothing moves by itself.
+        if *phase.borrow() != Phase::Serving {
+            continue;
+        }
         if let Err(error) = desk.look_at_rollouts().await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "rollouts stay where they are: the store does not serve");

@@ -5,7 +5,7 @@
 //! - [`record`]: where a rollout stands, as desired state; [`progress`]: what its step has seen so far;
 //! - [`readings`]: what is seen at one look; [`mod@step`]: what that comes to, pure;
 //! - `watch`: how counters become readings; [`engine`]: who looks, each second, and orders the next move;
-//! - [`mod@evidence`]: how findings are told; [`lint`]: what a plan may never see enough of;
+//! - [`mod@evidence`] and `metrics`: how findings are told; [`lint`]: what a plan may never see enough of;
 //! - [`simulate`]: a plan on virtual time.
 
 pub mod engine;
@@ -17,6 +17,7 @@ pub mod record;
 pub mod simulate;
 pub mod step;
 
+pub(crate) mod metrics;
 mod watch;
 
 pub use engine::{ENGINE, Engine};

@@ -369,9 +369,9 @@ mod tests {
             3_000,
         );
         let exposures = watched.readings(&gates(), &before).unwrap().exposures.unwrap();
-        // 100 requests at about a tenth are as much as 900 at next to nothing.
-        assert!((8.0..10.0).contains(&exposures.candidate), "{exposures:?}");
-        assert!((0.0..1.0).contains(&exposures.stable), "{exposures:?}");
+        // 100 requests, ten times as likely to fail as everybody's, against 900 that hardly ever do.
+        assert!((800.0..1_000.0).contains(&exposures.candidate), "{exposures:?}");
+        assert!((0.0..100.0).contains(&exposures.stable), "{exposures:?}");
     }
 
     #[test]

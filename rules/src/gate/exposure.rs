@@ -15,8 +15,8 @@ pub fn expected_ratio(before: Tally, everybody: f64) -> f64 {
     (float(before.bad) + PRIOR) / (float(before.total) + PRIOR / everybody)
 }
 
-/// An arm's exposure: each tenant's requests at its expected ratio. Where nothing was bad before, all tenants are alike,
-/// and it is the number of requests.
+/// An arm's exposure: its requests, each counted as many times as its tenant's are likelier to be bad than everybody's.
+/// Where nothing was bad before, all tenants are alike, and it is the number of requests.
 ///
 /// ```
 /// use rules::gate::{Tally, exposure::standardised};
@@ -29,7 +29,7 @@ pub fn standardised(tenants: impl IntoIterator<Item = (u64, Tally)>, everybody: 
     let ratio = everybody.ratio().filter(|ratio| *ratio > 0.0);
     let one = |(requests, before): (u64, Tally)| match ratio {
         None => float(requests),
-        Some(ratio) => float(requests) * expected_ratio(before, ratio),
+        Some(ratio) => float(requests) * expected_ratio(before, ratio) / ratio,
     };
     tenants.into_iter().map(one).sum()
 }

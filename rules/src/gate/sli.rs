@@ -75,11 +75,24 @@ impl SliTest {
         dispersion: f64,
         compared: bool,
     ) -> Vec<Finding> {
-        let limit = rules.limit.map(|limit| absolute(self.seen, limit, rules.smallest, dispersion));
+        let limit = rules.limit.map(|limit| limit * self.expected());
+        let limit = limit.map(|limit| absolute(self.seen, limit, rules.smallest, dispersion));
         let harm = compared.then(|| self.harm_finding(log_e_limit(slis, resets)));
         let not_worse = rules.ruled_out.filter(|_| compared);
         let not_worse = not_worse.map(|_| self.not_worse_finding(dispersion));
         [harm, limit, not_worse].into_iter().flatten().collect()
+    }
+
+    /// How many times as many bad requests are expected of the candidate's tenants as of everybody; never less than 1.
+    ///
+    /// Where whole tenants move, a limit is one for everybody's mix: a healthy candidate that has got the tenants whose
+    /// requests fail more often exceeds it by no fault of its own.
+    fn expected(&self) -> f64 {
+        let Exposures { candidate, stable } = self.exposures;
+        let requests = float(self.seen.candidate.total);
+        let all = requests + float(self.seen.stable.total);
+        let times = (candidate / requests) / ((candidate + stable) / all);
+        if times.is_finite() { times.max(1.0) } else { 1.0 }
     }
 
     fn harm_finding(&self, limit: f64) -> Finding {
@@ -181,6 +194,19 @@ mod tests {
         assert_eq!(gravest(&found), Verdict::Fail);
         assert_eq!(found[0].rule, Rule::Harm);
         assert!(found[0].figure > found[0].limit);
+    }
+
+    #[test]
+    fn a_limit_is_one_for_everybodys_mix() {
+        let mut test = SliTest::new(&RULES);
+        let mut weak = tick((90, 1_000), (50, 9_000));
+        let verdict = |test: &SliTest| test.findings(&RULES, (1, 4), 1.0, true)[1].verdict;
+        test.add(&weak);
+        assert_eq!(verdict(&test), Verdict::Fail);
+        weak.exposures.candidate *= 10.0;
+        let mut expected = SliTest::new(&RULES);
+        expected.add(&weak);
+        assert_eq!(verdict(&expected), Verdict::Pass);
     }
 
     #[test]
