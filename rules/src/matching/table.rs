@@ -21,8 +21,14 @@ pub struct RouteTable {
     tenant_headers: Names,
 }
 
-/// The paths of one host pattern, by falling priority. Nearly always one.
-type HostIndex = Vec<PathIndex>;
+/// What belongs to one host pattern.
+#[derive(Debug, Default)]
+struct HostIndex {
+    /// Its paths, by falling priority. Nearly always one.
+    paths: Vec<PathIndex>,
+    /// The same for all patterns that lead to the same routes.
+    likeness: usize,
+}
 
 /// Patterns on their way into the index, by rising priority.
 type Patterns<'r> = BTreeMap<i32, Vec<(&'r PathMatch, Entry)>>;
@@ -46,10 +52,16 @@ impl RouteTable {
                 }
             }
         }
-        let (mut exact, mut below, mut any) = (HashMap::new(), HashMap::new(), HostIndex::new());
+        let (mut exact, mut below, mut any) =
+            (HashMap::new(), HashMap::new(), HostIndex::default());
+        let mut alike: HashMap<Vec<(RouteId, FamilyId)>, usize> = HashMap::new();
         #[expect(clippy::iter_over_hash_type, reason = "goes into maps; no order is seen")]
         for (host, patterns) in hosts {
-            let index: HostIndex = patterns.into_values().rev().map(PathIndex::new).collect();
+            let entries = patterns.values().flatten().map(|(_, entry)| (entry.route, entry.family));
+            let next = alike.len();
+            let likeness = *alike.entry(entries.collect()).or_insert(next);
+            let paths = patterns.into_values().rev().map(PathIndex::new).collect();
+            let index = HostIndex { paths, likeness };
             match host {
                 Some(HostMatch::Exact(name)) => drop(exact.insert(name.clone(), index)),
                 Some(HostMatch::Below(name)) => drop(below.insert(name.clone(), index)),
@@ -89,7 +101,7 @@ impl RouteTable {
             self.route(entry.route).is_some_and(|route| route.conditions.hold(facts))
         };
         let first =
-            |index: &HostIndex| index.iter().find_map(|paths| paths.find(facts.path, holds));
+            |index: &HostIndex| index.paths.iter().find_map(|paths| paths.find(facts.path, holds));
         let exact = || host.and_then(|host| self.exact.get(host)).and_then(first);
         let below = || {
             if self.below.is_empty() || host?.starts_with('.') {
@@ -118,11 +130,11 @@ impl RouteTable {
         }
     }
 
-    /// The host patterns that a host belongs to, the most specific first.
-    fn patterns(&self, host: &str) -> impl Iterator<Item = *const HostIndex> {
+    /// What the host patterns lead to that a host belongs to, the most specific first.
+    fn patterns(&self, host: &str) -> impl Iterator<Item = usize> {
         let suffixes = std::iter::successors(parent(host), |name| parent(name));
         let below = suffixes.filter_map(|suffix| self.below.get(suffix));
-        self.exact.get(host).into_iter().chain(below).map(std::ptr::from_ref)
+        self.exact.get(host).into_iter().chain(below).map(|index| index.likeness)
     }
 }
 
