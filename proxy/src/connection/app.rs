@@ -13,7 +13,7 @@ use rules::SnapshotCell;
 use super::admission::{Admission, Turned};
 use super::http2::WatchedStream;
 use super::served::ServedNow;
-use super::tls::Tls;
+use super::tls::{Failure, Tls};
 use super::transport::Transport;
 use crate::gate::{self, GatedStream, ReturnSlot, Surroundings};
 
@@ -90,17 +90,22 @@ impl<A: HttpServerApp + Send + Sync + 'static> ConnectionApp<A> {
     async fn http2(&self, stream: Transport, shutdown: &ShutdownWatch) {
         let times = self.cell.load().limits.times;
         let watched = WatchedStream::new(stream, times.head, Arc::clone(&self.surroundings));
-        drop(self.served.current().process_new(Box::new(watched), shutdown).await);
+        match watched.begun().await {
+            Ok(begun) => drop(self.served.current().process_new(Box::new(begun), shutdown).await),
+            Err(Some(returned)) => gate::answer(returned).await,
+            Err(None) => {}
+        }
     }
 
     async fn encrypted(&self, entrance: &Entrance, stream: Stream, shutdown: &ShutdownWatch) {
         let within = self.cell.load().limits.times.handshake;
         match self.tls.accept(entrance.listener.address, stream, within).await {
-            Some(stream) if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) => {
+            Ok(stream) if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) => {
                 self.http2(Transport::new(stream), shutdown).await;
             }
-            Some(stream) => self.http1(Transport::new(stream), shutdown).await,
-            None => self.admission.count(Turned::Handshake),
+            Ok(stream) => self.http1(Transport::new(stream), shutdown).await,
+            Err(Failure::Handshake) => self.admission.count(Turned::Handshake),
+            Err(Failure::Left) => {}
         }
     }
 }

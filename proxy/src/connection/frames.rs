@@ -3,8 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-/// What a client sends before its first frame (RFC 9113, section 3.4).
-const PREFACE_BYTES: usize = 24;
 const HEADER_BYTES: usize = 9;
 /// So many frames that ask for nothing may come at once, and so many more each second.
 const ALLOWANCE: u32 = 1_000;
@@ -19,7 +17,7 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 
-/// Watches what one client sends.
+/// Watches what one client sends after its preface.
 ///
 /// The frames themselves are judged by who reads them; here is counted what each of them alone is allowed to do: a ping, a
 /// setting, a priority, a window, a stream taken back, an empty piece of a body. Any of them without end is a way to keep a
@@ -37,7 +35,6 @@ pub(super) struct Frames {
 
 #[derive(Debug)]
 enum Place {
-    Preface(usize),
     Header { bytes: [u8; HEADER_BYTES], count: usize },
     Payload { left: u32, kind: u8, idle: bool },
 }
@@ -57,7 +54,7 @@ pub(super) struct Flood {
 impl Frames {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            place: Place::Preface(0),
+            place: Place::next_frame(),
             in_headers: false,
             left: ALLOWANCE,
             refilled: now,
@@ -65,10 +62,9 @@ impl Frames {
         }
     }
 
-    /// Whether the client has begun something that it should end soon: the preface, a head, or the header of a frame.
+    /// Whether the client has begun something that it should end soon: a head, or the header of a frame.
     pub(super) fn is_in_head(&self) -> bool {
         match &self.place {
-            Place::Preface(_) => true,
             Place::Header { count, .. } => *count > 0 || self.in_headers,
             Place::Payload { kind, .. } => *kind != DATA,
         }
@@ -100,14 +96,6 @@ impl Frames {
     /// Takes some of the bytes; tells how many, and whether a frame ended that asks for nothing.
     fn step(&mut self, bytes: &[u8]) -> (usize, bool) {
         match &mut self.place {
-            Place::Preface(seen) => {
-                let taken = bytes.len().min(PREFACE_BYTES - *seen);
-                *seen += taken;
-                if *seen == PREFACE_BYTES {
-                    self.place = Place::next_frame();
-                }
-                (taken, false)
-            }
             Place::Header { bytes: header, count } => {
                 let taken = bytes.len().min(HEADER_BYTES - *count);
                 for (place, byte) in header.iter_mut().skip(*count).zip(bytes) {
@@ -179,8 +167,6 @@ impl Frames {
 mod tests {
     use super::*;
 
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
         let mut frame = length.get(1..).unwrap().to_vec();
@@ -190,9 +176,7 @@ mod tests {
     }
 
     fn begun(now: Instant) -> Frames {
-        let mut frames = Frames::new(now);
-        assert!(frames.is_in_head());
-        frames.read(PREFACE, now).unwrap();
+        let frames = Frames::new(now);
         assert!(!frames.is_in_head() && frames.is_between());
         frames
     }

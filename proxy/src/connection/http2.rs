@@ -1,4 +1,5 @@
-//! How does a client that only keeps HTTP/2 busy come to its end? By the watch over its frames, and with a GOAWAY.
+//! How is HTTP/2 begun, and how does a client that only keeps it busy come to its end? By the watch over its frames, and
+//! with a GOAWAY.
 
 use std::future::Future;
 use std::io;
@@ -8,13 +9,17 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use pingora::protocols::{ALPN, Shutdown};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use pingora::protocols::{ALPN, Shutdown, Stream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, timeout};
 
 use super::frames::Frames;
 use super::transport::{Transport, is_a_transport};
-use crate::gate::{Refusal, Surroundings};
+use crate::gate::{Refusal, Refused, Returned, Surroundings};
+
+/// What a client sends before its first frame. (RFC 9113, section 3.4)
+const PREFACE_BYTES: usize = 24;
+const PREFACE: &[u8; PREFACE_BYTES] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A piece of a body that belongs to no stream: whoever reads it says GOAWAY and ends the connection (RFC 9113,
 /// section 6.1). It is handed over where the client's own next frame would stand.
@@ -35,6 +40,8 @@ pub(super) struct WatchedStream {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// So much of the preface, which has been read, has been handed over.
+    Begun(usize),
     /// What the client sends is handed over.
     Open,
     /// So much of [`OUT_OF_PLACE`] has been handed over instead.
@@ -47,7 +54,24 @@ impl WatchedStream {
 
     pub(super) fn new(inner: Transport, head: Duration, surroundings: Arc<Surroundings>) -> Self {
         let frames = Frames::new(Instant::now());
-        Self { inner, frames, surroundings, head, deadline: None, state: State::Open }
+        Self { inner, frames, surroundings, head, deadline: None, state: State::Begun(0) }
+    }
+
+    /// Waits for what every client says first: who reads frames would call it an error when somebody only looks whether
+    /// anybody listens.
+    ///
+    /// # Errors
+    /// Where something else comes, which is to be answered, or nothing.
+    pub(super) async fn begun(mut self) -> Result<Self, Option<Returned>> {
+        let refusal = match timeout(self.head, read_preface(self.inner.stream_mut())).await {
+            Ok(Ok(true)) => return Ok(self),
+            Ok(Ok(false)) => Refusal::Version,
+            Ok(Err(_gone)) => return Err(None),
+            Err(_late) => Refusal::HeadTimeout,
+        };
+        self.surroundings.count(refusal);
+        let refused = Refused { refusal, midway: false, for_head: false };
+        Err(Some(Returned { stream: self.inner.into_stream(), refused }))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "other transports may be gone")]
@@ -90,6 +114,13 @@ impl WatchedStream {
         Poll::Ready(Ok(()))
     }
 
+    fn poll_begun(&mut self, given: usize, buf: &mut ReadBuf<'_>) {
+        let rest = PREFACE.get(given..).unwrap_or_default();
+        let count = rest.len().min(buf.remaining());
+        buf.put_slice(rest.get(..count).unwrap_or_default());
+        self.state = if count == rest.len() { State::Open } else { State::Begun(given + count) };
+    }
+
     fn poll_ending(&mut self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let State::Ending(given) = &mut self.state else { return Poll::Pending };
         let rest = OUT_OF_PLACE.get(*given..).unwrap_or_default();
@@ -106,6 +137,23 @@ impl WatchedStream {
     }
 }
 
+/// Whether a client begins as it should. Reads no further than to the first byte that is another.
+async fn read_preface(stream: &mut Stream) -> io::Result<bool> {
+    let (mut preface, mut count) = ([0; PREFACE_BYTES], 0);
+    while count < PREFACE_BYTES {
+        let room = preface.get_mut(count..).unwrap_or_default();
+        let more = stream.read(room).await?;
+        if more == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        count += more;
+        if preface.get(..count) != PREFACE.get(..count) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 impl AsyncRead for WatchedStream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -114,6 +162,10 @@ impl AsyncRead for WatchedStream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match this.state {
+            State::Begun(given) => {
+                this.poll_begun(given, buf);
+                Poll::Ready(Ok(()))
+            }
             State::Open => this.poll_open(cx, buf),
             State::Ending(_) => this.poll_ending(buf),
         }

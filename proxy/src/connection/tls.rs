@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::listeners::tls::Acceptor;
-use pingora::protocols::Stream;
 use pingora::protocols::l4::stream::Stream as Socket;
+use pingora::protocols::{Peek, Stream};
 use rules::SnapshotCell;
 use rules::tls::{Certificate, ListenerTls};
 use rustls::crypto::{CryptoProvider, ring};
@@ -26,6 +26,14 @@ pub(super) struct Tls {
     made: ArcSwap<Made>,
 }
 
+/// Why TLS came to nothing.
+pub(super) enum Failure {
+    /// Who connected left without a word, as those do who only look whether somebody listens.
+    Left,
+    /// It was not TLS, not meant for us, or took too long.
+    Handshake,
+}
+
 /// What was made of the snapshot's certificates, for as long as they stay.
 struct Made {
     of: Arc<[ListenerTls]>,
@@ -39,26 +47,31 @@ impl Tls {
         Self { cell, made: ArcSwap::from_pointee(Made { of, acceptors }) }
     }
 
-    /// Shakes hands on a listener; nothing where that fails or takes too long.
+    /// Shakes hands on a listener.
+    ///
+    /// # Errors
+    /// Where that fails or takes too long.
     pub(super) async fn accept(
         &self,
         listener: SocketAddr,
         stream: Stream,
         within: Duration,
-    ) -> Option<Stream> {
-        let acceptor = self.acceptor(listener)?;
-        let socket = stream.into_any().downcast::<Socket>().ok()?;
-        match timeout(within, acceptor.tls_handshake(*socket)).await {
-            Ok(Ok(stream)) => Some(Box::new(stream)),
-            Ok(Err(error)) => {
+    ) -> Result<Stream, Failure> {
+        let acceptor = self.acceptor(listener).ok_or(Failure::Handshake)?;
+        let socket = stream.into_any().downcast::<Socket>();
+        let mut socket = socket.map_err(|_not_a_socket| Failure::Handshake)?;
+        let handshake = async {
+            socket.try_peek(&mut [0; 1]).await.map_err(|_gone| Failure::Left)?;
+            acceptor.tls_handshake(*socket).await.map_err(|error| {
                 tracing::debug!(error = %error.etype().as_str(), "a TLS handshake failed");
-                None
-            }
-            Err(_) => {
-                tracing::debug!("a TLS handshake took too long");
-                None
-            }
-        }
+                Failure::Handshake
+            })
+        };
+        let shaken = timeout(within, handshake).await.map_err(|_late| {
+            tracing::debug!("a TLS handshake took too long");
+            Failure::Handshake
+        })?;
+        shaken.map(|stream| Box::new(stream) as Stream)
     }
 
     fn acceptor(&self, listener: SocketAddr) -> Option<Arc<Acceptor>> {

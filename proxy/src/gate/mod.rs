@@ -47,7 +47,7 @@ pub(crate) use decoded::judge as judge_decoded;
 pub(crate) use policy::Policies;
 pub use policy::Policy;
 pub use refusal::Refusal;
-pub(crate) use stream::{GatedStream, ReturnSlot, Surroundings};
+pub(crate) use stream::{GatedStream, ReturnSlot, Returned, Surroundings};
 
 #[cfg(test)]
 mod tests;
