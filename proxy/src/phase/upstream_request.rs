@@ -19,10 +19,11 @@ use crate::shadow::{Original, ShadowSender, Whose};
 /// Turns the client's head into what the serving arm expects.
 pub(crate) fn head(
     shadow: &ShadowSender,
-    session: &Session,
+    session: &mut Session,
     request: &mut RequestHeader,
     exchange: &mut Exchange,
 ) -> Result<()> {
+    let is_whole = session.as_downstream_mut().is_body_empty();
     if let Some(attempt) = &mut exchange.tried {
         attempt.connected();
     }
@@ -45,6 +46,11 @@ pub(crate) fn head(
             capture(shadow, client, request, &route, exchange);
         }
         None => {}
+    }
+    // To a service that speaks HTTP/2, Pingora shows no body at all where there is none.
+    let over_http2 = exchange.serving_upstream().is_some_and(|upstream| upstream.http2);
+    if let Some(capture) = exchange.capture.as_mut().filter(|_| is_whole && over_http2) {
+        capture.request_end();
     }
     Ok(())
 }
