@@ -48,7 +48,7 @@ impl ProxyHttp for Handler {
         session: &mut Session,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        intake::bound(session, &exchange.snapshot.limits.times);
+        intake::bound(session, &exchange.snapshot.limits);
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl ProxyHttp for Handler {
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        intake::watch_body(self, session, exchange)?;
+        intake::watch_body(session, exchange)?;
         upstream_request::body(body.as_ref(), end_of_stream, exchange)
     }
 
@@ -149,7 +149,7 @@ impl ProxyHttp for Handler {
         error: &Error,
         exchange: &mut Exchange,
     ) -> FailToProxy {
-        failure::answer(session, exchange, error).await
+        failure::answer(&self.counters, session, exchange, error).await
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {

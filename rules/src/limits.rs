@@ -94,6 +94,27 @@ impl BodyRate {
         let expected = u128::from(self.bytes_per_second) * elapsed.as_millis() / 1_000;
         elapsed > self.after && u128::from(bytes) < expected
     }
+
+    /// How much longer nothing more may come of a body of which `bytes` came within `elapsed`; nothing where it is too
+    /// slow already.
+    ///
+    /// ```
+    /// use rules::limits::BodyRate;
+    /// use std::time::Duration;
+    /// let (rate, second) = (BodyRate::default(), Duration::from_secs(1));
+    /// assert_eq!(rate.patience(0, second), Some(19 * second));
+    /// assert_eq!(rate.patience(240 * 30, second), Some(29 * second));
+    /// assert_eq!(rate.patience(240, 21 * second), None);
+    /// ```
+    #[must_use]
+    pub fn patience(self, bytes: u64, elapsed: Duration) -> Option<Duration> {
+        if self.is_too_slow(bytes, elapsed) {
+            return None;
+        }
+        let enough_for = bytes.saturating_mul(1_000).checked_div(self.bytes_per_second.into());
+        let until = enough_for.map_or(Duration::MAX, Duration::from_millis).max(self.after);
+        Some(until.saturating_sub(elapsed))
+    }
 }
 
 impl Default for BodyRate {

@@ -9,6 +9,8 @@ use rules::upstream::Refused;
 
 use crate::cause::class_of;
 use crate::exchange::Exchange;
+use crate::gate::Refusal;
+use crate::metrics::ProxyCounters;
 use crate::problem::{self, Problem};
 
 /// No connection came about: another target of the same arm is tried once, then stable where the route says so.
@@ -86,6 +88,7 @@ fn may_fall_back(exchange: &Exchange) -> bool {
 
 /// The last word on a request that failed: a problem, unless the answer has begun or nobody is there.
 pub(crate) async fn answer(
+    counters: &ProxyCounters,
     session: &mut Session,
     exchange: &mut Exchange,
     error: &Error,
@@ -97,6 +100,10 @@ pub(crate) async fn answer(
         _ => None,
     };
     let problem = match (error.esource(), explicit) {
+        (ErrorSource::Downstream, _) if is_slow(error.etype()) && !exchange.upgraded => {
+            counters.count_refused(Refusal::SlowBody);
+            Some(Problem::refused(Refusal::SlowBody))
+        }
         (ErrorSource::Downstream, Some(status)) => Some(Problem::bad_request(status)),
         (ErrorSource::Downstream, None) if is_malformed(error.etype()) => {
             Some(Problem::bad_request(StatusCode::BAD_REQUEST.as_u16()))
@@ -122,6 +129,11 @@ fn has_begun(session: &Session) -> bool {
     session.response_written().is_some_and(|head| {
         !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS
     })
+}
+
+/// Whether the rest of a body did not come in time.
+fn is_slow(kind: &ErrorType) -> bool {
+    matches!(kind, ErrorType::HTTPStatus(408) | ErrorType::ReadTimedout)
 }
 
 fn is_malformed(kind: &ErrorType) -> bool {

@@ -8,7 +8,7 @@ use pingora::http::RequestHeader;
 use pingora::prelude::{Error, ErrorType};
 use pingora::proxy::Session;
 use rules::decide::{Redirection, Refusal};
-use rules::limits::ClientTimes;
+use rules::limits::ClientLimits;
 use rules::lookalike::Names;
 use rules::normal::normal;
 use rules::overload::Shed;
@@ -17,21 +17,24 @@ use rules::{Facts, Route, Verdict};
 
 use crate::clock::now_unix;
 use crate::exchange::{Exchange, Known, Subject};
-use crate::gate::{self, Refusal as Refused};
+use crate::gate;
 use crate::handler::Handler;
 use crate::problem::{self, Problem};
 use crate::{connection, forwarding, hops, identity, trace};
 
 /// How long what is left of a body may take to come in once it has been answered.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// A time-out of nothing is none to Pingora.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Bounds what the client may take, for every request of a connection: Pingora drops the time-outs after the first.
-pub(crate) fn bound(session: &mut Session, times: &ClientTimes) {
+pub(crate) fn bound(session: &mut Session, limits: &ClientLimits) {
+    let times = &limits.times;
     // What the client's version and Connection ask for stays: an HTTP/1.0 client waits for the end of the connection.
     if session.as_downstream().as_http1().is_some_and(|session| session.will_keepalive()) {
         session.set_keepalive(Some(times.idle.as_secs().max(1)));
     }
-    session.set_read_timeout(Some(times.read));
+    session.set_read_timeout(Some(limits.body.after.clamp(SHORTEST, times.read)));
     session.set_write_timeout(Some(times.write));
     session.set_total_drain_timeout(Some(DRAIN_WITHIN));
     session.as_downstream_mut().set_pipelining_enabled(true);
@@ -178,19 +181,19 @@ fn judge_http2(handler: &Handler, session: &mut Session) -> Result<(), Problem> 
 }
 
 /// Ends a request whose body comes so slowly that it only holds a connection to the service.
-pub(crate) fn watch_body(
-    handler: &Handler,
-    session: &Session,
-    exchange: &Exchange,
-) -> pingora::Result<()> {
-    let rate = exchange.snapshot.limits.body;
-    let came = u64::try_from(session.body_bytes_read()).unwrap_or(u64::MAX);
-    if exchange.upgraded || !rate.is_too_slow(came, exchange.started.elapsed()) {
+pub(crate) fn watch_body(session: &mut Session, exchange: &Exchange) -> pingora::Result<()> {
+    if exchange.upgraded {
         return Ok(());
     }
-    handler.counters.count_refused(Refused::SlowBody);
-    let error = Error::explain(ErrorType::HTTPStatus(408), "the body comes too slowly");
-    Err(error.into_down())
+    let limits = &exchange.snapshot.limits;
+    let came = u64::try_from(session.body_bytes_read()).unwrap_or(u64::MAX);
+    let Some(patience) = limits.body.patience(came, exchange.started.elapsed()) else {
+        let error = Error::explain(ErrorType::HTTPStatus(408), "the body comes too slowly");
+        return Err(error.into_down());
+    };
+    // Who sends nothing more is not seen here again.
+    session.set_read_timeout(Some(patience.clamp(SHORTEST, limits.times.read)));
+    Ok(())
 }
 
 /// The path of a request in normal form. A target in absolute form counts by its path: its authority is the Host, which

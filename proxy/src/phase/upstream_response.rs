@@ -20,7 +20,7 @@ const MOST_INTERIM: u8 = 8;
 
 /// The head as the arm sent it: decides whether stable steps in, and shows it to the shadow.
 pub(crate) fn head(
-    session: &Session,
+    session: &mut Session,
     response: &ResponseHeader,
     exchange: &mut Exchange,
 ) -> Result<()> {
@@ -52,6 +52,10 @@ pub(crate) fn head(
         return Err(error);
     }
     exchange.upgraded = response.status == StatusCode::SWITCHING_PROTOCOLS;
+    if exchange.upgraded {
+        // From here on both sides may be silent, as long as a connection may.
+        session.set_read_timeout(Some(exchange.snapshot.limits.times.idle));
+    }
     if let Some(capture) = &mut exchange.capture {
         capture.response_head(response.status, &response.headers);
     }
