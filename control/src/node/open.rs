@@ -118,6 +118,9 @@ impl Node {
             Some(stored) => restore(&*store, &file, &stored, written, now)?,
         };
         tracing::info!(revision = present.revision().0, "the state is there");
+        for warning in &present.compiled.warnings {
+            tracing::warn!(%warning, "the configuration in force has a warning");
+        }
         // The same text may say something else now, by a variable; one that was passed over stays so.
         let passed_over = present.desired.passed_over.clone();
         let news = content.as_ref().ok() != passed_over.as_ref();
