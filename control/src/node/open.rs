@@ -12,6 +12,7 @@ use crate::desired::{Desired, keys};
 use crate::desk::Desk;
 use crate::file::{ConfigFile, Content};
 use crate::ledger::{Ledger, Present, compiled, read_stored};
+use crate::referred::Seen;
 use crate::store::{CommitError, Entry, Sqlite, Store, StoreError, Stored};
 
 /// Who the file's own commands are by.
@@ -32,8 +33,8 @@ pub struct Node {
     /// Where the state is.
     pub(super) store: PathBuf,
     pub(super) desk: Arc<Desk>,
-    /// What the file held when the node began.
-    pub(super) content: Content,
+    /// What the file, and those that it refers to, held when the node began.
+    pub(super) seen: Seen,
 }
 
 /// Why a node does not start.
@@ -128,7 +129,8 @@ impl Node {
         if written.is_some() && news {
             desk.reload(content.clone(), "start");
         }
-        Ok(Self { store: path, desk: Arc::new(desk), content })
+        let seen = Seen::now(content, &desk.ledger().present().desired.configuration.document);
+        Ok(Self { store: path, desk: Arc::new(desk), seen })
     }
 
     /// Where the proxy finds the snapshot to serve by.

@@ -17,7 +17,7 @@ use super::serve::{Bounds, serve};
 use crate::api::{self, Site};
 use crate::desk::Desk;
 use crate::events::Event;
-use crate::file::{Changes, Content};
+use crate::file::Changes;
 use crate::meters;
 use crate::phase::{Phase, over, stopped};
 use crate::referred::Seen;
@@ -85,7 +85,7 @@ impl Node {
     /// Serves until the phase is [`Phase::Stopped`], or nobody can say any more.
     pub async fn serve(self, listeners: Listeners, links: Links) {
         let Links { reports, phase, metrics, reload } = links;
-        let Self { desk, content, .. } = self;
+        let Self { desk, seen, .. } = self;
         let site = Arc::new(Site::new(
             Arc::clone(&desk),
             phase.clone(),
@@ -99,7 +99,7 @@ impl Node {
         servers.spawn(serve(listeners.control, control, phase.clone(), to_control, meters()));
         servers.spawn(serve(listeners.status, status, phase.clone(), to_status, meters()));
         let mut chores = JoinSet::new();
-        chores.spawn(watch_file(Arc::clone(&desk), content, reload, phase.clone()));
+        chores.spawn(watch_file(Arc::clone(&desk), seen, reload, phase.clone()));
         chores.spawn(take_reports(Arc::clone(&desk), reports, phase.clone()));
         chores.spawn(look(Arc::clone(&desk), phase.clone()));
         chores.spawn(look_at_rollouts(Arc::clone(&desk), phase.clone()));
@@ -209,19 +209,18 @@ async fn try_to_store(desk: &Arc<Desk>) {
 /// Takes the file when it or what it refers to has changed, and at once when asked to.
 async fn watch_file(
     desk: Arc<Desk>,
-    known: Content,
+    first: Seen,
     mut asked: mpsc::Receiver<()>,
     phase: watch::Receiver<Phase>,
 ) {
-    let look = |content: Option<Content>| {
-        let seen = move |desk: &Desk| {
-            let content = content.unwrap_or_else(|| desk.ledger().file().content());
+    let look = || {
+        desk.blocking(|desk: &Desk| {
+            let content = desk.ledger().file().content();
             Seen::now(content, &desk.ledger().present().desired.configuration.document)
-        };
-        desk.blocking(seen)
+        })
     };
-    let Ok(first) = look(Some(known.clone())).await else { return };
-    let (started, mut changes, mut known) = (Instant::now(), Changes::since(first), known);
+    let mut known = first.content.clone();
+    let (started, mut changes) = (Instant::now(), Changes::since(first));
     let (mut can_ask, mut patience) = (true, RELOAD_AGAIN);
     loop {
         let asked = tokio::select! {
@@ -232,7 +231,7 @@ async fn watch_file(
                 can_ask
             }
         };
-        let Ok(seen) = look(None).await else { continue };
+        let Ok(seen) = look().await else { continue };
         let news = if asked {
             changes = Changes::since(seen.clone());
             Some(seen)
