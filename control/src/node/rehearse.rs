@@ -13,6 +13,7 @@ use crate::desired::{Desired, keys};
 use crate::desk::Desk;
 use crate::file::{ConfigFile, Content};
 use crate::ledger::{Ledger, Present, compiled, read_stored};
+use crate::referred::Seen;
 use crate::store::{Sqlite, Store, Stored};
 
 /// What a node would begin with, if the state were its own.
@@ -68,7 +69,8 @@ impl Node {
             News::Nothing => (content, Arc::clone(&present.compiled.settings)),
         };
         let ledger = Ledger::new(Box::new(store), file, present).starting_with(settings);
-        Ok(Self { store: path, desk: Arc::new(Desk::new(ledger, Timestamp::now())), content })
+        let seen = Seen::now(content, &ledger.present().desired.configuration.document);
+        Ok(Self { store: path, desk: Arc::new(Desk::new(ledger, Timestamp::now())), seen })
     }
 }
 

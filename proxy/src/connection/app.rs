@@ -92,7 +92,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> ConnectionApp<A> {
         let watched = WatchedStream::new(stream, times.head, Arc::clone(&self.surroundings));
         match watched.begun().await {
             Ok(begun) => drop(self.served.current().process_new(Box::new(begun), shutdown).await),
-            Err(Some(returned)) => gate::answer(returned).await,
+            Err(Some(returned)) => gate::answer(returned, &self.surroundings).await,
             Err(None) => {}
         }
     }

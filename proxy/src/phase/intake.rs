@@ -17,7 +17,7 @@ use rules::{Facts, Route, Verdict};
 
 use crate::clock::now_unix;
 use crate::exchange::{Exchange, Known, Subject};
-use crate::gate;
+use crate::gate::{self, Refusal as Refused};
 use crate::handler::Handler;
 use crate::problem::{self, Problem};
 use crate::{connection, forwarding, hops, identity, trace};
