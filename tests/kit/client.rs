@@ -4,13 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -61,6 +62,14 @@ impl Ask {
         self
     }
 
+    /// The request itself; `whom` is the scheme and the authority, or nothing for a target without them.
+    pub(crate) fn of(self, whom: &str) -> Result<Request<Full<Bytes>>, String> {
+        let request = Request::builder().method(&*self.method).uri(format!("{whom}{}", self.path));
+        let mut request = request.body(Full::new(self.body)).map_err(|error| error.to_string())?;
+        *request.headers_mut() = self.headers;
+        Ok(request)
+    }
+
     pub(crate) fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }
@@ -72,9 +81,19 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Fields that came after the body.
+    pub(crate) trailers: HeaderMap,
 }
 
 impl Answer {
+    /// Reads an answer to its end.
+    pub(crate) async fn read(answer: Response<Incoming>) -> Result<Self, String> {
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|error| format!("{error:?}"))?;
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        Ok(Self { status: head.status, headers: head.headers, body: body.to_bytes(), trailers })
+    }
+
     /// The one value of a header; none where it is missing.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
@@ -138,17 +157,10 @@ impl Client {
 
     /// Sends a request and waits for the whole answer.
     pub(crate) async fn send(&self, to: SocketAddr, ask: Ask) -> Result<Answer, String> {
-        let mut request = Request::builder()
-            .method(&*ask.method)
-            .uri(format!("http://{to}{}", ask.path))
-            .body(Full::new(ask.body))
-            .map_err(|error| error.to_string())?;
-        *request.headers_mut() = ask.headers;
+        let request = ask.of(&format!("http://{to}"))?;
         let exchange = async {
             let answer = self.pool.request(request).await.map_err(|error| format!("{error:?}"))?;
-            let (head, body) = answer.into_parts();
-            let body = body.collect().await.map_err(|error| format!("{error:?}"))?.to_bytes();
-            Ok(Answer { status: head.status, headers: head.headers, body })
+            Answer::read(answer).await
         };
         match tokio::time::timeout(ANSWER_WITHIN, exchange).await {
             Ok(answer) => answer,
@@ -157,9 +169,14 @@ impl Client {
     }
 }
 
+/// What bytes can be written to and read from.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
+
 /// A connection on which a test writes and reads bytes itself.
 pub(crate) struct RawConnection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     /// Read, but not yet asked for.
     ahead: Vec<u8>,
 }
@@ -169,12 +186,25 @@ impl RawConnection {
         Self::of(TcpStream::connect(to).await.unwrap())
     }
 
-    pub(crate) fn of(stream: TcpStream) -> Self {
-        Self { stream, ahead: Vec::new() }
+    /// One that comes from another address of this machine.
+    pub(crate) async fn from_address(local: [u8; 4], to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((IpAddr::from(local), 0).into()).unwrap();
+        Self::of(socket.connect(to).await.unwrap())
+    }
+
+    pub(crate) fn of(stream: impl Stream) -> Self {
+        Self { stream: Box::new(stream), ahead: Vec::new() }
     }
 
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).await.unwrap();
+        self.try_write(bytes).await.unwrap();
+    }
+
+    /// Writes to somebody who may have closed by then.
+    pub(crate) async fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.stream.write_all(bytes.as_ref()).await?;
+        self.stream.flush().await
     }
 
     /// Everything until the other side closes.
@@ -196,6 +226,34 @@ impl RawConnection {
             assert!(more, "closed before {end:?}: {so_far}");
             assert!(Instant::now() < deadline, "no {end:?} but: {so_far}");
         }
+    }
+
+    /// The status of the next answer, which is read whole; none where the other side closes instead.
+    pub(crate) async fn status(&mut self) -> Option<u16> {
+        while self.ahead.is_empty() {
+            if !self.read_more().await {
+                return None;
+            }
+        }
+        let (head, _body) = self.read_answer().await;
+        head.split(' ').nth(1)?.parse().ok()
+    }
+
+    /// Sends a piece after each pause until an answer comes; gives what comes until the other side closes.
+    pub(crate) async fn ended_while_sending(&mut self, piece: &str, pause: Duration) -> String {
+        while tokio::time::timeout(pause, self.read_more()).await.is_err() {
+            if self.try_write(piece).await.is_err() {
+                break;
+            }
+        }
+        self.read_until_closed().await;
+        String::from_utf8_lossy(&self.ahead).into_owned()
+    }
+
+    /// Reads until the other side closes, in whatever way; gives how much came.
+    pub(crate) async fn read_until_closed(&mut self) -> usize {
+        while self.read_more().await {}
+        self.ahead.len()
     }
 
     /// The next answer, which must say how long it is: head and body.

@@ -25,6 +25,9 @@ pub(crate) struct Setup {
     addresses: Addresses,
     /// Listeners besides the one that all tests have, with what the file says of them.
     listeners: Vec<(SocketAddr, String)>,
+    /// The one for HTTP/2 without TLS, and the one for TLS, if there are any.
+    h2c: Option<SocketAddr>,
+    tls: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,7 +54,21 @@ impl Setup {
             env: Vec::new(),
             addresses: Addresses::free(),
             listeners: Vec::new(),
+            h2c: None,
+            tls: None,
         }
+    }
+
+    /// One more listener, for HTTP/2 without TLS.
+    pub(crate) fn with_h2c(self) -> Self {
+        let (setup, address) = self.listening("h2c: true");
+        Self { h2c: Some(address), ..setup }
+    }
+
+    /// One more listener, for TLS as the file writes it.
+    pub(crate) fn with_tls(self, yaml: &str) -> Self {
+        let (setup, address) = self.listening(&format!("tls: {yaml}"));
+        Self { tls: Some(address), ..setup }
     }
 
     /// One more listener, as the file writes what it is like; and its address.
@@ -211,6 +228,23 @@ impl Turnout {
 
     pub(crate) fn status(&self) -> SocketAddr {
         self.setup.addresses.status
+    }
+
+    /// Where it speaks TLS, if it was told to.
+    pub(crate) fn tls(&self) -> SocketAddr {
+        self.setup.tls.unwrap()
+    }
+
+    /// Where it speaks HTTP/2 without TLS, if it was told to.
+    pub(crate) fn h2c(&self) -> SocketAddr {
+        self.setup.h2c.unwrap()
+    }
+
+    /// Memory that it holds (resident set), in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
     pub(crate) fn output(&self) -> &Output {
