@@ -32,6 +32,7 @@ mod routing;
 mod shadow;
 mod shift;
 mod silence;
+mod slow_clients;
 mod state;
 mod streams;
 mod tenants;
