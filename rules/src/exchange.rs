@@ -48,6 +48,35 @@ pub enum Outcome {
 }
 
 impl NotComparable {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Self; 12] = [
+        Self::ShadowTimeout,
+        Self::ShadowConnect,
+        Self::ShadowTruncated,
+        Self::Shed,
+        Self::PrimaryTimeout,
+        Self::PrimaryConnect,
+        Self::ClientAbort,
+        Self::Budget,
+        Self::Upgrade,
+        Self::Stream,
+        Self::DecodeOneSided,
+        Self::Oversize,
+    ];
+
+    /// Whether an arm failed to answer; else it was not asked, or its answer could not be compared.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::ShadowTimeout
+                | Self::ShadowConnect
+                | Self::ShadowTruncated
+                | Self::PrimaryTimeout
+                | Self::PrimaryConnect
+        )
+    }
+
     /// The reason's name, as API and metrics write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -151,6 +180,9 @@ mod tests {
         for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome.place(), place);
             assert!(names.insert(outcome.as_str()));
+        }
+        for (number, reason) in NotComparable::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, number);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How alike are the arms, and how sure is that? Figures over many exchanges, their bounds, and a verdict.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 
 use statrs::function::beta::beta_reg;
 
@@ -70,7 +70,47 @@ impl AddAssign for Figures {
     }
 }
 
+/// Takes out again what was counted in: an exchange whose fields are judged anew.
+impl SubAssign for Figures {
+    fn sub_assign(&mut self, less: Self) {
+        self.shadowed -= less.shadowed;
+        self.compared -= less.compared;
+        self.mismatched -= less.mismatched;
+        self.excused -= less.excused;
+        self.status_mismatched -= less.status_mismatched;
+        self.partial -= less.partial;
+        self.fields -= less.fields;
+        self.squares.0 -= less.squares.0;
+        self.squares.1 -= less.squares.1;
+        self.squares.2 -= less.squares.2;
+    }
+}
+
 impl Figures {
+    /// The figures of one exchange, with nothing excused.
+    #[must_use]
+    pub fn of(comparison: &Comparison) -> Self {
+        let mut one = Self::default();
+        one.count(comparison, 0);
+        one
+    }
+
+    /// The figures of one exchange with so many of its mismatched fields taken for stable's own noise.
+    #[must_use]
+    pub fn excusing(self, excused: u64) -> Self {
+        let fields = self.fields.excusing(excused);
+        let is_noise = excused > 0 && self.mismatched > 0 && fields.mismatched == 0;
+        let mut one = Self {
+            mismatched: if is_noise { 0 } else { self.mismatched },
+            excused: self.excused + u64::from(is_noise),
+            fields: Fields::default(),
+            squares: (0, 0, 0),
+            ..self
+        };
+        one.count_fields(fields);
+        one
+    }
+
     /// Counts one exchange; `excused` are those of its mismatched fields that are stable's own noise.
     pub fn count(&mut self, comparison: &Comparison, excused: u64) {
         self.shadowed += 1;
@@ -152,6 +192,16 @@ impl Figures {
             return Some(upper_bound(0, self.compared));
         }
         Some((self.field_mismatch_rate()? + Z95 * self.standard_error()?).min(1.0))
+    }
+
+    /// The rate that is reached at least, at 95 %.
+    #[must_use]
+    pub fn lower_bound(&self) -> Option<f64> {
+        let rate = self.field_mismatch_rate()?;
+        if self.fields.mismatched == 0 {
+            return Some(0.0);
+        }
+        Some((rate - Z95 * self.standard_error()?).max(0.0))
     }
 
     /// Judges the figures.
@@ -288,6 +338,25 @@ mod tests {
             assert!((bound - number(&case["upper95"])).abs() < 1e-8, "{case} {bound}");
             let verdict = if bound <= number(&case["threshold"]) { "pass" } else { "undetermined" };
             assert_eq!(case["verdict"], verdict, "{case}");
+        }
+    }
+
+    #[test]
+    fn an_exchange_can_be_judged_anew() {
+        let compared = |mismatched| Comparison {
+            outcome: Outcome::Mismatch,
+            fields: Fields { equal: 8, mismatched, ..Fields::default() },
+            ..Comparison::impossible(NotComparable::Budget)
+        };
+        for (mismatched, excused) in [(0, 0), (2, 0), (2, 1), (2, 2), (3, 9)] {
+            let mut directly = Figures::default();
+            directly.count(&compared(mismatched), excused);
+            let bare = Figures::of(&compared(mismatched));
+            assert_eq!(bare.excusing(excused), directly, "{mismatched} {excused}");
+            let mut all = bare;
+            all += directly;
+            all -= bare;
+            assert_eq!(all, directly);
         }
     }
 

@@ -5,7 +5,7 @@
 //! found to differ, and a body that is not looked into. Where the statuses differ, stable's fields are all mismatched.
 
 use std::iter::Sum;
-use std::ops::{Add, AddAssign};
+use std::ops::{Add, AddAssign, SubAssign};
 
 /// Fields by what came of them.
 ///
@@ -65,6 +65,15 @@ impl Add for Fields {
 impl AddAssign for Fields {
     fn add_assign(&mut self, more: Self) {
         *self = *self + more;
+    }
+}
+
+impl SubAssign for Fields {
+    fn sub_assign(&mut self, less: Self) {
+        self.equal -= less.equal;
+        self.mismatched -= less.mismatched;
+        self.ignored -= less.ignored;
+        self.masked -= less.masked;
     }
 }
 
