@@ -6,11 +6,13 @@
 //! - [`mod@read`]: from text to a [`Document`], with every structural error at once;
 //! - [`live`]: what commands change while the file stays the same;
 //! - [`mod@compile`]: from both to what serves, with every error of meaning at once; [`plan`]: what rollouts become;
-//! - [`problem`]: what is wrong, where, and what would be right; [`mod@diff`] and [`schema`] for people and editors.
+//! - [`problem`]: what is wrong, where, and what would be right; [`mod@diff`] and [`schema`] for people and editors;
+//! - [`edit`]: a text with one more thing in it.
 
 pub mod compile;
 pub mod diff;
 pub mod document;
+pub mod edit;
 pub mod live;
 pub mod plan;
 pub mod problem;

@@ -25,6 +25,12 @@ impl Origin {
         &self.text
     }
 
+    /// The folder that paths in it are relative to.
+    #[must_use]
+    pub fn base(&self) -> &std::path::Path {
+        &self.base
+    }
+
     /// The file's name, as errors show it.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -110,6 +110,52 @@ pub(crate) fn locate(text: &str, problems: &mut [Problem]) {
     }
 }
 
+/// A list or map in a text, and where its first entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Container {
+    /// The byte of the bracket, or of the first entry where there is none.
+    pub(crate) at: usize,
+    /// How many characters stand before it in its line.
+    pub(crate) column: usize,
+    /// Whether it is in brackets.
+    pub(crate) is_flow: bool,
+    pub(crate) is_list: bool,
+    pub(crate) is_empty: bool,
+}
+
+/// The list or map at the end of these keys, where there is one.
+pub(crate) fn container_at(text: &str, keys: &[&str]) -> Option<Container> {
+    let tree = yaml::parse(text, &mut Vec::new()).ok()?;
+    let pointer = keys.iter().fold(String::new(), |pointer, key| node::join(&pointer, key));
+    let node = tree.node_at(&pointer)?;
+    let (is_list, first) = match &node.value {
+        Value::List(items) => (true, items.first().map(|item| item.place)),
+        Value::Map(entries) => (false, entries.first().map(|(key, _)| key.place)),
+        _ => return None,
+    };
+    let at = byte_of(text, node.place)?;
+    if text.get(at..)?.starts_with(['{', '[']) {
+        let (column, is_empty) = (node.place.column, first.is_none());
+        return Some(Container { at, column, is_flow: true, is_list, is_empty });
+    }
+    let mut at = byte_of(text, first?)?;
+    if is_list {
+        at = text.get(..at)?.trim_end_matches(' ').strip_suffix('-')?.len();
+    }
+    let line_at = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    let column = text.get(line_at..at)?.chars().count();
+    Some(Container { at, column, is_flow: false, is_list, is_empty: false })
+}
+
+/// Where a place is in its text.
+fn byte_of(text: &str, place: Place) -> Option<usize> {
+    let (lines_before, column) = (place.line.checked_sub(1)?, place.column.checked_sub(1)?);
+    let line = text.split_inclusive('\n').nth(lines_before)?;
+    let line_at: usize = text.split_inclusive('\n').take(lines_before).map(str::len).sum();
+    let (in_line, _) = line.char_indices().nth(column)?;
+    Some(line_at + in_line)
+}
+
 /// The document that a tree is, without the parts that are wrong; those become problems.
 fn structure(
     tree: &mut Node,

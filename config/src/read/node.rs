@@ -64,6 +64,10 @@ impl Node {
         self.at(pointer).1
     }
 
+    pub(crate) fn node_at(&self, pointer: &str) -> Option<&Self> {
+        self.at(pointer).0
+    }
+
     pub(crate) fn is_empty_map(&self, pointer: &str) -> bool {
         matches!(self.at(pointer).0, Some(Self { value: Value::Map(entries), .. }) if entries.is_empty())
     }
