@@ -76,6 +76,7 @@ impl Collector for ProxyCollector {
         encode_aliases(&mut encoder, &snapshot)?;
         encode_fallbacks(&mut encoder, &snapshot)?;
         encode_shadows(&mut encoder, &snapshot)?;
+        encode_twins(&mut encoder, &snapshot)?;
         encode_comparisons(&mut encoder, &snapshot)?;
         pool_metrics::encode(&mut encoder, &snapshot)
     }
@@ -294,6 +295,19 @@ fn encode_shadows(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> f
             continue;
         }
         for (result, count) in counts {
+            let labels = Labels([("route", route.name.as_str()), ("result", result.as_str())]);
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn encode_twins(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let help = "Second requests to stable, to learn where it is not steady, by what became of them";
+    let mut metric =
+        encoder.encode_descriptor("turnout_noise_requests", help, None, MetricType::Counter)?;
+    for route in snapshot.table.routes().iter().filter(|route| route.noise.is_some()) {
+        for (result, count) in route.counters.twin_results() {
             let labels = Labels([("route", route.name.as_str()), ("result", result.as_str())]);
             metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
         }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
-use crate::RouteName;
+use crate::bucket::Bucket;
 use crate::compare::CompareRules;
 use crate::matching::{Conditions, PathMatch};
 use crate::path::{Path, Rewrite};
 use crate::sli::RouteCounters;
 use crate::tenant::TenantRule;
+use crate::{RouteName, Share};
 
 /// A route's place in its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -237,6 +238,25 @@ pub struct ShadowPolicy {
     pub credentials: ShadowCredentials,
 }
 
+/// How often stable is asked a second time, to learn where it is not steady itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoisePolicy {
+    /// Of the safe requests that are copied, the share that stable answers twice.
+    pub share: Share,
+    /// The pool that is asked; stable's own where none is given.
+    pub upstream: Option<UpstreamId>,
+    /// The seed of its buckets, so that the sample is independent of the others.
+    pub seed: Box<str>,
+}
+
+impl NoisePolicy {
+    /// Whether stable is asked twice for this request. What is not safe never is (RFC 9110 section 9.2.1).
+    #[must_use]
+    pub fn samples(&self, method: &Method, request_id: &str) -> bool {
+        method.is_safe() && Bucket::of(&self.seed, request_id).is_within(self.share)
+    }
+}
+
 /// Which requests belong together, and everything that is done with them.
 #[derive(Debug)]
 pub struct Route {
@@ -278,6 +298,8 @@ pub struct Route {
     pub shadow: ShadowPolicy,
     /// What "the same answer" means.
     pub compare: Arc<CompareRules>,
+    /// How often stable is asked a second time; none where it never is.
+    pub noise: Option<NoisePolicy>,
     /// What has been counted; kept from one snapshot to the next.
     pub counters: Arc<RouteCounters>,
 }

@@ -3,9 +3,11 @@
 use rules::compare::{
     ArrayRule, CompareRules, Effect, Leniency, Numbers, PlaceRule, PointerPattern, When,
 };
+use rules::route::NoisePolicy;
 
 use super::conditions::{header_name, methods, regex};
 use super::findings::{Findings, Pointer};
+use super::paths::{Around, upstream_named};
 use crate::document::compare::{
     ArraySpec, CompareSpec, IgnoreSpec, Members, NormaliserSpec, NumbersSpec, Tolerance,
 };
@@ -61,6 +63,22 @@ pub(super) fn compare(
         Some(NumbersSpec::Lexical) => Numbers::Lexical,
     };
     CompareRules { places, numbers, ignore_headers, hosts: hosts(spec, at, findings) }
+}
+
+/// How often stable is asked a second time, and where.
+pub(super) fn noise(
+    route: &str,
+    spec: &CompareSpec,
+    at: &Pointer,
+    around: &Around<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<NoisePolicy> {
+    let spec = spec.noise.as_ref()?;
+    let at = at.key("noise");
+    let upstream = spec.upstream.as_deref();
+    let upstream = upstream.map(|name| upstream_named(name, &at.key("upstream"), around, findings));
+    let seed = format!("noise:{route}").into();
+    Some(NoisePolicy { share: spec.share, upstream: upstream.flatten(), seed })
 }
 
 /// The rules on places as they are found to be right.

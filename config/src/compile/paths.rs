@@ -177,16 +177,27 @@ fn arm(
         }
         findings.parsed(&at.key("path"), "bad_path", path.parse::<Path>())
     });
-    let upstream = around.upstreams.get(spec.upstream.as_str()).copied();
-    if upstream.is_none() && !findings.lost(&Pointer::root().key("upstreams").key(&spec.upstream)) {
-        let message = format!("unknown upstream `{}`", spec.upstream);
+    let upstream = upstream_named(&spec.upstream, &at.key("upstream"), around, findings);
+    Some(ArmDefinition { upstream: upstream?, path })
+}
+
+/// The upstream of a name that something in the file refers to.
+pub(super) fn upstream_named(
+    name: &str,
+    at: &Pointer,
+    around: &Around<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<UpstreamId> {
+    let upstream = around.upstreams.get(name).copied();
+    if upstream.is_none() && !findings.lost(&Pointer::root().key("upstreams").key(name)) {
+        let message = format!("unknown upstream `{name}`");
         let mut known: Vec<&str> = around.upstreams.keys().copied().collect();
         known.sort_unstable();
-        let hint = did_you_mean(&spec.upstream, known.iter().copied())
+        let hint = did_you_mean(name, known.iter().copied())
             .or_else(|| Some("define it under `upstreams`".to_owned()));
-        findings.error_with_hint(&at.key("upstream"), "unknown_upstream", message, hint);
+        findings.error_with_hint(at, "unknown_upstream", message, hint);
     }
-    Some(ArmDefinition { upstream: upstream?, path })
+    upstream
 }
 
 fn dates(

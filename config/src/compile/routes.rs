@@ -9,7 +9,7 @@ use rules::sli::RouteCounters;
 use rules::{CohortName, Route, RouteName};
 
 use super::clashes::{Placed, clashes};
-use super::compare::compare;
+use super::compare::{compare, noise};
 use super::conditions::conditions;
 use super::filters::{authority, edits};
 use super::findings::{Findings, Pointer};
@@ -89,6 +89,7 @@ fn route(
     let timeouts = timeouts(&spec.timeouts, total, &at.key("timeouts"), findings);
     let shadow = shadow(&spec.shadow, document.shadow.max_bytes, &at.key("shadow"), findings);
     let compare = compare(&spec.compare, &at.key("compare"), findings);
+    let noise = noise(name, &spec.compare, &at.key("compare"), &paths, findings);
     start(spec, at, findings);
     let seed = seed(name, spec, at, findings);
     let name: Option<RouteName> = findings.parsed(at, "bad_name", name.parse());
@@ -120,6 +121,7 @@ fn route(
         timeouts,
         shadow,
         compare: Arc::new(compare),
+        noise,
     }))
 }
 

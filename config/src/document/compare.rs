@@ -5,13 +5,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use indexmap::IndexMap;
+use rules::Share;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::forms::text_or_map;
-use crate::units::Time;
+use crate::units::{Percent, Time};
 
 /// What "the same answer" means. Places are JSON pointers in which `*` is any segment and `**` any number of them; forms,
 /// XML and several parts have such places too.
@@ -51,6 +52,22 @@ pub struct CompareSpec {
     /// Headers that are not looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore_headers: Vec<String>,
+    /// How often stable is asked a second time, to learn where it is not steady itself; never, where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<NoiseSpec>,
+}
+
+/// How often stable is asked a second time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoiseSpec {
+    /// Of the safe requests that are copied, the share that stable answers twice.
+    #[serde(with = "crate::units::share")]
+    #[schemars(with = "Percent")]
+    pub share: Share,
+    /// The upstream that is asked; stable's own where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
 }
 
 /// A place that is not looked at, and for which exchanges.

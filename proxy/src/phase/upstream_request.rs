@@ -14,7 +14,7 @@ use rules::{Arm, Rewrite, Route};
 use crate::clock::now_ms;
 use crate::exchange::Exchange;
 use crate::forwarding;
-use crate::shadow::{Original, ShadowSender, Whose};
+use crate::shadow::{Original, ShadowSender, Twin, Whose};
 
 /// Turns the client's head into what the serving arm expects.
 pub(crate) fn head(
@@ -90,9 +90,37 @@ fn capture(
         headers: request.headers.clone(),
         whose: whose(exchange),
         homes: (home(exchange, route, serving, request), home(exchange, route, arm, request)),
+        twin: twin(exchange, route, client, request),
         exchange_id: exchange.facts.as_ref().map_or("-".into(), |known| known.request_id.clone()),
     };
     exchange.capture = shadow.begin(original).ok();
+}
+
+/// Where stable is asked a second time, for a share of safe requests.
+fn twin(
+    exchange: &Exchange,
+    route: &Arc<Route>,
+    client: &Uri,
+    request: &RequestHeader,
+) -> Option<Twin> {
+    let (policy, known) = (route.noise.as_ref()?, exchange.facts.as_ref()?);
+    if !policy.samples(&request.method, &known.request_id) {
+        return None;
+    }
+    let upstream = match policy.upstream {
+        Some(id) => exchange.snapshot.upstream(id)?,
+        None => exchange.upstream(Arm::Stable)?,
+    };
+    let own = client.path_and_query().map_or("/", PathAndQuery::as_str);
+    let path = path_on(exchange, route, Arm::Stable, client);
+    let stable = home(exchange, route, Arm::Stable, request);
+    let addresses = upstream.targets.iter().map(|target| target.address.to_string());
+    let more = addresses.map(|address| address.to_ascii_lowercase().into_boxed_str());
+    Some(Twin {
+        upstream: upstream.serving(now_ms()),
+        path_and_query: path.unwrap_or_else(|| own.to_owned()),
+        home: Home { authorities: stable.authorities.into_iter().chain(more).collect(), ..stable },
+    })
 }
 
 fn whose(exchange: &Exchange) -> Whose {

@@ -53,6 +53,11 @@ impl KeptBody {
         Self { chunks, tail, length: 0, max_bytes, claim: ledger.empty_claim() }
     }
 
+    /// Whether nothing has come by.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// Keeps one more chunk.
     pub(super) fn push(&mut self, chunk: &Bytes) -> Result<(), Refused> {
         if self.max_bytes.saturating_sub(self.length) < chunk.len() {

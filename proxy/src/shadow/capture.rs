@@ -20,6 +20,7 @@ use super::exchange;
 use super::ledger::{Claim, Ledger};
 use super::request::{Head, head_bytes};
 use super::ticket::{Statuses, Ticket};
+use super::twin::{PendingTwin, Twin};
 
 /// A request that is to be copied, as its primary is sent.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Original {
     pub headers: HeaderMap,
     /// Whose request it is.
     pub whose: Whose,
+    /// Where stable is asked a second time, if it is.
+    pub twin: Option<Twin>,
     /// What each arm calls itself: the serving one, and the one that gets the copy.
     pub homes: (Home, Home),
     /// The request's id, by which people find its line in the access log.
@@ -117,6 +120,7 @@ pub(super) struct Pending {
     pub(super) homes: (Home, Home),
     pub(super) head: Head,
     pub(super) body: KeptBody,
+    pub(super) twin: Option<PendingTwin>,
     pub(super) runtime: Handle,
 }
 

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::call::{self, ShadowAnswer};
 use super::capture::{Pending, Primary};
 use super::ticket::Statuses;
+use super::twin::TwinAnswer;
 
 /// Sends the copy, waits for both answers, and settles the exchange.
 pub(super) async fn run(
@@ -21,10 +22,29 @@ pub(super) async fn run(
     primary: oneshot::Receiver<Result<Primary, NotComparable>>,
 ) {
     let Pending {
-        ticket, permit, destination, upstream, serving, method, homes, head, body, ..
+        ticket,
+        permit,
+        destination,
+        upstream,
+        serving,
+        method,
+        homes,
+        head,
+        body,
+        twin,
+        ..
     } = *pending;
+    // What a body asks for may not be safe to ask twice, whatever the method says.
+    let twin = twin.filter(|_| body.is_empty());
+    let second = async {
+        match twin {
+            Some(twin) => twin.ask(&ticket).await,
+            None => None,
+        }
+    };
     let call = call::send(&destination, &upstream, head, body, &ticket);
-    let shadow = timeout(ticket.route.shadow.timeout, Box::pin(call)).await;
+    let call = timeout(ticket.route.shadow.timeout, Box::pin(call));
+    let (shadow, second) = tokio::join!(call, Box::pin(second));
     let shadow = shadow.unwrap_or(Err(NotComparable::ShadowTimeout));
     let counters = &ticket.route.counters;
     if is_answered(&shadow) {
@@ -43,7 +63,7 @@ pub(super) async fn run(
         primary => primary,
     };
     let asked = Asked { route: &ticket.route, method, homes };
-    let (comparison, statuses) = judge(&asked, serving, primary, shadow);
+    let (comparison, statuses) = judge(&asked, serving, primary, (shadow, second));
     ticket.settle(comparison, statuses);
 }
 
@@ -59,7 +79,7 @@ fn judge(
     asked: &Asked<'_>,
     serving: Arm,
     primary: Result<Primary, NotComparable>,
-    shadow: Result<ShadowAnswer, NotComparable>,
+    (shadow, second): (Result<ShadowAnswer, NotComparable>, Option<TwinAnswer>),
 ) -> (Comparison, Statuses) {
     let status = |status: StatusCode| Some(status.as_u16());
     let primary_status = primary.as_ref().ok().and_then(|answer| status(answer.status));
@@ -90,16 +110,27 @@ fn judge(
         trailers: shadow.trailers.as_ref().map(|(fields, _)| fields),
         home: Some(&asked.homes.1),
     };
+    let (second, home) = second.map(|second| (second.answer, second.home)).unzip();
+    let second = second.map(|answer| {
+        (answer.status.as_u16(), answer.headers, answer.body.into_seen(), answer.trailers)
+    });
+    let twin = second.as_ref().map(|(status, headers, body, trailers)| Answer {
+        status: *status,
+        headers,
+        body: body.as_body(),
+        trailers: trailers.as_ref().map(|(fields, _)| fields),
+        home: home.as_ref(),
+    });
     let (stable, candidate) = match serving {
         Arm::Stable => (one, other),
         Arm::Candidate => (other, one),
     };
-    let pair = Pair { method: &asked.method, stable, candidate, twin: None };
+    let pair = Pair { method: &asked.method, stable, candidate, twin };
     (compare(&asked.route.compare, &pair), statuses)
 }
 
 /// An answer that was cut short by a bound of ours was an answer all the same.
-const fn is_answered(shadow: &Result<ShadowAnswer, NotComparable>) -> bool {
+pub(super) const fn is_answered(shadow: &Result<ShadowAnswer, NotComparable>) -> bool {
     !matches!(
         shadow,
         Err(NotComparable::ShadowTimeout

@@ -4,7 +4,7 @@
 //!
 //! - `sender`: the way in, with its own runtime; `capture`: what the phases of a request tell it;
 //! - `ledger`, `body`, `breaker`, `ticket`: the bounds (INV-7), and exactly one outcome per exchange;
-//! - `exchange`: the life of one copy; `request`: the head it carries; `call`: sending it and reading the answer;
+//! - `exchange`: the life of one copy; `twin`: a second answer of stable; `request`: the head it carries; `call`: sending it and reading the answer;
 //! - `destinations`, `connect`: one set of connections per upstream and generation.
 
 mod body;
@@ -18,6 +18,7 @@ mod ledger;
 mod request;
 mod sender;
 mod ticket;
+mod twin;
 
 #[cfg(test)]
 mod tests;
@@ -25,3 +26,4 @@ mod tests;
 pub use capture::{Capture, Original, PrimaryEnd, Whose};
 pub use ledger::ShadowGauges;
 pub use sender::ShadowSender;
+pub use twin::Twin;

@@ -18,6 +18,7 @@ use super::destinations::Destinations;
 use super::ledger::{Ledger, ShadowGauges};
 use super::request::{Head, copied, head_bytes};
 use super::ticket::Ticket;
+use super::twin;
 use crate::connection::Pressure;
 
 /// Threads that send copies and compare answers.
@@ -92,6 +93,9 @@ impl ShadowSender {
         let permit = destination.breaker.permit(now).ok_or(ShadowResult::BreakerOpen)?;
         let Original { route, upstream, serving, method, path_and_query, homes, .. } = original;
         let headers = copied(original.headers, &route);
+        let held = (&self.ledger, &*self.destinations);
+        let twin =
+            original.twin.and_then(|twin| twin::pending(twin, (&method, &headers), &route, held));
         let body = KeptBody::new(&self.ledger, route.shadow.max_body_bytes);
         let ticket = Ticket {
             route,
@@ -113,6 +117,7 @@ impl ShadowSender {
             homes,
             head,
             body,
+            twin,
             runtime,
         })
     }

@@ -220,6 +220,7 @@ pub struct RouteCounters {
 #[derive(Debug, Default)]
 struct ShadowCounters {
     results: [AtomicU64; ShadowResult::ALL.len()],
+    twins: [AtomicU64; ShadowResult::ALL.len()],
     outcomes: [AtomicU64; Outcome::ALL.len()],
 }
 
@@ -304,6 +305,13 @@ impl RouteCounters {
         }
     }
 
+    /// Counts what became of a second request to stable.
+    pub fn record_twin(&self, result: ShadowResult) {
+        if let Some(counter) = self.shadow.twins.get(result as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Counts what came of a shadowed exchange.
     pub fn record_outcome(&self, outcome: Outcome) {
         if let Some(counter) = self.shadow.outcomes.get(outcome.place()) {
@@ -332,6 +340,15 @@ impl RouteCounters {
     pub fn shadow_results(&self) -> [(ShadowResult, u64); ShadowResult::ALL.len()] {
         ShadowResult::ALL.map(|result| {
             let counter = self.shadow.results.get(result as usize);
+            (result, counter.map_or(0, |counter| counter.load(Ordering::Relaxed)))
+        })
+    }
+
+    /// How often each result of a second request to stable was seen.
+    #[must_use]
+    pub fn twin_results(&self) -> [(ShadowResult, u64); ShadowResult::ALL.len()] {
+        ShadowResult::ALL.map(|result| {
+            let counter = self.shadow.twins.get(result as usize);
             (result, counter.map_or(0, |counter| counter.load(Ordering::Relaxed)))
         })
     }

@@ -269,6 +269,7 @@ impl RouteCase {
                 credentials: ShadowCredentials::Keep,
             },
             compare: Arc::new(CompareRules::default()),
+            noise: None,
             counters: Arc::new(RouteCounters::default()),
         }
     }

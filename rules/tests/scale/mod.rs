@@ -137,6 +137,7 @@ fn route(n: u32) -> Route {
             credentials: ShadowCredentials::Keep,
         },
         compare: Arc::new(CompareRules::default()),
+        noise: None,
         counters: Arc::new(RouteCounters::default()),
     }
 }

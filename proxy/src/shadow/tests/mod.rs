@@ -98,6 +98,7 @@ impl Bench {
             headers: [(HOST, "api.example.org".parse().unwrap())].into_iter().collect(),
             exchange_id: "exchange-1".into(),
             whose: Whose::default(),
+            twin: None,
             homes: (home(), home()),
         }
     }
@@ -197,6 +198,7 @@ fn route() -> Route {
             credentials: ShadowCredentials::Keep,
         },
         compare: Arc::default(),
+        noise: None,
         counters: Arc::default(),
     }
 }
