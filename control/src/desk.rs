@@ -11,7 +11,7 @@ use crate::command::{Command, Configuration};
 use crate::events::Event;
 use crate::file::Content;
 use crate::ledger::{Declined, Done, Ledger, Order};
-use crate::parity::Signatures;
+use crate::parity::Parity;
 use crate::rollout::Engine;
 use crate::store::StoreError;
 use crate::window::Windows;
@@ -29,7 +29,7 @@ pub struct Reload {
 #[derive(Debug)]
 pub struct Desk {
     ledger: Ledger,
-    signatures: Signatures,
+    parity: Parity,
     windows: Windows,
     rollouts: Engine,
     last_reload: Mutex<Reload>,
@@ -43,7 +43,7 @@ impl Desk {
     pub(crate) fn new(ledger: Ledger, started_at: Timestamp) -> Self {
         Self {
             ledger,
-            signatures: Signatures::default(),
+            parity: Parity::default(),
             windows: Windows::default(),
             rollouts: Engine::default(),
             last_reload: Mutex::new(Reload { at: started_at, error: None }),
@@ -59,10 +59,10 @@ impl Desk {
         &self.ledger
     }
 
-    /// How the arms' answers differ.
+    /// How alike the arms' answers are.
     #[must_use]
-    pub const fn signatures(&self) -> &Signatures {
-        &self.signatures
+    pub const fn parity(&self) -> &Parity {
+        &self.parity
     }
 
     /// How the arms do.
@@ -233,10 +233,11 @@ impl Desk {
 
     /// Looks at what the arms have done since the last look, and forgets what is known of routes that are gone.
     pub(crate) fn look(&self) {
-        let snapshot = Arc::clone(&self.ledger.present().compiled.snapshot);
-        self.windows.look(snapshot.table.routes(), self.started.elapsed());
-        let live = &self.ledger.present().desired.live.routes;
-        self.signatures.retain(|name| live.contains_key(name));
+        let present = self.ledger.present();
+        let routes = present.compiled.snapshot.table.routes();
+        self.windows.look(routes, self.started.elapsed());
+        let now = Timestamp::now().as_millisecond();
+        self.parity.look(routes, &present.desired.live.routes, now);
     }
 }
 

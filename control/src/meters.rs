@@ -228,9 +228,26 @@ fn encode_overflows(encoder: &mut DescriptorEncoder<'_>, desk: &Desk) -> fmt::Re
         None,
         none.metric_type(),
     )?;
-    for (route, count) in desk.signatures().overflows() {
+    for (route, count) in desk.parity().signature_overflows() {
         let count = ConstCounter::new(count);
         count.encode(family.encode_family(&[("route", route.as_str())])?)?;
+    }
+    let mut family = encoder.encode_descriptor(
+        "parity_dropped",
+        "What was left out of the figures of parity: exchanges, or places watched for noise",
+        None,
+        none.metric_type(),
+    )?;
+    let overflow = desk.parity().overflow();
+    for (what, count) in [
+        ("route", overflow.routes),
+        ("cohort", overflow.cohorts),
+        ("remembered", overflow.remembered),
+        ("noise_place", overflow.noise),
+        ("outdated", overflow.outdated),
+    ] {
+        let count = ConstCounter::new(count);
+        count.encode(family.encode_family(&[("what", what)])?)?;
     }
     Ok(())
 }

@@ -138,9 +138,26 @@ async fn signatures_come_from_the_reports_of_the_proxy() {
         "location": "body", "path": "/items/*/at", "kind": "value",
         "stable_class": "datetime", "candidate_class": "number", "relation": null,
         "count": 2, "first_seen": "2026-09-21T14:13:20Z", "last_seen": "2026-09-21T14:13:20Z",
-        "examples": ["x1", "x2"],
+        "examples": ["x1", "x2"], "id": "sms-08fac4fd5ebf", "share": 1.0, "fields": 2,
+        "tenants": 0, "tenants_estimated": false,
+        "suggestion": {
+            "rule": "ignore: [\"/items/*/at\"]",
+            "why": "if this is meant to differ, leave it out; nothing below it is looked at then",
+        },
     }]);
     assert_eq!(signatures().await, expected);
+    let one = running.get("/v1/routes/sms/signatures/sms-08fac4fd5ebf").await.ok();
+    assert_eq!(one, expected[0]);
+    let unknown = running.get("/v1/routes/sms/signatures/sms-0").await.problem(404);
+    assert_eq!(unknown, "unknown_signature");
+    let parity = running.get("/v1/routes/sms/parity").await.ok();
+    let stage = &parity["windows"][3];
+    assert_eq!((&stage["window"], &stage["mismatched"]), (&json!("stage"), &json!(2)), "{parity}");
+    let all = running.get("/v1/parity").await.ok();
+    assert_eq!(
+        (&all["overall"]["compared"], &all["routes"][0]["route"]),
+        (&json!(2), &json!("sms"))
+    );
     let none = running.get("/v1/routes/sms/signatures?limit=0").await.ok();
     assert_eq!(none, json!([]));
     assert_eq!(running.get("/v1/routes/smss/signatures").await.problem(404), "unknown_route");

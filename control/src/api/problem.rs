@@ -157,6 +157,15 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_busy", detail)
     }
 
+    /// 422: the configuration's text cannot be added to.
+    pub(super) fn cannot_ignore(error: &config::edit::EditError) -> Self {
+        let code = match error {
+            config::edit::EditError::Already => "already_ignored",
+            config::edit::EditError::Unfit(_) => "unfit_configuration",
+        };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
+    }
+
     /// 413: the body is over the bound.
     pub(super) fn too_large() -> Self {
         let detail = "the body is too large: at most 1 MiB, and 16 MiB for a configuration";
@@ -214,6 +223,7 @@ impl From<Refusal> for Problem {
                     "route" => "unknown_route",
                     "cohort" => "unknown_cohort",
                     "rollout" => "unknown_rollout",
+                    "signature" => "unknown_signature",
                     _ => "unknown_upstream",
                 };
                 let hint = hint.map(|name| format!("did you mean {name:?}?"));

@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::site::Site;
 use super::{
-    configuration, events, guard, health, overview, revisions, rollouts, routes as route,
+    configuration, events, guard, health, ignore, overview, parity, revisions, rollouts,
+    routes as route,
     signatures, tenants, traffic, upstreams,
 };
 use crate::file;
@@ -42,7 +43,11 @@ fn described() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(traffic::rollback))
         .routes(routes!(rollouts::list, rollouts::change))
         .routes(routes!(rollouts::history))
+        .routes(routes!(parity::all))
+        .routes(routes!(parity::one))
         .routes(routes!(signatures::list))
+        .routes(routes!(signatures::one))
+        .routes(routes!(ignore::ignore))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::replace_targets))
         .routes(routes!(tenants::one))

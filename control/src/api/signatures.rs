@@ -1,71 +1,30 @@
-//! How do a route's arms differ?
+//! In which ways do a route's arms differ?
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use jiff::Timestamp;
+use rules::RouteName;
+use serde::Deserialize;
 
+use super::parity::followed;
 use super::problem::{Problem, ProblemView};
 use super::request::{Parameters, Path};
 use super::site::Site;
-use super::view::moment_ms;
-use crate::parity::{MAX_SIGNATURES, Signature};
+use super::view::SignatureView;
+use crate::parity::MAX_SIGNATURES;
 
 /// Which signatures are listed.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// How many at most, the most frequent first; all where none is given.
+    /// How many at most; all where none is given.
     limit: Option<usize>,
 }
 
-/// One way in which answers differ. It holds no value of any answer.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SignatureView {
-    /// `status`, `header` or `body`.
-    location: &'static str,
-    /// A header's name, or a JSON pointer in which an array's index is `*`.
-    path: String,
-    /// In which way they differ.
-    kind: &'static str,
-    /// What stable has there.
-    stable_class: &'static str,
-    /// What the candidate has there.
-    candidate_class: &'static str,
-    /// What the two have to do with each other.
-    relation: Option<&'static str>,
-    /// In how many exchanges.
-    count: u64,
-    /// First seen (RFC 3339).
-    first_seen: String,
-    /// Last seen (RFC 3339).
-    last_seen: String,
-    /// The ids of up to five exchanges that showed it, newest last.
-    examples: Vec<String>,
-}
-
-impl From<Signature> for SignatureView {
-    fn from(seen: Signature) -> Self {
-        let difference = seen.difference;
-        Self {
-            location: difference.location.as_str(),
-            path: difference.path.into(),
-            kind: difference.kind.as_str(),
-            stable_class: difference.classes.0.as_str(),
-            candidate_class: difference.classes.1.as_str(),
-            relation: difference.relation.map(rules::compare::Relation::as_str),
-            count: seen.count,
-            first_seen: moment_ms(seen.first_seen_unix_ms),
-            last_seen: moment_ms(seen.last_seen_unix_ms),
-            examples: seen.examples.into_iter().map(Into::into).collect(),
-        }
-    }
-}
-
-/// How a route's arms differ, the most frequent first. At most 2,000 are kept, and 100,000 of all routes; `turnout_signatures_dropped_total` counts
-/// the rest.
+/// How a route's arms differ: what is held against the candidate first, and of that the most frequent. At most 2,000 are
+/// kept, and 100,000 of all routes; `turnout_signatures_dropped_total` counts the rest.
 #[utoipa::path(
     get,
     path = "/v1/routes/{route}/signatures",
@@ -80,9 +39,46 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<SignatureView>>, Problem> {
     let name = site.route(&route)?;
     site.blocking(move |site| {
-        let (seen, _) = site.desk().signatures().of(name.as_str());
-        let seen = seen.into_iter().take(asked.limit.unwrap_or(MAX_SIGNATURES));
-        Json(seen.map(SignatureView::from).collect())
+        let compared = compared(site, &name)?;
+        let seen = site.desk().parity().signatures(&name).into_iter();
+        let seen = seen.take(asked.limit.unwrap_or(MAX_SIGNATURES));
+        Ok(Json(seen.map(|signature| SignatureView::new(signature, compared)).collect()))
     })
-    .await
+    .await?
+}
+
+/// One way in which a route's arms differ.
+#[utoipa::path(
+    get,
+    path = "/v1/routes/{route}/signatures/{id}",
+    tag = "routes",
+    params(
+        ("route" = String, Path, description = "The route's name"),
+        ("id" = String, Path, description = "The signature's id")
+    ),
+    responses((status = 200, body = SignatureView), (status = 404, body = ProblemView))
+)]
+pub(super) async fn one(
+    State(site): State<Arc<Site>>,
+    Path((route, id)): Path<(String, String)>,
+) -> Result<Json<SignatureView>, Problem> {
+    let name = site.route(&route)?;
+    site.blocking(move |site| {
+        let compared = compared(site, &name)?;
+        let all = site.desk().parity().signatures(&name);
+        let ids: Vec<String> = all.iter().map(|signature| signature.id.clone()).collect();
+        match all.into_iter().find(|signature| signature.id == id) {
+            Some(signature) => Ok(Json(SignatureView::new(signature, compared))),
+            None => Err(Problem::unknown("signature", &id, ids.iter().map(String::as_str))),
+        }
+    })
+    .await?
+}
+
+/// Exchanges that were compared under the rules in force, as signatures are counted.
+fn compared(site: &Site, name: &RouteName) -> Result<u64, Problem> {
+    let now = Timestamp::now().as_millisecond();
+    followed(site, name, now)?;
+    let parity = site.desk().parity().of(name.as_str(), now);
+    Ok(parity.map_or(0, |parity| parity.compared))
 }

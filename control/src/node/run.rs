@@ -138,7 +138,7 @@ async fn take_reports(
         tokio::select! {
             () = &mut ended => return,
             report = reports.recv() => match report {
-                Some(report) => desk.signatures().take(report),
+                Some(report) => desk.parity().take(&report),
                 None => return,
             },
         }

@@ -3,15 +3,21 @@
 mod accepted;
 mod arm;
 mod entry;
+mod figures;
+mod parity;
 mod rollout;
 mod route;
+mod rule;
+mod signature;
 mod upstream;
 
 pub(super) use accepted::{Accepted, AppliedView, PreviewView};
 pub(super) use arm::ArmView;
 pub(super) use entry::{EntryView, RevisionView};
+pub(super) use parity::{ParityView, StandingView};
 pub(super) use rollout::RolloutView;
 pub(super) use route::{RouteView, ShiftView, Showing};
+pub(super) use signature::SignatureView;
 pub(super) use upstream::UpstreamView;
 
 use jiff::Timestamp;

@@ -43,7 +43,7 @@ pub(crate) struct RouteView {
     /// What became of copies.
     shadowed: BTreeMap<&'static str, u64>,
     /// How alike the arms' answers are.
-    parity: ParityView,
+    parity: CountsView,
 }
 
 /// Where traffic stands.
@@ -165,7 +165,7 @@ struct CohortSliView {
 
 /// How alike the arms' answers are, over shadowed exchanges.
 #[derive(Debug, Serialize, ToSchema)]
-struct ParityView {
+struct CountsView {
     /// Exchanges whose answers were compared.
     compared: u64,
     /// Of those, alike.
@@ -272,9 +272,9 @@ fn alias(family: &Family, path: &str, counters: &AliasCounters) -> AliasView {
     }
 }
 
-fn parity(route: &Route) -> ParityView {
+fn parity(route: &Route) -> CountsView {
     let mut view =
-        ParityView { compared: 0, matched: 0, mismatched: 0, not_comparable: BTreeMap::new() };
+        CountsView { compared: 0, matched: 0, mismatched: 0, not_comparable: BTreeMap::new() };
     for (outcome, count) in route.counters.outcomes() {
         match outcome {
             Outcome::Match => view.matched = count,
