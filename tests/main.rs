@@ -31,6 +31,7 @@ mod rollouts;
 mod routing;
 mod shadow;
 mod shift;
+mod signoff;
 mod silence;
 mod slow_clients;
 mod state;

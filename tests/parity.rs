@@ -179,6 +179,8 @@ async fn no_value_of_a_request_or_an_answer_is_shown_or_kept_anywhere() {
         "/v1/routes",
         "/v1/routes/a",
         "/v1/routes/a/signatures",
+        "/v1/routes/a/parity",
+        "/v1/parity",
         "/v1/revisions",
         "/metrics",
     ] {
@@ -196,6 +198,10 @@ async fn no_value_of_a_request_or_an_answer_is_shown_or_kept_anywhere() {
     let _kept = pair.turnout.kill();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // The place where processes hand sockets over holds nothing to read.
+        if path.is_dir() {
+            continue;
+        }
         let bytes = std::fs::read(&path).unwrap();
         assert!(!bytes.windows(5).any(|window| window == b"MARK-"), "{}", path.display());
     }

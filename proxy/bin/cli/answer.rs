@@ -249,6 +249,7 @@ pub(crate) struct RevisionAnswer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SignatureAnswer {
+    pub(crate) id: String,
     pub(crate) location: String,
     pub(crate) path: String,
     pub(crate) kind: String,
@@ -257,7 +258,6 @@ pub(crate) struct SignatureAnswer {
     pub(crate) relation: Option<String>,
     pub(crate) count: u64,
     pub(crate) last_seen: Value,
-    pub(crate) examples: Vec<String>,
 }
 
 #[cfg(test)]

@@ -9,10 +9,13 @@ use rules::{CohortName, RouteName, TenantId};
 use super::check::CheckArgs;
 use super::compare::CompareArgs;
 use super::completion::{self, CompletionArgs};
+use super::diff_signature::DiffSignatureArgs;
 use super::document::{ApplyArgs, DiffArgs, ExportArgs};
 use super::events::EventsArgs;
 use super::explain::ExplainArgs;
 use super::healthcheck::HealthcheckArgs;
+use super::ignore::IgnoreArgs;
+use super::parity::ParityArgs;
 use super::revisions::{RestoreArgs, RevisionsArgs};
 use super::rollout::RolloutCommand;
 use super::shift::{RollbackArgs, ShadowArgs, ShiftArgs};
@@ -27,6 +30,7 @@ const AFTER_HELP: &str = "\
 A migration, from the first copy to the last request:
   turnout shadow sms 100% --why \"compare the new service\"
   turnout status sms -w
+  turnout parity sms
   turnout shift sms 5% --why \"parity is fine\"
   turnout rollback sms --why \"errors rise\"
 The same by a plan, which goes on while its gates pass:
@@ -92,6 +96,12 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// Show what happened, and with `-f` what happens
     Events(EventsArgs),
+    /// Say how alike the arms' answers are and how sure that is; or write a report of it
+    Parity(ParityArgs),
+    /// Show one way in which answers differ, with a rule that would make it go away
+    DiffSignature(DiffSignatureArgs),
+    /// Leave a place of answers out of a route's comparison
+    Ignore(IgnoreArgs),
     /// List how the arms' answers differ, the most frequent difference first
     Signatures(SignaturesArgs),
     /// Ask whether the server is ready; for containers

@@ -8,9 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{Cli, Command};
 use super::exit::{Exit, Failure};
 use super::{
-    check, compare, completion, document, events, explain, healthcheck, out, revisions, rollout,
-    shift,
-    signatures, status, swap, tenant,
+    check, compare, completion, diff_signature, document, events, explain, healthcheck, ignore,
+    out, parity, revisions, rollout, shift, signatures, status, swap, tenant,
 };
 use crate::{demo, serve};
 
@@ -57,6 +56,9 @@ fn dispatch(command: &Command) -> Result<ExitCode, Failure> {
         Command::Revisions(args) => revisions::list(args),
         Command::Restore(args) => revisions::restore(args),
         Command::Events(args) => events::run(args),
+        Command::Parity(args) => parity::run(args),
+        Command::DiffSignature(args) => diff_signature::run(args),
+        Command::Ignore(args) => ignore::run(args),
         Command::Signatures(args) => signatures::run(args),
         Command::Healthcheck(args) => healthcheck::run(args),
         Command::Completion(args) => completion::run(args),

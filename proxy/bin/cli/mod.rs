@@ -3,11 +3,13 @@
 //! Read in this order:
 //!
 //! - [`args`]: the tree of commands; [`dispatch`]: parses and does what is asked;
-//! - [`exit`]: the exit codes, and what can go wrong; [`out`]: the one place that prints; [`confirm`]: the one that asks;
+//! - [`exit`]: the exit codes, and what can go wrong; [`out`]: the one place that prints, [`screen`]: as long as somebody
+//!   watches; [`confirm`]: the one that asks;
 //! - [`ask`], [`client`] and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
 //! - without a server: [`check`], [`explain`] and [`compare`] (all read a [`mod@file`], the last also a [`saved_answer`]),
 //!   [`completion`], [`healthcheck`];
-//! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`document`], [`revisions`], [`events`], [`signatures`].
+//! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`document`], [`revisions`], [`events`];
+//! - of parity: [`parity`], [`signatures`], [`diff_signature`], [`ignore`].
 
 mod answer;
 mod args;
@@ -18,6 +20,7 @@ mod client;
 mod compare;
 mod completion;
 mod confirm;
+mod diff_signature;
 mod dispatch;
 mod document;
 mod events;
@@ -25,11 +28,14 @@ mod exit;
 mod explain;
 mod file;
 mod healthcheck;
+mod ignore;
 mod out;
+mod parity;
 mod problem;
 mod revisions;
 mod rollout;
 mod saved_answer;
+mod screen;
 mod shift;
 mod signatures;
 mod status;

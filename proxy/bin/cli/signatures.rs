@@ -14,7 +14,7 @@ use super::revisions::time;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A difference that is meant can be left out of the comparison with the route's `compare.ignore`.
-EXAMPLE is an exchange's id, by which the access log is searched.")]
+`turnout diff-signature SIGNATURE` shows all of one: exchanges that showed it, and a rule that would make it go away.")]
 pub(crate) struct SignaturesArgs {
     #[command(flatten)]
     route: RouteArgs,
@@ -44,7 +44,7 @@ fn table(signatures: &[SignatureAnswer], style: Style) -> String {
             .to_owned();
     }
     let mut table =
-        style.table(&["COUNT", "WHERE", "WHAT", "STABLE", "CANDIDATE", "LAST SEEN", "EXAMPLE"]);
+        style.table(&["COUNT", "WHERE", "WHAT", "STABLE", "CANDIDATE", "LAST SEEN", "SIGNATURE"]);
     for signature in signatures {
         let place = format!("{} {}", signature.location, signature.path);
         let class = |class: &Option<String>| class.clone().unwrap_or_else(|| "-".to_owned());
@@ -60,7 +60,7 @@ fn table(signatures: &[SignatureAnswer], style: Style) -> String {
             cell(Tone::Plain, class(&signature.stable_class)),
             cell(Tone::Plain, class(&signature.candidate_class)),
             cell(Tone::Faint, time(&signature.last_seen)),
-            cell(Tone::Faint, signature.examples.last().map_or("", |id| id)),
+            cell(Tone::Faint, &signature.id),
         ]);
     }
     rendered(&table)
@@ -74,13 +74,13 @@ mod tests {
     #[test]
     fn differences_are_listed() {
         let answer = json!([{
-            "location": "body", "path": "/items/*/at", "kind": "changed", "stable_class": "string",
+            "id": "sms-1", "location": "body", "path": "/items/*/at", "kind": "changed", "stable_class": "string",
             "candidate_class": "number", "relation": null, "count": 1204,
             "first_seen": "2026-11-21T02:00:00Z", "last_seen": "2026-11-21T02:15:00Z", "examples": ["a", "b"],
         }]);
         let expected = "\
-COUNT  WHERE             WHAT     STABLE  CANDIDATE  LAST SEEN             EXAMPLE
- 1204  body /items/*/at  changed  string  number     2026-11-21 02:15:00Z  b
+COUNT  WHERE             WHAT     STABLE  CANDIDATE  LAST SEEN             SIGNATURE
+ 1204  body /items/*/at  changed  string  number     2026-11-21 02:15:00Z  sms-1
 ";
         assert_eq!(table(&listed(&answer).unwrap(), Style::PLAIN), expected);
         assert!(table(&[], Style::PLAIN).contains("no difference"));

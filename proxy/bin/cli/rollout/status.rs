@@ -12,7 +12,7 @@ use super::super::client::Client;
 use super::super::exit::{Exit, Failure};
 use super::super::out::{self, Style, Tone, cell, number, rendered};
 use super::super::revisions::time;
-use super::super::status::Screen;
+use super::super::screen::Screen;
 
 const REFRESH: Duration = Duration::from_secs(1);
 

@@ -1,7 +1,7 @@
 //! How are figures written so that people grasp them?
 
 /// A ratio as a percentage that tells little from none.
-pub(super) fn percent(ratio: f64) -> String {
+pub(crate) fn percent(ratio: f64) -> String {
     match ratio * 100.0 {
         percent if percent <= 0.0 => "0%".to_owned(),
         percent if percent < 0.01 => "<0.01%".to_owned(),
@@ -13,7 +13,7 @@ pub(super) fn percent(ratio: f64) -> String {
 }
 
 /// A number with its thousands apart.
-pub(super) fn count(number: f64) -> String {
+pub(crate) fn count(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -27,11 +27,11 @@ pub(super) fn count(number: f64) -> String {
 
 /// A count for arithmetic: exact far beyond what is ever counted here.
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and only shown")]
-pub(super) fn whole(number: u64) -> f64 {
+pub(crate) fn whole(number: u64) -> f64 {
     number as f64
 }
 
-pub(super) fn milliseconds(ms: f64) -> String {
+pub(crate) fn milliseconds(ms: f64) -> String {
     match ms {
         ms if ms < 10.0 => format!("{ms:.1} ms"),
         ms if ms < 10_000.0 => format!("{ms:.0} ms"),

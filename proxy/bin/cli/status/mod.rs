@@ -8,5 +8,6 @@ mod figures;
 mod routes;
 mod watch;
 
+pub(crate) use figures::{count, whole};
 pub(crate) use routes::stage_tone;
-pub(crate) use watch::{Screen, StatusArgs, run};
+pub(crate) use watch::{StatusArgs, run};
