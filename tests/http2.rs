@@ -120,13 +120,14 @@ impl Grpc {
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                tokio::spawn(http2.serve_connection(TokioIo::new(stream), service_fn(Self::echo)));
+                let echo = |request| std::future::ready(Self::echo(request));
+                tokio::spawn(http2.serve_connection(TokioIo::new(stream), service_fn(echo)));
             }
         });
         Self { address, accepting }
     }
 
-    async fn echo(request: Request<Incoming>) -> Result<Response<Sent>, Infallible> {
+    fn echo(request: Request<Incoming>) -> Result<Response<Sent>, Infallible> {
         let answer = Response::builder().header("content-type", "application/grpc");
         if request.uri().path().ends_with("/Fail") {
             let answer = answer.header("grpc-status", "5").header("grpc-message", "nobody");

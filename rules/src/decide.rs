@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
-use std::net::IpAddr;
 
 use http::{HeaderName, Method};
 
+use crate::address_text::AddressText;
 use crate::bucket::Bucket;
 use crate::cohort::CohortId;
 use crate::facts::{Facts, Occurrence};
@@ -370,33 +370,4 @@ fn shadow_arm(
         return None;
     }
     Some(serving.other())
-}
-
-/// An address as text, without a place on the heap.
-struct AddressText {
-    bytes: [u8; 45],
-    len: usize,
-}
-
-impl AddressText {
-    fn of(address: IpAddr) -> Self {
-        let mut text = Self { bytes: [0; 45], len: 0 };
-        // The longest IPv6 text has 45 characters, so it fits.
-        let _ok = write!(text, "{}", address.to_canonical());
-        text
-    }
-
-    fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..self.len).unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
-    }
-}
-
-impl Write for AddressText {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.len = end;
-        Ok(())
-    }
 }

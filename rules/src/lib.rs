@@ -35,6 +35,7 @@ pub mod tenant;
 pub mod tls;
 pub mod upstream;
 
+mod address_text;
 mod name;
 mod readings;
 mod share;

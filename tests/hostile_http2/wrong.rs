@@ -34,6 +34,7 @@ async fn hold(turnout: &Turnout, cases: Vec<(&str, Vec<u8>, Ends)>) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn frames_of_wrong_shape_end_what_they_belong_to() {
     let (turnout, _api) = served().await;
     let padded = |pad: u8, payload: Vec<u8>| [vec![pad], payload].concat();

@@ -63,7 +63,7 @@ impl Connection {
         let request = ask.of(&self.whom)?.map(BodyExt::boxed);
         let exchange = async { Answer::read(self.begin(request).await?).await };
         let answer = tokio::time::timeout(ANSWER_WITHIN, exchange).await;
-        answer.map_err(|_| format!("no answer within {ANSWER_WITHIN:?}"))?
+        answer.map_err(|_elapsed| format!("no answer within {ANSWER_WITHIN:?}"))?
     }
 
     /// Sends a request of any form and waits for the head of its answer.

@@ -14,8 +14,7 @@ use super::problem::Problem;
 use super::site::Site;
 use super::{
     configuration, events, guard, health, ignore, overview, parity, revisions, rollouts,
-    routes as route,
-    signatures, tenants, traffic, upstreams,
+    routes as route, signatures, tenants, traffic, upstreams,
 };
 use crate::file;
 
