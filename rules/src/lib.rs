@@ -6,6 +6,7 @@
 //! - [`facts`]: what is known of a request; [`normal`]: the one spelling of its path; [`lookalike`]: header names that read
 //!   the same; [`matching`]: which route it belongs to; [`route`]: what a route is;
 //! - [`tenant`], [`cohort`], [`shift`], [`bucket`]: who it is for and where their traffic stands;
+//! - [`flag`]: named values that tenants have;
 //! - [`mod@decide`]: one decision per request, with its reason;
 //! - [`snapshot`] and [`cell`]: a revision compiled for serving, swapped in as one pointer; [`limits`],
 //!   [`overload`] and [`tls`]: what clients may take, what is given up first, and who proves what;
@@ -20,6 +21,7 @@ pub mod compare;
 pub mod decide;
 pub mod exchange;
 pub mod facts;
+pub mod flag;
 pub mod gate;
 pub mod limits;
 pub mod lookalike;
@@ -44,7 +46,7 @@ pub use bucket::Bucket;
 pub use cell::SnapshotCell;
 pub use decide::{Decision, Verdict, decide};
 pub use facts::Facts;
-pub use name::{CohortName, NameError, RouteName, TenantId, UpstreamName, is_tenant_id};
+pub use name::{CohortName, FlagName, NameError, RouteName, TenantId, UpstreamName, is_tenant_id};
 pub use path::{Path, Rewrite};
 pub use route::{Arm, Route};
 pub use share::{Share, ShareError};

@@ -98,6 +98,10 @@ name!(
     CohortName, "a cohort name", NAME_RULE, is_name
 );
 name!(
+    /// The name of a flag: its key for the services that ask, and the seed of its buckets.
+    FlagName, "a flag name", NAME_RULE, is_name
+);
+name!(
     /// The id of a tenant, the customer a request belongs to.
     TenantId, "a tenant id", TENANT_RULE, is_tenant_id
 );

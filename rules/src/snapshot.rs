@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::cohort::{Cohort, CohortId};
+use crate::flag::FlagSet;
 use crate::limits::ClientLimits;
 use crate::matching::RouteTable;
 use crate::route::{RouteId, UpstreamId};
@@ -40,6 +41,8 @@ pub struct Snapshot {
     pub cohorts: Arc<[Cohort]>,
     /// What is known of tenants.
     pub tenants: Arc<Tenants>,
+    /// The flags, by [`crate::flag::FlagId`].
+    pub flags: FlagSet,
     /// The peers whose identity and forwarding headers are believed.
     pub trusted_proxies: Arc<[IpNet]>,
     /// What clients may take.
