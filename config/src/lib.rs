@@ -21,12 +21,14 @@ pub mod schema;
 pub mod units;
 
 mod closest;
+mod flags;
 mod names;
 
 pub use closest::closest;
 pub use compile::{Compiled, Listener, Protocol, Settings, ShadowLimits, compile};
 pub use diff::diff;
 pub use document::Document;
+pub use flags::{FlagLive, ServeSpec};
 pub use live::{Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live};
 pub use plan::Plan;
 pub use problem::{Problem, Problems, Severity};

@@ -1,14 +1,15 @@
-//! What do commands change while the file stays the same? Shifts, locks and the targets of upstreams.
+//! What do commands change while the file stays the same? Shifts, locks, flags and the targets of upstreams.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rules::tenant::Lock;
-use rules::{CohortName, RouteName, Share, Shift, TenantId, UpstreamName};
+use rules::{CohortName, FlagName, RouteName, Share, Shift, TenantId, UpstreamName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Document;
+use crate::flags::{FlagLive, known_flags};
 use crate::units::Percent;
 
 /// The live state beside the file. Its parts are shared, so that a change costs what it changes.
@@ -24,6 +25,9 @@ pub struct Live {
     /// Targets that stand in for those of the file.
     #[serde(with = "crate::names::shared")]
     pub targets: Arc<BTreeMap<UpstreamName, Vec<TargetSpec>>>,
+    /// Each flag's setting; a flag without an entry is as its `start:` says.
+    #[serde(with = "crate::names::shared")]
+    pub flags: Arc<BTreeMap<FlagName, Arc<FlagLive>>>,
 }
 
 /// One route's shifts. A tenant's own stands before its cohort's, a cohort's before the default.
@@ -119,8 +123,8 @@ impl From<LockSpec> for Lock {
 
 /// The live state under a document: what `previous` says of what is still there, and `start:` for routes that are new.
 ///
-/// Shifts of routes and cohorts that are gone are dropped, as are the targets of upstreams that are gone, so that a name
-/// which comes back later does not come back with an old share.
+/// Shifts of routes and cohorts that are gone are dropped, as are settings of flags and the targets of upstreams that are
+/// gone, so that a name which comes back later does not come back with an old share.
 #[must_use]
 pub fn starting_live(document: &Document, previous: &Live) -> Live {
     let routes = document.routes.iter().filter_map(|(name, route)| {
@@ -135,6 +139,7 @@ pub fn starting_live(document: &Document, previous: &Live) -> Live {
         routes: routes.collect(),
         locks: Arc::clone(&previous.locks),
         targets: without_lost_upstreams(document, &previous.targets),
+        flags: known_flags(document, &previous.flags),
     }
 }
 

@@ -3,7 +3,10 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use config::{Compiled, Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, compile, starting_live};
+use config::{
+    Compiled, FlagLive, Live, LockSpec, RouteLive, ServeSpec, ShiftSpec, TargetSpec, compile,
+    starting_live,
+};
 use rules::route::{Arm, FamilyId};
 use rules::sli::{Observation, Scheme, SeriesKey};
 use rules::upstream::Health;
@@ -287,4 +290,89 @@ fn many_tenants_are_not_compared_with_one_another() {
     assert_eq!(compiled(&text).snapshot.tenants.len(), declared + listed.len() + 1);
     // Each with each took minutes.
     assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+}
+
+const FLAGS: &str = "
+tenants: {acme: {residency: AF}}
+cohorts: {africa: {attribute: {residency: AF}}}
+flags:
+  base: {start: {share: 100%}}
+  colour: {variants: {red: '#f00', blue: '#00f', grey: '#888'}, off: grey, requires: {base: on}, start: {share: 5%}}
+  limits: {variants: {off: {max: 1.50}, high: {max: 9007199254740993}}}
+routes: {}
+";
+
+/// Who has what: `red`, and the reason.
+fn told(compiled: &Compiled, flag: &str, tenant: &str) -> String {
+    let snapshot = &compiled.snapshot;
+    let cohorts = snapshot.tenants.get(tenant).map_or(&[][..], |tenant| &tenant.cohorts);
+    let subject = rules::flag::Subject { tenant: Some(tenant), cohorts };
+    let id = snapshot.flags.find(flag).unwrap();
+    let found = snapshot.flags.evaluate(id, subject).unwrap();
+    format!("{}: {}", found.variant.name, found.reason)
+}
+
+#[test]
+fn a_flag_is_set_by_what_is_live_and_shares_the_others() {
+    let before = compiled(FLAGS);
+    assert_eq!(told(&before, "base", "acme"), "on: default");
+    assert_eq!(told(&before, "colour", "t0"), "grey: bucket 7055 >= 500");
+    assert_eq!(told(&before, "limits", "acme"), "off: default");
+    let limits = &before.snapshot.flags.all()[2].definition;
+    let json: Vec<&str> = limits.variants.iter().map(|variant| &*variant.value.json).collect();
+    assert_eq!(json, [r#"{"max":1.5}"#, r#"{"max":9007199254740993}"#]);
+
+    let mut live = before.live.clone();
+    let setting = FlagLive {
+        cohorts: [("africa".parse().unwrap(), serve("blue", "100%"))].into(),
+        tenants: [("b2".parse().unwrap(), "red".to_owned())].into(),
+        ..(*live.flags["colour"]).clone()
+    };
+    Arc::make_mut(&mut live.flags).insert("colour".parse().unwrap(), Arc::new(setting));
+    let after = next(&before, &live);
+    assert_eq!(told(&after, "colour", "acme"), "blue: cohort");
+    assert_eq!(told(&after, "colour", "b2"), "red: tenant");
+    let (old, new) = (before.snapshot.flags.all(), after.snapshot.flags.all());
+    let shared: Vec<bool> = old.iter().zip(new).map(|(old, new)| Arc::ptr_eq(old, new)).collect();
+    assert_eq!(shared, [true, false, true]);
+
+    let off = FlagLive { stopped: true, ..(*live.flags["base"]).clone() };
+    Arc::make_mut(&mut live.flags).insert("base".parse().unwrap(), Arc::new(off));
+    let stopped = next(&after, &live);
+    assert_eq!(told(&stopped, "base", "acme"), "off: off");
+    assert_eq!(told(&stopped, "colour", "acme"), "grey: prerequisite");
+}
+
+#[test]
+fn settings_of_what_is_gone_are_dropped_and_counts_go_on() {
+    let before = compiled(FLAGS);
+    let mut live = before.live.clone();
+    let setting = FlagLive {
+        default: serve("red", "50%"),
+        cohorts: [("africa".parse().unwrap(), serve("blue", "100%"))].into(),
+        tenants: [("b2".parse().unwrap(), "red".to_owned())].into(),
+        ..FlagLive::default()
+    };
+    Arc::make_mut(&mut live.flags).insert("colour".parse().unwrap(), Arc::new(setting));
+    let set = next(&before, &live);
+    let without_red = FLAGS.replace("red: '#f00', ", "");
+    let after = applied(&set, &without_red);
+    let kept = &after.live.flags["colour"];
+    assert_eq!(kept.default, ServeSpec { variant: None, share: "5%".parse().unwrap() });
+    assert!(kept.tenants.is_empty());
+    assert_eq!(kept.cohorts.len(), 1);
+    assert!(Arc::ptr_eq(&after.live.flags["base"], &set.live.flags["base"]));
+
+    let counters = |compiled: &Compiled, place: usize| {
+        Arc::clone(&compiled.snapshot.flags.all()[place].definition.counters)
+    };
+    assert!(Arc::ptr_eq(&counters(&set, 0), &counters(&after, 0)));
+    assert!(!Arc::ptr_eq(&counters(&set, 1), &counters(&after, 1)), "it has other variants");
+    let gone = applied(&after, "flags: {base: {archived: true}}\nroutes: {}\n");
+    assert_eq!(gone.live.flags.len(), 1);
+    assert_eq!(gone.snapshot.flags.find("base"), Err(rules::flag::Unavailable::Archived));
+}
+
+fn serve(variant: &str, share: &str) -> ServeSpec {
+    ServeSpec { variant: Some(variant.to_owned()), share: share.parse().unwrap() }
 }

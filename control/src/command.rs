@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{Document, LockSpec, TargetSpec};
-use rules::{CohortName, Revision, RouteName, Share, TenantId, UpstreamName};
+use rules::{CohortName, FlagName, Revision, RouteName, Share, TenantId, UpstreamName};
 use serde_json::{Value, json};
 
 use crate::desired::Desired;
@@ -64,6 +64,15 @@ pub enum Command {
         /// The lock; none unlocks.
         lock: Option<LockSpec>,
     },
+    /// Change what tenants have of a flag.
+    Flag {
+        /// The flag.
+        flag: FlagName,
+        /// The change.
+        change: FlagChange,
+    },
+    /// Carry out several commands as one revision, or none of them.
+    Together(Vec<Command>),
     /// Make the state of an older revision the present one again.
     Restore {
         /// The older revision.
@@ -136,6 +145,26 @@ pub enum RolloutChange {
     },
 }
 
+/// What becomes of a flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagChange {
+    /// A share of tenants has a variant; all of one tenant, or none of it.
+    Serve {
+        /// Whose value.
+        scope: Scope,
+        /// The variant; the one that is served already where none is named.
+        variant: Option<String>,
+        /// The share of tenants that have it.
+        share: Share,
+    },
+    /// What a cohort or tenant had of its own ends.
+    Inherit(Scope),
+    /// The flag is on again, as it was set before.
+    On,
+    /// Everybody has the off variant, until the flag is on again.
+    Off,
+}
+
 /// Which way copies of requests go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Copies {
@@ -148,7 +177,7 @@ pub enum Copies {
 impl Command {
     /// The command's name, as the API and the list of revisions write it.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Apply(_) => "apply",
             Self::Shift { .. } => "shift",
@@ -158,6 +187,13 @@ impl Command {
             Self::Targets { .. } => "targets",
             Self::Lock { lock: Some(_), .. } => "lock",
             Self::Lock { lock: None, .. } => "unlock",
+            Self::Flag { change: FlagChange::Off, .. } => "flag off",
+            Self::Flag { change: FlagChange::On, .. } => "flag on",
+            Self::Flag { change: FlagChange::Serve { .. } | FlagChange::Inherit(_), .. } => "flag",
+            Self::Together(commands) => match commands.first() {
+                Some(first) => first.name(),
+                None => "nothing",
+            },
             Self::Restore { .. } => "restore",
         }
     }
@@ -192,6 +228,13 @@ impl Command {
                 json!({"upstream": upstream.as_str(), "targets": targets})
             }
             Self::Lock { tenant, lock } => json!({"tenant": tenant.as_str(), "mode": lock}),
+            Self::Flag { flag, change } => change.arguments(flag),
+            Self::Together(commands) => {
+                let each = commands.iter().map(
+                    |command| json!({"command": command.name(), "arguments": command.arguments()}),
+                );
+                json!({"together": each.collect::<Vec<_>>()})
+            }
             Self::Restore { revision, .. } => json!({"revision": revision.0}),
         }
     }
@@ -227,6 +270,20 @@ impl RolloutChange {
                 add_evidence(&mut arguments, evidence);
                 arguments
             }
+        }
+    }
+}
+
+impl FlagChange {
+    fn arguments(&self, flag: &FlagName) -> Value {
+        let flag = flag.as_str();
+        match self {
+            Self::Serve { scope, variant, share } => {
+                let share = share.to_string();
+                scoped(scope, json!({"flag": flag, "variant": variant, "share": share}))
+            }
+            Self::Inherit(scope) => scoped(scope, json!({"flag": flag, "share": null})),
+            Self::On | Self::Off => json!({"flag": flag}),
         }
     }
 }

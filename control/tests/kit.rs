@@ -26,6 +26,7 @@ status: {address: "127.0.0.1:0"}
 trusted_proxies: [127.0.0.0/8]
 tenants: {acme: {residency: AF}, b2: {residency: EU}, c3: {residency: AF}}
 cohorts: {africa: {attribute: {residency: AF}}, pilots: {tenants: [b2]}}
+flags: {report: {requires: {base: on}}, base: {start: {share: 100%}}, gone: {archived: true}}
 upstreams:
   old: {targets: [{address: "127.0.0.1:3001"}]}
   new: {targets: [{address: "127.0.0.1:3002"}]}

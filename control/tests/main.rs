@@ -6,6 +6,7 @@ mod commands;
 mod events;
 #[cfg(test)]
 mod files;
+mod flags;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]

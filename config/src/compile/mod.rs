@@ -1,7 +1,7 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
-//! `settings` is for the process, `listeners` and `limits` are about clients, `upstreams` (with `protection`), `tenants` and
-//! `routes` make the snapshot, and `shifts` puts the live state in. A route's parts: `conditions`, `paths`, `tenancy`,
+//! `settings` is for the process, `listeners` and `limits` are about clients, `upstreams` (with `protection`), `tenants`,
+//! `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts: `conditions`, `paths`, `tenancy`,
 //! `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes together. `rollouts` makes plans, with their
 //! `gates`. `certificates` is for both ends, `findings` collects what is wrong.
 
@@ -11,6 +11,7 @@ mod compare;
 mod conditions;
 mod filters;
 mod findings;
+mod flags;
 mod gates;
 mod limits;
 mod listeners;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use rules::cohort::Cohort;
+use rules::flag::FlagSet;
 use rules::limits::ClientLimits;
 use rules::matching::RouteTable;
 use rules::shift::Shifts;
@@ -43,6 +45,7 @@ use crate::plan::Plan;
 use crate::problem::{Problem, Problems, Severity};
 use findings::Findings;
 pub(crate) use findings::Pointer;
+use flags::Flags;
 pub use listeners::{Listener, Protocol};
 pub(crate) use rollouts::plan;
 use routes::Surroundings;
@@ -76,6 +79,7 @@ struct Frame {
     table: Arc<RouteTable>,
     cohorts: Arc<[Cohort]>,
     roster: Roster,
+    flags: Flags,
     pools: Vec<Pool>,
     plans: Arc<BTreeMap<String, Arc<Plan>>>,
     trusted_proxies: Arc<[IpNet]>,
@@ -115,6 +119,7 @@ pub fn compile(
             upstreams: with.upstreams(revision),
             cohorts: Arc::clone(&frame.cohorts),
             tenants: with.tenants(),
+            flags: with.flags(),
             trusted_proxies: Arc::clone(&frame.trusted_proxies),
             limits: frame.limits,
             tls: Arc::clone(&frame.tls),
@@ -155,6 +160,8 @@ fn frame(
     let settings = settings::settings(document, findings);
     let trusted_proxies = settings::trusted_proxies(document, findings).into();
     let roster = tenants::roster(document, findings);
+    let known_flags = previous.map(|previous| &previous.frame.flags);
+    let flags = flags::flags(document, known_flags, findings);
     let limits = limits::limits(document, findings);
     let tls = listeners::tls(document, now_unix, findings);
     let pools = upstreams::pools(document, now_unix, findings);
@@ -167,6 +174,7 @@ fn frame(
         table: Arc::new(RouteTable::new(routes)),
         cohorts: roster.cohorts.as_slice().into(),
         roster,
+        flags,
         pools,
         plans: Arc::new(plans),
         trusted_proxies,
@@ -257,6 +265,21 @@ impl With<'_, '_> {
         match unchanged {
             Some(previous) => Arc::clone(&previous.snapshot.tenants),
             None => Arc::new(tenants::locked(&self.frame.roster, &self.live.locks)),
+        }
+    }
+
+    fn flags(&self) -> FlagSet {
+        let same_frame =
+            self.previous.filter(|previous| std::ptr::eq(&*previous.frame, self.frame));
+        match same_frame {
+            Some(previous) if Arc::ptr_eq(&previous.live.flags, &self.live.flags) => {
+                previous.snapshot.flags.clone()
+            }
+            Some(previous) => {
+                let before = (&previous.snapshot.flags, &*previous.live.flags);
+                self.frame.flags.set(&self.live.flags, &self.frame.cohorts, Some(before))
+            }
+            None => self.frame.flags.set(&self.live.flags, &self.frame.cohorts, None),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The file as written.
 //!
 //! [`Document`] is the whole; [`upstream`] (with its [`protection`]), [`route`] (with its rules to [`compare`] by) and
-//! [`rollout`] are its large parts, [`listener`] and [`limits`] are about clients, [`forms`] holds what can be written in more
+//! [`rollout`] are its large parts, [`listener`] and [`limits`] are about clients, [`flag`] is what
+//! tenants have beside routes, [`forms`] holds what can be written in more
 //! than one way, and [`secret`] what must never be printed. Maps keep the order in which they are written.
 
 pub mod compare;
+pub mod flag;
 pub mod forms;
 pub mod limits;
 pub mod listener;
@@ -21,6 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{ByteSize, Time};
+pub use flag::FlagSpec;
 use limits::{ClientTimeoutsSpec, LimitsSpec};
 pub use listener::{ListenerSpec, SocketSpec};
 pub use origin::Origin;
@@ -80,6 +83,9 @@ pub struct Document {
     /// Named sets of tenants. Where a tenant belongs to several, the first one here counts.
     #[serde(default)]
     pub cohorts: IndexMap<String, CohortSpec>,
+    /// Named values that each tenant has, for routes and for the services that ask.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub flags: IndexMap<String, FlagSpec>,
     /// Named pools of targets.
     #[serde(default)]
     pub upstreams: IndexMap<String, UpstreamSpec>,

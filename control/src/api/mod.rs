@@ -5,6 +5,7 @@
 
 mod configuration;
 mod events;
+mod flags;
 mod guard;
 mod health;
 mod ignore;

@@ -222,6 +222,8 @@ impl From<Refusal> for Problem {
                 let code = match kind {
                     "route" => "unknown_route",
                     "cohort" => "unknown_cohort",
+                    "flag" => "unknown_flag",
+                    "variant" => "unknown_variant",
                     "rollout" => "unknown_rollout",
                     "signature" => "unknown_signature",
                     _ => "unknown_upstream",
@@ -232,6 +234,10 @@ impl From<Refusal> for Problem {
             Refusal::RolloutRuns { .. } => Self::new(StatusCode::CONFLICT, "rollout_runs", detail),
             Refusal::Rollout { .. } => Self::new(StatusCode::CONFLICT, "rollout_refused", detail),
             Refusal::NoCandidate { .. } => Self::new(StatusCode::CONFLICT, "no_candidate", detail),
+            Refusal::ArchivedFlag { .. } => {
+                Self::new(StatusCode::CONFLICT, "archived_flag", detail)
+            }
+            Refusal::ShareOfTenant => Self::field("bad_share", "/share", detail),
             Refusal::NothingAbove => Self::field("share_required", "/share", detail),
         }
     }

@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::site::Site;
 use super::{
-    configuration, events, guard, health, ignore, overview, parity, revisions, rollouts,
-    routes as route, signatures, tenants, traffic, upstreams,
+    configuration, events, flags, guard, health, ignore, overview, parity, revisions, rollouts,
+    routes as route,
+    signatures, tenants, traffic, upstreams,
 };
 use crate::file;
 
@@ -51,6 +52,11 @@ fn described() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(upstreams::replace_targets))
         .routes(routes!(tenants::one))
         .routes(routes!(tenants::lock, tenants::unlock))
+        .routes(routes!(flags::list))
+        .routes(routes!(flags::one))
+        .routes(routes!(flags::serve))
+        .routes(routes!(flags::on))
+        .routes(routes!(flags::off))
         .routes(routes!(configuration::show))
         .routes(routes!(revisions::list))
         .routes(routes!(revisions::one))

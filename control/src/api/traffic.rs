@@ -6,11 +6,12 @@ use axum::extract::State;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
+use super::flags;
 use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Path, scope, share, why};
 use super::site::Site;
 use super::view::Accepted;
-use crate::command::{Command, Copies};
+use crate::command::{Command, Copies, FlagChange};
 
 /// Whose traffic goes to the candidate, and how much of it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -24,6 +25,8 @@ pub(super) struct ShiftRequest {
     tenant: Option<String>,
     /// Only this cohort's traffic.
     cohort: Option<String>,
+    /// A flag that the same tenants get with the same command, so that the proxy and the services switch at the same moment.
+    flag: Option<String>,
     /// Why; kept with the revision.
     #[serde(default)]
     #[schema(required)]
@@ -99,10 +102,19 @@ pub(super) async fn shift(
     Body(asked): Body<ShiftRequest>,
 ) -> Result<Accepted, Problem> {
     let why = why(&asked.why)?;
-    let command = Command::Shift {
-        route: site.route(&route)?,
-        scope: scope(asked.tenant.as_deref(), asked.cohort.as_deref())?,
-        share: asked.share.as_deref().map(share).transpose()?,
+    let scope = scope(asked.tenant.as_deref(), asked.cohort.as_deref())?;
+    let share = asked.share.as_deref().map(share).transpose()?;
+    let change = match share {
+        Some(share) => FlagChange::Serve { scope: scope.clone(), variant: None, share },
+        None => FlagChange::Inherit(scope.clone()),
+    };
+    let shift = Command::Shift { route: site.route(&route)?, scope, share };
+    let command = match asked.flag {
+        None => shift,
+        Some(name) => {
+            let flag = name.parse().map_err(|_error| flags::unknown(&site.present(), &name))?;
+            Command::Together(vec![shift, Command::Flag { flag, change }])
+        }
     };
     Ok(site.desk().command(caller.order(command, why)).await?.into())
 }

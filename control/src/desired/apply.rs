@@ -7,7 +7,7 @@ use config::{Live, LockSpec, TargetSpec, starting_live};
 use jiff::Timestamp;
 use rules::{TenantId, UpstreamName};
 
-use super::{rollouts, summary, traffic};
+use super::{flags, rollouts, summary, traffic};
 use crate::command::{Command, Configuration};
 use crate::rollout::{Phase, Place, Rollout};
 
@@ -16,7 +16,7 @@ use crate::rollout::{Phase, Place, Rollout};
 pub struct Desired {
     /// The configuration as written.
     pub configuration: Configuration,
-    /// Shifts, locks and targets.
+    /// Shifts, locks, flags and targets.
     pub live: Live,
     /// Rollouts, those that are over included: by place.
     pub rollouts: Arc<BTreeMap<Place, Arc<Rollout>>>,
@@ -51,7 +51,7 @@ pub enum Refusal {
     /// There is no such thing.
     #[error("there is no {kind} {name:?}")]
     Unknown {
-        /// `route`, `cohort` or `upstream`.
+        /// `route`, `cohort`, `flag`, `variant` or `upstream`.
         kind: &'static str,
         /// The name.
         name: String,
@@ -78,6 +78,15 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
+    /// The flag is archived.
+    #[error("flag {flag:?} is archived: nobody gets a value of it")]
+    ArchivedFlag {
+        /// The flag.
+        flag: String,
+    },
+    /// One tenant has a variant or has it not.
+    #[error("a tenant has a variant or has it not: give 100% or 0%")]
+    ShareOfTenant,
     /// The default of a route follows nothing.
     #[error("a route has nothing to inherit from: give a share, or name a tenant or cohort")]
     NothingAbove,
@@ -157,6 +166,8 @@ pub fn apply(desired: &Desired, command: &Command) -> Result<Applied, Refusal> {
         Command::Rollout { place, change } => rollouts::change(desired, place, change),
         Command::Targets { upstream, targets } => replace_targets(desired, upstream, targets),
         Command::Lock { tenant, lock } => Ok(set_lock(desired, tenant, *lock)),
+        Command::Flag { flag, change } => flags::change(desired, flag, change),
+        Command::Together(commands) => together(desired, commands),
         Command::Restore { revision, desired: older } => {
             if says_the_same(desired, older) {
                 return Ok(Applied::Unchanged(format!("everything is as it was at {revision}")));
@@ -176,6 +187,27 @@ fn paused(rollouts: &Arc<BTreeMap<Place, Arc<Rollout>>>) -> Arc<BTreeMap<Place, 
         Arc::make_mut(rollout).phase = Phase::Paused;
     }
     paused
+}
+
+/// Several commands, one after the other; where one is refused, all are.
+fn together(desired: &Desired, commands: &[Command]) -> Result<Applied, Refusal> {
+    let mut state: Option<Desired> = None;
+    let (mut summaries, mut notes) = (Vec::new(), Vec::new());
+    for command in commands {
+        match apply(state.as_ref().unwrap_or(desired), command)? {
+            Applied::Unchanged(how) => summaries.push(how),
+            Applied::Changed(next) => {
+                state = Some(next.desired);
+                summaries.push(next.summary);
+                notes.extend(next.notes);
+            }
+        }
+    }
+    let summary = summaries.join("; ");
+    Ok(match state {
+        None => Applied::Unchanged(summary),
+        Some(desired) => Applied::Changed(Next { desired, summary, notes }),
+    })
 }
 
 fn changed(desired: Desired, summary: String) -> Applied {

@@ -9,6 +9,8 @@
 //! | `shift/<route>/cohort/<name>`, `shift/<route>/tenant/<id>` | the shift of one cohort or tenant |
 //! | `targets/<upstream>` | targets that stand in for the configuration's |
 //! | `lock/<tenant>` | a tenant's lock |
+//! | `flag/<name>` | what everybody has of a flag, and whether it is on |
+//! | `flag/<name>/cohort/<name>`, `flag/<name>/tenant/<id>` | what one cohort or tenant has of it |
 //! | `rollout/<route>`, `rollout/<route>/cohort/<name>`, `rollout/<route>/tenant/<id>` | a rollout |
 
 use std::cmp::Ordering;
@@ -17,10 +19,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use config::{Live, RouteLive};
-use rules::RouteName;
-use serde::Serialize;
+use config::{FlagLive, Live, RouteLive, ServeSpec};
+use rules::{FlagName, RouteName};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::Desired;
 use crate::command::Configuration;
@@ -70,7 +72,40 @@ pub fn changes(before: Option<&Desired>, after: &Desired) -> Vec<Change> {
     if !Arc::ptr_eq(rollouts, &after.rollouts) {
         map_changes("rollout/", rollouts, &after.rollouts, &mut changes);
     }
+    if !Arc::ptr_eq(&live.flags, &after.live.flags) {
+        flag_changes(live, &after.live, &mut changes);
+    }
     changes
+}
+
+/// What is kept of a flag beside what cohorts and tenants have of their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct FlagDefault {
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    stopped: bool,
+    #[serde(flatten)]
+    serve: ServeSpec,
+}
+
+fn flag_changes(before: &Live, after: &Live, changes: &mut Vec<Change>) {
+    let nothing = FlagLive::default();
+    both(&before.flags, &after.flags, |name, before, after| {
+        if before.zip(after).is_some_and(|(before, after)| Arc::ptr_eq(before, after)) {
+            return;
+        }
+        let default = |live: &Arc<FlagLive>| FlagDefault {
+            stopped: live.stopped,
+            serve: live.default.clone(),
+        };
+        let (old, new) = (before.map(default), after.map(default));
+        if old != new {
+            changes.push((format!("flag/{name}"), new.as_ref().map(json)));
+        }
+        let before = before.map_or(&nothing, |before| before);
+        let after = after.map_or(&nothing, |after| after);
+        map_changes(&format!("flag/{name}/cohort/"), &before.cohorts, &after.cohorts, changes);
+        map_changes(&format!("flag/{name}/tenant/"), &before.tenants, &after.tenants, changes);
+    });
 }
 
 fn configuration_changes(
@@ -155,6 +190,7 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     let text = Arc::from(whole(DOCUMENT)?.as_str());
     let accepted_unix = name(ACCEPTED, whole(ACCEPTED)?)?;
     let mut routes: BTreeMap<RouteName, RouteLive> = BTreeMap::new();
+    let mut flags: BTreeMap<FlagName, FlagLive> = BTreeMap::new();
     let (mut targets, mut locks, mut rollouts) =
         (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for (key, value) in values {
@@ -181,13 +217,31 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
             ["rollout", place @ ..] => {
                 rollouts.insert(name(key, &place.join("/"))?, read(key, value)?);
             }
+            ["flag", flag, rest @ ..] => {
+                flag_part(flags.entry(name(key, flag)?).or_default(), rest, key, value)?;
+            }
             _ => return Err(corrupt(key, "nothing is stored under such a key")),
         }
     }
     let routes = routes.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
-    let live = Live { routes, locks: Arc::new(locks), targets: Arc::new(targets) };
+    let flags = flags.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
+    let (locks, targets, flags) = (Arc::new(locks), Arc::new(targets), Arc::new(flags));
+    let live = Live { routes, locks, targets, flags };
     let passed_over = values.get(PASSED_OVER).map(|text| Arc::from(text.as_str()));
     Ok(Unread { text, accepted_unix, live, rollouts, passed_over })
+}
+
+fn flag_part(live: &mut FlagLive, part: &[&str], key: &str, value: &str) -> Result<(), StoreError> {
+    match part {
+        [] => {
+            let FlagDefault { stopped, serve } = read(key, value)?;
+            (live.stopped, live.default) = (stopped, serve);
+        }
+        ["cohort", cohort] => drop(live.cohorts.insert(name(key, cohort)?, read(key, value)?)),
+        ["tenant", tenant] => drop(live.tenants.insert(name(key, tenant)?, read(key, value)?)),
+        _ => return Err(corrupt(key, "nothing is stored under such a key")),
+    }
+    Ok(())
 }
 
 fn name<N: FromStr<Err: Display>>(key: &str, text: &str) -> Result<N, StoreError> {

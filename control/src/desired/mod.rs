@@ -1,11 +1,13 @@
 //! What is wanted, and what do commands make of it?
 //!
 //! [`apply()`] makes the next state from a state and a command; `traffic` are the commands that move traffic and
-//! `rollouts` those that do it by a plan, `summary` tells a change to people, and [`keys`] is how a state is stored.
+//! `rollouts` those that do it by a plan, `flags` those that change what tenants have; `summary` tells a change to people,
+//! and [`keys`] is how a state is stored.
 
 pub mod keys;
 
 mod apply;
+mod flags;
 mod rollouts;
 mod summary;
 mod traffic;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use config::{Document, LockSpec, ShiftSpec, TargetSpec};
+use config::{Document, LockSpec, ServeSpec, ShiftSpec, TargetSpec};
 use rules::{RouteName, Shift, Stage};
 
 use crate::command::Scope;
@@ -62,6 +62,18 @@ pub(super) const fn of_lock(lock: Option<LockSpec>) -> &'static str {
     }
 }
 
+/// `nobody`, `red 25%` or `red`.
+pub(super) fn of_serve(serve: &ServeSpec, served: &str) -> String {
+    let variant = serve.variant.as_deref().unwrap_or(served);
+    if serve.share.is_none() {
+        "nobody".to_owned()
+    } else if serve.share.is_all() {
+        variant.to_owned()
+    } else {
+        format!("{variant} {}", serve.share)
+    }
+}
+
 /// `configuration: routes added: sms; routes changed: billing`.
 pub(super) fn of_configuration(before: &Document, after: &Document) -> String {
     let mut parts = Vec::new();
@@ -69,6 +81,7 @@ pub(super) fn of_configuration(before: &Document, after: &Document) -> String {
     compare("upstreams", &before.upstreams, &after.upstreams, &mut parts);
     compare("tenants", &before.tenants, &after.tenants, &mut parts);
     compare("cohorts", &before.cohorts, &after.cohorts, &mut parts);
+    compare("flags", &before.flags, &after.flags, &mut parts);
     if parts.is_empty() {
         let what = if before == after { "comments and layout" } else { "settings, or order" };
         parts.push(format!("{what} changed"));

@@ -93,10 +93,14 @@ pub(super) fn unknown_names(command: &Command, serves: &Snapshot) -> BTreeSet<Ad
         Command::Restore { desired, .. } => {
             (Some(&desired.configuration.document), desired.live.targets.values().collect())
         }
+        Command::Together(commands) => {
+            return commands.iter().flat_map(|each| unknown_names(each, serves)).collect();
+        }
         Command::Shift { .. }
         | Command::Shadow { .. }
         | Command::Rollback { .. }
         | Command::Rollout { .. }
+        | Command::Flag { .. }
         | Command::Lock { .. } => return BTreeSet::new(),
     };
     let written = document.iter().flat_map(|document| document.upstreams.values());

@@ -13,6 +13,7 @@ use super::diff_signature::DiffSignatureArgs;
 use super::document::{ApplyArgs, DiffArgs, ExportArgs};
 use super::events::EventsArgs;
 use super::explain::ExplainArgs;
+use super::flag::FlagCommand;
 use super::healthcheck::HealthcheckArgs;
 use super::ignore::IgnoreArgs;
 use super::parity::ParityArgs;
@@ -90,6 +91,9 @@ pub(crate) enum Command {
     /// Lock a tenant, unlock it, or show what is known of it
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// Show flags, and change who has which variant
+    #[command(subcommand)]
+    Flag(FlagCommand),
     /// List the revisions: who changed what, when and why; or show one
     Revisions(RevisionsArgs),
     /// Bring back an earlier revision, as a new one

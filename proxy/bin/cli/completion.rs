@@ -5,11 +5,13 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, CompletionCandidate};
+use serde_json::Value;
 
 use super::answer::{self, RouteAnswer};
 use super::args::{Cli, DEFAULT_SERVER, ServerArgs};
 use super::client::Client;
 use super::exit::{Exit, Failure};
+use super::flag::FlagAnswer;
 use super::out;
 
 /// The variable by which the script asks this program what could come next.
@@ -79,16 +81,25 @@ pub(crate) fn answer_the_shell() -> clap::error::Result<bool> {
         .try_complete(std::env::args_os(), folder.as_deref())
 }
 
+/// The names of the server's flags; none where it cannot be asked.
+pub(crate) fn flag_names() -> Vec<CompletionCandidate> {
+    let flags =
+        from_server("/v1/flags").and_then(|answer| answer::read::<Vec<FlagAnswer>>(&answer));
+    let candidate =
+        |flag: FlagAnswer| CompletionCandidate::new(&flag.name).help(Some(flag.state().into()));
+    flags.unwrap_or_default().into_iter().map(candidate).collect()
+}
+
+fn from_server(path: &str) -> Result<Value, Failure> {
+    let server = std::env::var("TURNOUT_SERVER").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
+    Client::new(&ServerArgs { server })?.with_patience(Duration::from_millis(500)).get(path)
+}
+
 /// The names of the server's routes; none where it cannot be asked, for completing must not get in the way.
 pub(crate) fn route_names() -> Vec<CompletionCandidate> {
-    let server = std::env::var("TURNOUT_SERVER").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
-    let client = Client::new(&ServerArgs { server });
-    let routes = client
-        .map(|client| client.with_patience(Duration::from_millis(500)))
-        .and_then(|client| client.get("/v1/routes"))
-        .and_then(|answer| {
-            answer::read::<Vec<RouteAnswer>>(answer.get("routes").unwrap_or(&answer))
-        });
+    let routes = from_server("/v1/routes").and_then(|answer| {
+        answer::read::<Vec<RouteAnswer>>(answer.get("routes").unwrap_or(&answer))
+    });
     let candidate = |route: RouteAnswer| {
         let shift = route.shift.in_one_line();
         CompletionCandidate::new(route.name).help(Some(shift.into()))

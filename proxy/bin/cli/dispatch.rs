@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{Cli, Command};
 use super::exit::{Exit, Failure};
 use super::{
-    check, compare, completion, diff_signature, document, events, explain, healthcheck, ignore,
+    check, compare, completion, diff_signature, document, events, explain, flag, healthcheck, ignore,
     out, parity, revisions, rollout, shift, signatures, status, swap, tenant,
 };
 use crate::{demo, serve};
@@ -53,6 +53,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, Failure> {
         Command::Rollout(command) => rollout::run(command),
         Command::Swap(args) => swap::run(args),
         Command::Tenant(command) => tenant::run(command),
+        Command::Flag(command) => flag::run(command),
         Command::Revisions(args) => revisions::list(args),
         Command::Restore(args) => revisions::restore(args),
         Command::Events(args) => events::run(args),

@@ -8,7 +8,7 @@
 //! - [`ask`], [`client`] and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
 //! - without a server: [`check`], [`explain`] and [`compare`] (all read a [`mod@file`], the last also a [`saved_answer`]),
 //!   [`completion`], [`healthcheck`];
-//! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`document`], [`revisions`], [`events`];
+//! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`flag`], [`document`], [`revisions`], [`events`];
 //! - of parity: [`parity`], [`signatures`], [`diff_signature`], [`ignore`].
 
 mod answer;
@@ -27,6 +27,7 @@ mod events;
 mod exit;
 mod explain;
 mod file;
+mod flag;
 mod healthcheck;
 mod ignore;
 mod out;

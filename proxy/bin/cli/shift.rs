@@ -3,13 +3,15 @@
 use std::str::FromStr;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use http::Method;
-use rules::Share;
+use rules::{FlagName, Share};
 use serde_json::{Value, json};
 
 use super::args::{self, OutputArgs, RouteArgs, ScopeArgs, ServerArgs, WhyArgs};
 use super::ask::Ask;
 use super::change::change;
+use super::completion;
 use super::confirm::confirm;
 use super::exit::{Exit, Failure};
 
@@ -30,6 +32,9 @@ pub(crate) struct ShiftArgs {
     share: Wanted,
     #[command(flatten)]
     scope: ScopeArgs,
+    /// A flag that the same tenants get with the same command, so that proxy and services switch at the same moment
+    #[arg(long, value_name = "FLAG", add = ArgValueCandidates::new(completion::flag_names))]
+    flag: Option<FlagName>,
     #[command(flatten)]
     why: WhyArgs,
     /// Do not ask before all traffic moves
@@ -142,6 +147,9 @@ pub(crate) fn shift(args: &ShiftArgs) -> Result<Exit, Failure> {
     }
     let mut body = json!({"share": share.map(|share| share.to_string()), "why": args.why.why});
     add_scope(&mut body, &args.scope);
+    if let (Some(flag), Some(body)) = (&args.flag, body.as_object_mut()) {
+        body.insert("flag".to_owned(), flag.as_str().into());
+    }
     let ask = Ask::json(Method::POST, format!("/v1/routes/{route}/shift"), &body);
     change(&args.server, &ask.on(args.why.if_revision), args.output)
 }
@@ -166,7 +174,8 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<Exit, Failure> {
     change(&args.server, &ask, args.output)
 }
 
-pub(super) fn add_scope(body: &mut Value, scope: &ScopeArgs) {
+/// Says whose traffic is meant.
+pub(crate) fn add_scope(body: &mut Value, scope: &ScopeArgs) {
     if let (Some(tenant), Some(body)) = (&scope.tenant, body.as_object_mut()) {
         body.insert("tenant".to_owned(), tenant.as_str().into());
     }

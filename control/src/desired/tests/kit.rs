@@ -6,12 +6,13 @@ use std::sync::Arc;
 use config::{LockSpec, Source, TargetSpec};
 use rules::{RouteName, Share};
 
-use crate::command::{Command, Configuration, Copies, Scope};
+use crate::command::{Command, Configuration, Copies, FlagChange, Scope};
 use crate::desired::{Applied, Desired, apply};
 
 pub(super) const YAML: &str = r#"
 tenants: {acme: {residency: AF}, b2: {residency: EU}}
 cohorts: {africa: {attribute: {residency: AF}}, pilots: {tenants: [acme, b2]}}
+flags: {report: {}, colour: {variants: {red: 1, blue: 2, grey: 3}, off: grey}, gone: {archived: true}}
 upstreams:
   old: {targets: [{address: "127.0.0.1:3001"}]}
   new: {targets: [{address: "127.0.0.1:3002"}, {address: "127.0.0.1:3003", weight: 3}]}
@@ -74,6 +75,14 @@ pub(super) fn targets(of: &str, addresses: &[(&str, u16)]) -> Command {
 
 pub(super) fn lock(id: &str, lock: Option<LockSpec>) -> Command {
     Command::Lock { tenant: id.parse().unwrap(), lock }
+}
+
+pub(super) fn flag(of: &str, change: FlagChange) -> Command {
+    Command::Flag { flag: of.parse().unwrap(), change }
+}
+
+pub(super) fn serve(scope: Scope, variant: Option<&str>, share: &str) -> FlagChange {
+    FlagChange::Serve { scope, variant: variant.map(str::to_owned), share: percent(share) }
 }
 
 /// Applies commands one after the other and tells what each did; `=` marks those that change nothing.

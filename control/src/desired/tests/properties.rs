@@ -6,8 +6,8 @@ use config::LockSpec;
 use proptest::prelude::*;
 use rules::{RouteName, Share, Shift, TenantId};
 
-use super::kit::{YAML, cohort, configuration, first, route, targets, tenant};
-use crate::command::{Command, Copies, Scope};
+use super::kit::{YAML, cohort, configuration, first, flag, route, targets, tenant};
+use crate::command::{Command, Copies, FlagChange, Scope};
 use crate::desired::{Applied, Desired, apply, keys};
 
 fn any_share() -> impl Strategy<Value = Share> {
@@ -26,6 +26,19 @@ fn any_route() -> impl Strategy<Value = RouteName> {
     prop_oneof![Just("sms"), Just("mail"), Just("billing"), Just("nowhere")].prop_map(route)
 }
 
+fn any_change() -> impl Strategy<Value = FlagChange> {
+    let variant = prop_oneof![Just(None), Just(Some("red")), Just(Some("blue")), Just(Some("on"))];
+    prop_oneof![
+        4 => (any_scope(), variant, prop_oneof![any_share(), Just(Share::ALL)]).prop_map(
+            |(scope, variant, share)| {
+                FlagChange::Serve { scope, variant: variant.map(str::to_owned), share }
+            }
+        ),
+        1 => any_scope().prop_map(FlagChange::Inherit),
+        1 => prop_oneof![Just(FlagChange::On), Just(FlagChange::Off)],
+    ]
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let lock =
         prop_oneof![Just(None), Just(Some(LockSpec::ReadOnly)), Just(Some(LockSpec::Blocked))];
@@ -33,7 +46,8 @@ fn any_command() -> impl Strategy<Value = Command> {
     let text = prop_oneof![
         Just(YAML.to_owned()),
         Just(YAML.replace("3002", "3009")),
-        Just(YAML.replace("mail", "post"))
+        Just(YAML.replace("mail", "post")),
+        Just(YAML.replace("red: 1, ", ""))
     ];
     prop_oneof![
         4 => (any_route(), any_scope(), proptest::option::of(any_share()))
@@ -45,6 +59,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => (1_u16..9).prop_map(|port| targets("new", &[(&format!("127.0.0.1:{port}"), port)])),
         1 => (prop_oneof![Just("acme"), Just("b2")], lock)
             .prop_map(|(id, lock)| Command::Lock { tenant: id.parse::<TenantId>().unwrap(), lock }),
+        3 => (prop_oneof![Just("report"), Just("colour"), Just("gone")], any_change())
+            .prop_map(|(name, change)| flag(name, change)),
         1 => text.prop_map(|text| Command::Apply(configuration(&text, 0))),
     ]
 }
