@@ -15,6 +15,7 @@ mod drain;
 mod events;
 mod fallback;
 mod filters;
+mod flags;
 mod forwarding;
 mod hostile_http2;
 mod http2;

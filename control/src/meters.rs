@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use rules::flag::FlagSet;
 use rules::{Share, Shift, Stage};
 
 use crate::desk::Desk;
@@ -171,6 +172,7 @@ impl Collector for Present {
         let shifts: Vec<(&str, Shift)> =
             live.iter().map(|(name, live)| (name.as_str(), live.default.into())).collect();
         encode_shifts(&mut encoder, &shifts)?;
+        encode_flags(&mut encoder, &present.compiled.snapshot.flags)?;
         encode_overflows(&mut encoder, desk)?;
         crate::rollout::metrics::encode(&mut encoder, desk)
     }
@@ -216,6 +218,27 @@ fn shares(
     for (route, shift) in shifts {
         let ratio = ConstGauge::new(part(shift).ratio());
         ratio.encode(family.encode_family(&[("route", *route)])?)?;
+    }
+    Ok(())
+}
+
+/// Variants that nobody was given are left out: among many flags most have one that counts.
+fn encode_flags(encoder: &mut DescriptorEncoder<'_>, flags: &FlagSet) -> fmt::Result {
+    let none = ConstCounter::new(0_u64);
+    let mut family = encoder.encode_descriptor(
+        "flag_evaluations",
+        "How often a flag was evaluated for one tenant, by the variant that it gave",
+        None,
+        none.metric_type(),
+    )?;
+    for flag in flags.all() {
+        let definition = &flag.definition;
+        for (variant, used) in definition.variants.iter().zip(definition.counters.read()) {
+            if used.evaluations > 0 {
+                let labels = [("flag", definition.name.as_str()), ("variant", &variant.name)];
+                ConstCounter::new(used.evaluations).encode(family.encode_family(&labels)?)?;
+            }
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::alias;
 use crate::exchange::{Exchange, Known};
+use crate::flags;
 use crate::hops;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -96,6 +97,7 @@ pub(crate) fn prepare_request(
     }
     insert_if_absent(request, REQUEST_ID, &known.request_id)?;
     insert_if_absent(request, CORRELATION_ID, &known.request_id)?;
+    flags::tell(request, route, exchange)?;
     edit_request(request, &route.request_headers)?;
     if let Some(host) = &route.host_rewrite {
         request.insert_header(http::header::HOST, host.clone())?;

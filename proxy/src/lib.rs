@@ -15,6 +15,7 @@ mod connection;
 mod drain;
 mod exchange;
 mod farewell;
+mod flags;
 mod forwarding;
 mod framing;
 pub mod gate;

@@ -1,9 +1,12 @@
 //! How does the proxy itself say no? One place for statuses and codes; problem+json (RFC 9457).
 
+use std::borrow::Cow;
+
 use http::header;
 use pingora::http::ResponseHeader;
 use pingora::prelude::Result;
 use pingora::proxy::Session;
+use rules::Route;
 use rules::decide::RefusalCause;
 use rules::sli::ErrorClass;
 use rules::upstream::Overflow;
@@ -19,7 +22,7 @@ const RETRY_AFTER_SECONDS: &str = "5";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     status: u16,
-    code: &'static str,
+    code: Cow<'static, str>,
     title: &'static str,
     retry: bool,
     /// Where the resource lives now.
@@ -50,16 +53,27 @@ impl Problem {
     }
 
     const fn new(status: u16, code: &'static str, title: &'static str) -> Self {
-        Self { status, code, title, retry: false, successor: None }
+        Self { status, code: Cow::Borrowed(code), title, retry: false, successor: None }
     }
 
     fn later(self) -> Self {
         Self { retry: true, ..self }
     }
 
-    /// The problem of a refusal. `successor` is the path that took an alias's place.
-    pub(crate) fn of(cause: RefusalCause, successor: Option<String>) -> Self {
+    /// The problem of a refusal on a route. `successor` is the path that took an alias's place.
+    pub(crate) fn of(
+        cause: RefusalCause,
+        route: Option<&Route>,
+        successor: Option<String>,
+    ) -> Self {
         match cause {
+            RefusalCause::FlagRequired(..) => {
+                let gate = route.and_then(|route| route.requires_flag.as_ref());
+                let code = gate.map_or("flag_required", |gate| &*gate.code).to_owned();
+                let status = gate.map_or(403, |gate| gate.status);
+                let title = "The tenant has no access to this";
+                Self { code: Cow::Owned(code), ..Self::new(status, "flag_required", title) }
+            }
             RefusalCause::TenantMissing => {
                 Self::new(400, "tenant_missing", "The request names no tenant")
             }

@@ -9,6 +9,7 @@ use crate::address_text::AddressText;
 use crate::bucket::Bucket;
 use crate::cohort::CohortId;
 use crate::facts::{Facts, Occurrence};
+use crate::flag::{FlagId, Subject, VariantId, kept_out, told};
 use crate::normal::holds_encoded_slash;
 use crate::route::{
     AfterSunset, Arm, EncodedSlash, Family, FamilyId, Redirect, Route, RouteId, Sticky, UpstreamId,
@@ -61,6 +62,8 @@ pub enum RefusalCause {
     TenantBlocked,
     /// The alias is past its sunset: 410.
     AliasGone,
+    /// The tenant has another variant, this one, of the flag that the route asks for: the route's own status.
+    FlagRequired(FlagId, VariantId),
     /// The path holds a slash as data, which the route does not take: 400.
     EncodedSlash,
 }
@@ -101,6 +104,8 @@ pub struct Decision {
     pub tenant_bucket: Option<Bucket>,
     /// The cohort that the tenant belongs to, the first as written.
     pub cohort: Option<CohortId>,
+    /// The variants that the arm is told, in the order of the route's flag headers.
+    pub flags: Box<[(FlagId, VariantId)]>,
 }
 
 /// Why an arm was picked: whose shift, and what in it.
@@ -175,7 +180,8 @@ impl Decision {
     }
 }
 
-/// Decides what happens to a request. Allocates nothing where no path is rewritten and no escape is decoded.
+/// Decides what happens to a request. Allocates nothing where no path is rewritten, no escape is decoded and
+/// no flag is told.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -232,8 +238,12 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
         Some(Lock::ReadOnly) | None => {}
     }
 
-    let Some(shifts) = snapshot.shifts_of(id) else { return Verdict::NoRoute };
     let cohorts = known.map_or(&[][..], |(_, tenant)| &tenant.cohorts);
+    let subject = Subject { tenant: tenant_id.as_deref(), cohorts };
+    if let Some((flag, variant)) = kept_out(&snapshot.flags, route, subject) {
+        return refuse(RefusalCause::FlagRequired(flag, variant));
+    }
+    let Some(shifts) = snapshot.shifts_of(id) else { return Verdict::NoRoute };
     let (scope, shift) = shifts.of(tenant_id.as_deref(), cohorts);
     let (arm, pick) = pick_arm(route, family, facts, tenant_id.as_deref(), scope, shift);
     let Some(target) = family.arm(arm) else { return Verdict::NoRoute };
@@ -249,6 +259,7 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
         tenant_print: shadow.and(tenant_id.as_deref()).map(print_of),
         tenant_bucket: tenant_id.as_deref().map(|tenant| Bucket::of(&route.seed, tenant)),
         cohort: cohorts.first().copied(),
+        flags: told(&snapshot.flags, route, subject),
     })
 }
 

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use crate::bucket::Bucket;
 use crate::compare::CompareRules;
+use crate::flag::{FlagId, VariantId};
 use crate::matching::{Conditions, PathMatch};
 use crate::path::{Path, Rewrite};
 use crate::sli::RouteCounters;
@@ -82,6 +83,28 @@ pub struct Alias {
     pub deprecated_unix: i64,
     /// When it goes away, in seconds since 1970 (RFC 8594).
     pub sunset_unix: Option<i64>,
+}
+
+/// What a route asks of a flag: a request whose tenant has another variant is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagGate {
+    /// The flag.
+    pub flag: FlagId,
+    /// The variant that it must give.
+    pub variant: VariantId,
+    /// The refusal's status, 400 to 599.
+    pub status: u16,
+    /// The refusal's code, for machines.
+    pub code: Box<str>,
+}
+
+/// A header by which arms are told which variant of a flag the request's tenant has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagHeader {
+    /// The flag.
+    pub flag: FlagId,
+    /// `x-turnout-flag-` and the flag's name, with `-` for every `.` and `_`.
+    pub name: HeaderName,
 }
 
 /// One public path of a route, canonical or alias, and where it leads on each arm.
@@ -278,6 +301,10 @@ pub struct Route {
     pub fallback_to_stable: bool,
     /// How the tenant is found.
     pub tenant: TenantRule,
+    /// What it asks of a flag.
+    pub requires_flag: Option<FlagGate>,
+    /// The flags whose variants arms are told.
+    pub flag_headers: Box<[FlagHeader]>,
     /// What a share is a share of; none: the tenant where one is known, else the request.
     pub sticky: Option<Sticky>,
     /// The seed of the canary's buckets.

@@ -122,7 +122,7 @@ const fn kind(value: &serde_json::Value) -> Option<Kind> {
 }
 
 /// A variant's place among those written.
-fn place(spec: &FlagSpec, name: &str) -> Option<VariantId> {
+pub(super) fn place(spec: &FlagSpec, name: &str) -> Option<VariantId> {
     let place = spec.variants.get_index_of(name)?;
     u16::try_from(place).ok().map(VariantId)
 }
@@ -166,7 +166,12 @@ fn start(spec: &FlagSpec, at: &Pointer, findings: &mut Findings<'_>) {
     }
 }
 
-fn no_such_variant(spec: &FlagSpec, name: &str, at: &Pointer, findings: &mut Findings<'_>) {
+pub(super) fn no_such_variant(
+    spec: &FlagSpec,
+    name: &str,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) {
     let known = spec.variants.keys().map(String::as_str);
     let message = format!("the flag has no variant {name:?}");
     findings.error_with_hint(at, "unknown_variant", message, did_you_mean(name, known));

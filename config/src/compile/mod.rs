@@ -1,8 +1,8 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
 //! `settings` is for the process, `listeners` and `limits` are about clients, `upstreams` (with `protection`), `tenants`,
-//! `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts: `conditions`, `paths`, `tenancy`,
-//! `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes together. `rollouts` makes plans, with their
+//! `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts: `conditions`, `paths`,
+//! `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes together. `rollouts` makes plans, with their
 //! `gates`. `certificates` is for both ends, `findings` collects what is wrong.
 
 mod certificates;
@@ -11,6 +11,7 @@ mod compare;
 mod conditions;
 mod filters;
 mod findings;
+mod flag_gates;
 mod flags;
 mod gates;
 mod limits;

@@ -13,6 +13,7 @@ use super::compare::{compare, noise};
 use super::conditions::conditions;
 use super::filters::{authority, edits};
 use super::findings::{Findings, Pointer};
+use super::flag_gates::{flag_gate, flag_headers};
 use super::paths::{Around, after_sunset, encoded_slash, families};
 use super::policies::{shadow, start, timeouts, unusual_bodies};
 use super::redirects::redirect;
@@ -78,6 +79,8 @@ fn route(
         families: families.as_deref().unwrap_or_default(),
     };
     let tenant = tenant_rule(&asking, spec.tenant.as_ref(), &at.key("tenant"), findings);
+    let requires_flag = flag_gate(document, spec, at, findings);
+    let flag_headers = flag_headers(document, spec, at, findings);
     let sticky = sticky(document, spec, at, findings);
     let request_headers =
         edits(document, &spec.request_headers, &at.key("request_headers"), findings);
@@ -111,6 +114,8 @@ fn route(
         websockets: spec.websockets,
         fallback_to_stable: spec.fallback.is_some(),
         tenant,
+        requires_flag,
+        flag_headers,
         sticky,
         shadow_seed: format!("shadow:{seed}").into(),
         seed: seed.into(),

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::forms::FlagGateSpec;
 use super::is_false;
 use crate::flags::ServeSpec;
 

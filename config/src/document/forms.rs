@@ -32,6 +32,25 @@ pub enum ValueSpec {
     Present(bool),
 }
 
+/// Which flag a request's tenant must have: a text is its name, or `{flag: .., variant: .., status: .., code: ..}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagGateSpec {
+    /// The flag.
+    pub flag: String,
+    /// The variant that it must give; the first that is not the off one where none is named.
+    pub variant: Option<String>,
+    /// The refusal's status; 403 where none is given.
+    pub status: Option<u16>,
+    /// The refusal's code; `flag_required` where none is given.
+    pub code: Option<String>,
+}
+
+impl FlagGateSpec {
+    const fn named(flag: String) -> Self {
+        Self { flag, variant: None, status: None, code: None }
+    }
+}
+
 /// A header's value: text, or `{env: NAME}`, or `{file: path}`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum HeaderText {
@@ -68,6 +87,39 @@ enum ValueMap {
     Regex(String),
     /// Whatever the value is, it must be there.
     Present(bool),
+}
+
+#[derive(Serialize, DeserializeDerive, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FlagGateMap {
+    /// The flag.
+    flag: String,
+    /// The variant that it must give; the first that is not the off one where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    variant: Option<String>,
+    /// The refusal's status; 403 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    /// The refusal's code; `flag_required` where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+}
+
+impl From<FlagGateMap> for FlagGateSpec {
+    fn from(map: FlagGateMap) -> Self {
+        let FlagGateMap { flag, variant, status, code } = map;
+        Self { flag, variant, status, code }
+    }
+}
+
+impl Serialize for FlagGateSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { flag, variant, status, code } = self.clone();
+        if *self == Self::named(flag.clone()) {
+            return serializer.serialize_str(&flag);
+        }
+        FlagGateMap { flag, variant, status, code }.serialize(serializer)
+    }
 }
 
 impl From<PathMap> for PathSpec {
@@ -199,4 +251,10 @@ text_or_map!(
     HeaderText::Text,
     SecretRef,
     "text, or one of `{env: NAME}` and `{file: path}`"
+);
+text_or_map!(
+    FlagGateSpec,
+    FlagGateSpec::named,
+    FlagGateMap,
+    "a flag's name, or `{flag: .., variant: .., status: .., code: ..}`"
 );

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::compare::CompareSpec;
+use super::flag::FlagGateSpec;
 use super::forms::{HeaderText, PathSpec, ValueSpec};
 use super::is_false;
 use crate::live::ShiftSpec;
@@ -60,6 +61,12 @@ pub struct RouteSpec {
     /// Where the tenant's id comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantSpec>,
+    /// A flag that the request's tenant must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_flag: Option<FlagGateSpec>,
+    /// Flags whose variants arms are told, as `X-Turnout-Flag-<name>` with `-` for every `.` and `_`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flag_headers: Vec<String>,
     /// What a share is a share of; the tenant where one is known, else the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<StickySpec>,

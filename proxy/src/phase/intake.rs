@@ -20,7 +20,7 @@ use crate::exchange::{Exchange, Known, Subject};
 use crate::gate::{self, Refusal as Refused};
 use crate::handler::Handler;
 use crate::problem::{self, Problem};
-use crate::{connection, forwarding, hops, identity, trace};
+use crate::{connection, flags, forwarding, hops, identity, trace};
 
 /// How long what is left of a body may take to come in once it has been answered.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
@@ -57,6 +57,9 @@ pub(crate) async fn decide(
         judge_http2(handler, session).and_then(|()| admit(session, exchange, &mut known, tenants));
     identity::remove_claims(session.as_downstream_mut().req_header_mut(), known.trusted, tenants);
     let verdict = admitted.map(|()| verdict(session, exchange, &known));
+    if let Ok(verdict) = &verdict {
+        flags::count(&exchange.snapshot, verdict, now_unix());
+    }
     exchange.facts = Some(Box::new(known));
     trace::begin(session.as_downstream_mut().req_header_mut())?;
     match verdict {
@@ -237,7 +240,8 @@ async fn refuse(session: &mut Session, exchange: &mut Exchange, refusal: &Refusa
         let to_canonical = &route.family(family)?.to_canonical;
         Some(to_canonical.apply(exchange.path(session.req_header().uri.path())).into_owned())
     });
-    let problem = Problem::of(refusal.cause, successor);
+    let route = exchange.place().map(|(route, _)| &**route);
+    let problem = Problem::of(refusal.cause, route, successor);
     problem::send(session, exchange, &problem).await;
 }
 

@@ -31,6 +31,12 @@ impl FlagSet {
         Self { by_name, flags }
     }
 
+    /// Whether it is the same set, not only an equal one: nothing has been changed since.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.flags, &other.flags)
+    }
+
     /// All flags, in the order the configuration writes them.
     #[must_use]
     pub fn all(&self) -> &[Arc<Flag>] {

@@ -32,6 +32,7 @@ fn verdict_text(world: &World, request: &Request) -> String {
             RefusalCause::TenantInvalid => "refused: tenant invalid",
             RefusalCause::TenantReadOnly => "refused: tenant read-only",
             RefusalCause::TenantBlocked => "refused: tenant blocked",
+            RefusalCause::FlagRequired(..) => "refused: flag required",
             RefusalCause::AliasGone => "refused: alias gone",
             RefusalCause::EncodedSlash => "refused: encoded slash",
         }

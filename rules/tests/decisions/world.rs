@@ -255,6 +255,8 @@ impl RouteCase {
             websockets: false,
             fallback_to_stable: false,
             tenant: self.tenant_rule(),
+            requires_flag: None,
+            flag_headers: [].into(),
             sticky: sticky(&self.sticky),
             seed: seed.into(),
             shadow_seed: format!("{seed}:shadow").into(),

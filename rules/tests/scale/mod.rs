@@ -122,6 +122,8 @@ fn route(n: u32) -> Route {
             sources: [TenantSource::Header("x-tenant-id".parse().unwrap())].into(),
             ..TenantRule::default()
         },
+        requires_flag: None,
+        flag_headers: [].into(),
         sticky: None,
         seed: format!("service-{n}").into(),
         shadow_seed: format!("service-{n}:shadow").into(),

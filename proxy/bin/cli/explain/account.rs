@@ -1,6 +1,7 @@
 //! How is a decision told to scripts? With what it was made of.
 
 use rules::decide::RefusalCause;
+use rules::flag::{FlagId, Subject, VariantId};
 use rules::route::{Family, FamilyId};
 use rules::{Arm, Decision, Facts, Route, Snapshot, Verdict};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ impl Account<'_> {
         let told = match self.verdict {
             Verdict::NoRoute => json!({"verdict": "no_route", "status": 404, "near": self.near()}),
             Verdict::Refuse(refusal) => {
-                let (status, code, _) = refused(refusal.cause);
+                let (status, code, _) = self.refused(refusal.cause);
                 json!({"verdict": "refuse", "status": status, "reason": code})
             }
             Verdict::Redirect(to) => {
@@ -36,6 +37,13 @@ impl Account<'_> {
             );
             fields.insert("tenant".to_owned(), self.tenant(route).ok().flatten().into());
             fields.insert("trusted".to_owned(), self.facts.trusted.into());
+            let flags = self.flags();
+            if !flags.is_empty() {
+                let one = |(name, variant, why): &(String, String, String)| {
+                    (name.clone(), json!({"variant": variant, "reason": why}))
+                };
+                fields.insert("flags".to_owned(), flags.iter().map(one).collect());
+            }
         }
         told
     }
@@ -118,9 +126,61 @@ impl Account<'_> {
     }
 }
 
-/// The status, the code and the words for a refusal.
-pub(super) const fn refused(cause: RefusalCause) -> (u16, &'static str, &'static str) {
+impl Account<'_> {
+    /// The status, the code and the words for a refusal.
+    pub(super) fn refused(&self, cause: RefusalCause) -> (u16, String, String) {
+        if let RefusalCause::FlagRequired(flag, variant) = cause {
+            return self.closed(flag, variant);
+        }
+        let (status, code, words) = refused(cause);
+        (status, code.to_owned(), words.to_owned())
+    }
+
+    fn closed(&self, flag: FlagId, variant: VariantId) -> (u16, String, String) {
+        let definition = self.snapshot.flags.get(flag).map(|flag| &*flag.definition);
+        let (name, variant) = definition.map_or(("?", "?"), |definition| {
+            let variant = definition.variant(variant);
+            (definition.name.as_str(), variant.map_or("?", |variant| &variant.name))
+        });
+        let route = self.place().map(|(route, _)| route);
+        let gate = route.and_then(|route| route.requires_flag.as_ref());
+        let (status, code) = gate.map_or((403, "flag_required"), |gate| (gate.status, &*gate.code));
+        let why = self.evaluated(flag).map(|(_, why)| format!(" ({why})")).unwrap_or_default();
+        (status, code.to_owned(), format!("flag {name} gives {variant}{why}"))
+    }
+
+    /// A flag's variant for the request's tenant, and why.
+    pub(super) fn evaluated(&self, flag: FlagId) -> Option<(String, String)> {
+        let (route, _) = self.place()?;
+        let tenant = self.tenant(route).ok().flatten();
+        let known = tenant.as_deref().and_then(|tenant| self.snapshot.tenants.get(tenant));
+        let cohorts = known.map_or(&[][..], |tenant| &tenant.cohorts);
+        let subject = Subject { tenant: tenant.as_deref(), cohorts };
+        let found = self.snapshot.flags.evaluate(flag, subject)?;
+        Some((found.variant.name.to_string(), found.reason.to_string()))
+    }
+
+    /// The flags that the route asks for or tells: name, variant and why.
+    pub(super) fn flags(&self) -> Vec<(String, String, String)> {
+        let Some((route, _)) = self.place() else { return Vec::new() };
+        let told = route.flag_headers.iter().map(|header| header.flag);
+        let ids = route.requires_flag.iter().map(|gate| gate.flag).chain(told);
+        let mut flags: Vec<(String, String, String)> = Vec::new();
+        for id in ids {
+            let name = self.snapshot.flags.get(id).map(|flag| flag.definition.name.to_string());
+            if let (Some(name), Some((variant, why))) = (name, self.evaluated(id))
+                && flags.iter().all(|(known, ..)| *known != name)
+            {
+                flags.push((name, variant, why));
+            }
+        }
+        flags
+    }
+}
+
+const fn refused(cause: RefusalCause) -> (u16, &'static str, &'static str) {
     match cause {
+        RefusalCause::FlagRequired(..) => (403, "flag_required", "the tenant lacks a flag"),
         RefusalCause::TenantMissing => {
             (400, "tenant_missing", "the route rejects requests without a tenant")
         }
@@ -146,6 +206,7 @@ mod tests {
     use crate::cli::out::Style;
     use config::{Source, compile, starting_live};
     use http::{HeaderMap, HeaderValue, Method};
+    use rules::Bucket;
     use std::sync::Arc;
 
     const FILE: &str = r#"
@@ -164,6 +225,13 @@ routes:
     tenant: {header: X-Tenant-Id, missing: reject}
     start: {share: 5%, shadow: 100%}
   moved: {canonical: /moved, redirect: {path: /there, status: 308}}
+  report:
+    canonical: /report
+    stable: {upstream: old}
+    tenant: {header: X-Tenant-Id}
+    requires_flag: {flag: report, status: 404, code: no_such_report}
+    flag_headers: [report, size]
+flags: {report: {start: {share: 50%}}, size: {variants: {small: 1, large: 2}, off: small}}
 "#;
 
     fn told(
@@ -250,6 +318,34 @@ copy to  candidate, upstream new /v1/sms/7?x=1
             );
             assert!(text.contains(says), "{says}: {text}");
         }
+    }
+
+    #[test]
+    fn flags_are_told_as_they_are_evaluated() {
+        let (mut had, mut lacked) = (0, 0);
+        for tenant in ["t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7"] {
+            let within = Bucket::of("report", tenant).is_within("50%".parse().unwrap());
+            let (json, text) = told(&Method::GET, "/report", Some(tenant), true, 0);
+            let variant = if within { "on" } else { "off" };
+            assert_eq!(json["flags"]["report"]["variant"], variant, "{json}");
+            assert_eq!(json["flags"]["size"], json!({"variant": "small", "reason": "default"}));
+            if within {
+                had += 1;
+                assert_eq!(json["verdict"], "forward");
+                assert!(text.contains("flag     report: on, bucket "), "{text}");
+            } else {
+                lacked += 1;
+                assert_eq!(
+                    (&json["status"], &json["reason"]),
+                    (&json!(404), &json!("no_such_report"))
+                );
+                assert!(
+                    text.contains("404 no_such_report: flag report gives off (bucket "),
+                    "{text}"
+                );
+            }
+        }
+        assert!(had > 0 && lacked > 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rules::tenant::TenantSource;
 use rules::{Arm, Decision, Facts, Route, Verdict};
 
 use super::super::out::{Style, Tone};
-use super::account::{Account, refused};
+use super::account::Account;
 
 /// The lines of an account: a name and what is said of it.
 type Lines = Vec<(&'static str, String)>;
@@ -20,6 +20,10 @@ impl Account<'_> {
         if let Some((route, family)) = self.place() {
             lines.push(("route", self.route_line(route, family)));
             lines.push(("tenant", self.tenant_line(route)));
+            let flags = self.flags().into_iter();
+            lines.extend(
+                flags.map(|(name, variant, why)| ("flag", format!("{name}: {variant}, {why}"))),
+            );
         }
         match self.verdict {
             Verdict::NoRoute => {
@@ -27,7 +31,7 @@ impl Account<'_> {
                 lines.extend(self.near().into_iter().map(|near| ("but", near)));
             }
             Verdict::Refuse(refusal) => {
-                let (status, code, words) = refused(refusal.cause);
+                let (status, code, words) = self.refused(refusal.cause);
                 lines.push(("answer", format!("{status} {code}: {words}")));
             }
             Verdict::Redirect(to) => {

@@ -183,6 +183,8 @@ fn route() -> Route {
         websockets: false,
         fallback_to_stable: false,
         tenant: Default::default(),
+        requires_flag: None,
+        flag_headers: [].into(),
         sticky: None,
         seed: "sms".into(),
         shadow_seed: "sms/shadow".into(),
