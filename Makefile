@@ -4,10 +4,12 @@
 
 CARGO ?= cargo
 # The C parts of two dependencies (compression, SQLite) are compiled from their sources.
-NEEDED := cmake cc c++
-PACKAGES := cmake gcc g++ libc6-dev
+NEEDED := cmake cc c++ node npm python3
+PACKAGES := cmake gcc g++ libc6-dev nodejs npm python3 python3-venv
 DENY := target/tools/bin/cargo-deny
 FUZZ := target/tools/bin/cargo-fuzz
+# OpenFeature's own clients for Node and Python, which the tests ask for flags with.
+CLIENTS := target/tools/clients
 FUZZ_SECONDS ?= 60
 
 help: ## What can be made
@@ -20,8 +22,8 @@ demo: packages ## Build Turnout and walk through a migration, with real traffic
 build: packages ## The release binary, target/release/turnout
 	$(CARGO) build --release --locked
 
-test: packages ## All tests: units, tables of cases, properties, structure, end to end
-	$(CARGO) test --workspace --locked
+test: packages $(CLIENTS) ## All tests: units, tables of cases, properties, structure, end to end
+	TURNOUT_CLIENTS=$(CLIENTS) $(CARGO) test --workspace --locked
 	@echo "make test: ok"
 
 check: packages $(DENY) ## Formatting, lints, documentation, dependency rules
@@ -65,6 +67,12 @@ fuzz: packages $(FUZZ) ## Fuzz the byte gate, the path normaliser, the configura
 $(DENY):
 	CARGO_TARGET_DIR=target/tools/build $(CARGO) install cargo-deny@0.20.2 --locked --quiet --root target/tools
 	@rm -rf target/tools/build
+
+$(CLIENTS): tests/clients/requirements.txt tests/clients/package.json
+	@rm -rf $(CLIENTS) && mkdir -p $(CLIENTS) && cp tests/clients/package.json $(CLIENTS)
+	cd $(CLIENTS) && npm install --no-audit --no-fund --silent
+	python3 -m venv $(CLIENTS)/python
+	$(CLIENTS)/python/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 
 $(FUZZ):
 	CARGO_TARGET_DIR=target/tools/build $(CARGO) install cargo-fuzz@0.13.2 --locked --quiet --root target/tools

@@ -23,6 +23,7 @@ mod identity;
 mod limits;
 mod load;
 mod observe;
+mod ofrep;
 mod overload;
 mod parity;
 mod paths;

@@ -188,9 +188,14 @@ pub(crate) struct Listening(BufReader<TcpStream>);
 
 impl Listening {
     pub(crate) async fn to(running: &Running, last_event_id: Option<u64>) -> Self {
+        Self::at(running, "/v1/events", last_event_id).await
+    }
+
+    /// Listens to another stream of events.
+    pub(crate) async fn at(running: &Running, path: &str, last_event_id: Option<u64>) -> Self {
         let mut stream = TcpStream::connect(running.control).await.unwrap();
         let known = last_event_id.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-        let request = format!("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n{known}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{known}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut listening = Self(BufReader::new(stream));
         while !listening.line().await.unwrap().starts_with(": listening") {}

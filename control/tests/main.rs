@@ -10,6 +10,7 @@ mod flags;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
+mod ofrep;
 mod refusals;
 #[cfg(test)]
 mod revisions;

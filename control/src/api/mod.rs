@@ -1,7 +1,8 @@
 //! What can be asked over HTTP? The control API under `/v1`, and the status listener.
 //!
 //! `router` says what is where. A request passes the `guard`, is read by `request`, and is answered by one of the
-//! handlers, one file per resource; what goes wrong becomes a `problem`.
+//! handlers, one file per resource; what goes wrong becomes a `problem`. `ofrep` is how
+//! services ask for flags.
 
 mod configuration;
 mod events;
@@ -9,6 +10,7 @@ mod flags;
 mod guard;
 mod health;
 mod ignore;
+mod ofrep;
 mod overview;
 mod parity;
 mod problem;

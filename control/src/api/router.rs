@@ -13,9 +13,8 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::site::Site;
 use super::{
-    configuration, events, flags, guard, health, ignore, overview, parity, revisions, rollouts,
-    routes as route,
-    signatures, tenants, traffic, upstreams,
+    configuration, events, flags, guard, health, ignore, ofrep, overview, parity, revisions,
+    rollouts, routes as route, signatures, tenants, traffic, upstreams,
 };
 use crate::file;
 
@@ -75,6 +74,7 @@ pub(crate) fn control(site: Arc<Site>) -> Router {
     let (router, description) = described().split_for_parts();
     router
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
+        .merge(ofrep::routes())
         .fallback(|| std::future::ready(Problem::no_such_path()))
         .method_not_allowed_fallback(|| std::future::ready(Problem::no_such_method()))
         .layer(from_fn(guard::guard))

@@ -8,8 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{Cli, Command};
 use super::exit::{Exit, Failure};
 use super::{
-    check, compare, completion, diff_signature, document, events, explain, flag, healthcheck, ignore,
-    out, parity, revisions, rollout, shift, signatures, status, swap, tenant,
+    check, compare, completion, diff_signature, document, events, explain, flag, healthcheck,
+    ignore, out, parity, revisions, rollout, shift, signatures, status, swap, tenant,
 };
 use crate::{demo, serve};
 
