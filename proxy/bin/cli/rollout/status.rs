@@ -245,7 +245,7 @@ sms  rollout ramp running, started by ann
   > 2  canary 5%
     3  live, for 1h
   since 2026-11-24 10:00:00Z, deadline 2026-11-25 10:00:00Z
-GATE        RULE       VERDICT  CANDIDATE       STABLE  FIGURE   LIMIT
+GATE        RULE       VERDICT  CANDIDATE  STABLE       FIGURE  LIMIT
 error_rate  not_worse  hold      3 of 700  40 of 13300  1.2500  2.9957
   waits: error_rate not_worse: needs 1240 more requests, about 14 min
 ";
