@@ -4,8 +4,11 @@
 
 CARGO ?= cargo
 # The C parts of two dependencies (compression, SQLite) are compiled from their sources.
-NEEDED := cmake cc c++ node npm python3
-PACKAGES := cmake gcc g++ libc6-dev nodejs npm python3 python3-venv
+NEEDED := cmake cc c++
+PACKAGES := cmake gcc g++ libc6-dev
+# The clients that tests ask for flags with run in these.
+test: NEEDED += node npm python3
+test: PACKAGES += nodejs npm python3 python3-venv
 DENY := target/tools/bin/cargo-deny
 FUZZ := target/tools/bin/cargo-fuzz
 # OpenFeature's own clients for Node and Python, which the tests ask for flags with.
@@ -71,6 +74,8 @@ $(DENY):
 $(CLIENTS): tests/clients/requirements.txt tests/clients/package.json
 	@rm -rf $(CLIENTS) && mkdir -p $(CLIENTS) && cp tests/clients/package.json $(CLIENTS)
 	cd $(CLIENTS) && npm install --no-audit --no-fund --silent
+	@# Debian's Python leaves out what makes such folders.
+	python3 -c 'import ensurepip' 2>/dev/null || apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
 	python3 -m venv $(CLIENTS)/python
 	$(CLIENTS)/python/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 

@@ -1,6 +1,6 @@
 //! What would a plan do with traffic like this? Played on virtual time: days in seconds, the same commands and verdicts.
 //!
-//! [`world`] makes up the traffic, [`play`] lets the engine's decisions and the commands act on it.
+//! [`world`] makes up the traffic, [`mod@play`] lets the engine's decisions and the commands act on it.
 
 pub mod play;
 pub mod world;
