@@ -1,8 +1,7 @@
 //! How is the new version started? By a signal from the binary on disk, or by hand; the supervisor hears of it.
 
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,19 +24,26 @@ impl Installed {
         let setup = Setup::new(A).upstream("api", api.address()).draining("5s");
         setup.write();
         let binary = setup.folder().join("turnout");
-        std::fs::copy(BINARY, &binary).unwrap();
+        install(BINARY.as_ref(), &binary);
         let mut turnout = setup.spawn_from(&binary, &[]);
         turnout.ready().await;
         (Self { binary, turnout }, api)
     }
 
     /// Puts another program into the place of the binary, as package managers do.
-    fn replace(&self, write: impl FnOnce(&PathBuf)) {
+    fn replace(&self, program: &Path) {
         let beside = self.binary.with_extension("new");
-        write(&beside);
-        std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o755)).unwrap();
+        install(program, &beside);
         std::fs::rename(&beside, &self.binary).unwrap();
     }
+}
+
+/// Copies a program by another process: were it written by this one, what a test beside it starts in that moment
+/// would inherit the file open for writing, and nobody could run it yet (ETXTBSY).
+fn install(program: &Path, to: &Path) {
+    let done =
+        std::process::Command::new("install").args(["-m", "755"]).args([program, to]).status();
+    assert!(done.unwrap().success());
 }
 
 /// A process that the product itself started: ended when the test is over.
@@ -52,7 +58,7 @@ impl Drop for Grandchild {
 #[tokio::test]
 async fn a_signal_has_the_binary_on_disk_take_over() {
     let (mut installed, _api) = Installed::start().await;
-    installed.replace(|beside| assert!(std::fs::copy(BINARY, beside).unwrap() > 0));
+    installed.replace(BINARY.as_ref());
     let clients = Clients::of(&installed.turnout);
     installed.turnout.signal("USR2");
     let turnout = &installed.turnout;
@@ -76,8 +82,10 @@ async fn a_bad_binary_leaves_the_old_process_alone() {
         ("#!/bin/sh\nexit 3\n", "the new process ended"),
         ("not a program at all", "cannot be started"),
     ];
-    for (program, said) in bad {
-        installed.replace(|beside| std::fs::write(beside, program).unwrap());
+    let program = turnout.setup().folder().join("bad");
+    for (text, said) in bad {
+        std::fs::write(&program, text).unwrap();
+        installed.replace(&program);
         turnout.signal("USR2");
         eventually("it says so", async || turnout.output().contains(said)).await;
         turnout.get("/a").await.expect(200);
