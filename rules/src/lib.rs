@@ -11,6 +11,7 @@
 //! - [`snapshot`] and [`cell`]: a revision compiled for serving, swapped in as one pointer; [`limits`],
 //!   [`overload`] and [`tls`]: what clients may take, what is given up first, and who proves what;
 //! - [`upstream`]: pools of targets and the pick among them; [`sli`]: what is counted;
+//! - [`standing`]: which of two decisions about a route counts;
 //! - [`exchange`] and [`compare`]: what came of a shadowed request;
 //! - [`gate`]: whether a rollout may go on.
 
@@ -33,6 +34,7 @@ pub mod route;
 pub mod shift;
 pub mod sli;
 pub mod snapshot;
+pub mod standing;
 pub mod tenant;
 pub mod tls;
 pub mod upstream;
@@ -46,10 +48,13 @@ pub use bucket::Bucket;
 pub use cell::SnapshotCell;
 pub use decide::{Decision, Verdict, decide};
 pub use facts::Facts;
-pub use name::{CohortName, FlagName, NameError, RouteName, TenantId, UpstreamName, is_tenant_id};
+pub use name::{
+    CohortName, FlagName, NameError, RouteName, TenantId, TokenName, UpstreamName, is_tenant_id,
+};
 pub use path::{Path, Rewrite};
 pub use route::{Arm, Route};
 pub use share::{Share, ShareError};
 pub use shift::{Shift, Stage};
 pub use snapshot::{Revision, Snapshot};
+pub use standing::{Rank, Standing};
 pub use upstream::Upstream;

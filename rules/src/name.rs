@@ -98,6 +98,10 @@ name!(
     CohortName, "a cohort name", NAME_RULE, is_name
 );
 name!(
+    /// The name of a token for the control API, by which its holder is known.
+    TokenName, "a token name", NAME_RULE, is_name
+);
+name!(
     /// The name of a flag: its key for the services that ask, and the seed of its buckets.
     FlagName, "a flag name", NAME_RULE, is_name
 );
