@@ -6,9 +6,9 @@ CARGO ?= cargo
 # The C parts of two dependencies (compression, SQLite) are compiled from their sources.
 NEEDED := cmake cc c++
 PACKAGES := cmake gcc g++ libc6-dev
-# The clients that tests ask for flags with run in these.
-test: NEEDED += node npm python3
-test: PACKAGES += nodejs npm python3 python3-venv
+# The clients that tests ask for flags with run in these, and the tests of a fleet start real Redis servers.
+test: NEEDED += node npm python3 redis-server
+test: PACKAGES += nodejs npm python3 python3-venv redis-server
 DENY := target/tools/bin/cargo-deny
 FUZZ := target/tools/bin/cargo-fuzz
 # OpenFeature's own clients for Node and Python, which the tests ask for flags with.

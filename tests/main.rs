@@ -6,8 +6,10 @@
 
 mod kit;
 
+mod access;
 mod aliases;
 mod answers;
+mod audit;
 mod bad_shadows;
 mod cli;
 mod control;
@@ -16,6 +18,7 @@ mod events;
 mod fallback;
 mod filters;
 mod flags;
+mod fleet;
 mod forwarding;
 mod hostile_http2;
 mod http2;

@@ -3,7 +3,7 @@
 use rules::Bucket;
 use serde_json::{Value, json};
 
-use crate::kit::{Ask, Client, Memory, Origin, Setup, Turnout, each_of, get, origin};
+use crate::kit::{Ask, Client, Memory, Origin, Setup, Turnout, each_of, eventually, get, origin};
 
 struct Pair {
     turnout: Turnout,
@@ -326,4 +326,27 @@ async fn a_route_without_a_candidate_cannot_be_shifted() {
     assert!(answer.status.is_client_error(), "{answer:?}");
     answer.problem();
     assert_eq!(pair.serves(get("/a")).await, "old");
+}
+
+#[tokio::test]
+async fn a_dry_run_says_who_would_notice_and_moves_nothing() {
+    let (old, new) = (origin("old").await, origin("new").await);
+    let yaml = "tenants: {acme: {}, b2: {}}\nroutes:\n  sms: {canonical: /v1/sms, stable: {upstream: old}, candidate: {upstream: new}, tenant: {header: X-Tenant-Id}}\n";
+    let setup = Setup::new(yaml).upstream("old", old.address()).upstream("new", new.address());
+    let turnout = setup.start().await;
+    for _ in 0..20 {
+        turnout.send(get("/v1/sms").tenant("acme")).await.expect(200);
+    }
+    let dry = ["shift", "sms", "50%", "--why", "w", "--dry-run", "-o", "json"];
+    eventually("the hour's traffic is counted", async || {
+        let tried = turnout.cli(&dry).await.expect(0).json();
+        tried["blast"]["routes"][0]["moved"] == 10 && tried["blast"]["ratio"] == 0.5
+    })
+    .await;
+    let told = turnout.cli(&["shift", "sms", "live", "--why", "w", "--dry-run"]).await.expect(0);
+    assert!(told.stdout.contains("100.0% of the traffic"), "{told:?}");
+    assert!(told.stdout.contains("2 tenants: acme, b2"), "{told:?}");
+    assert!(told.stdout.contains("+shift/sms"), "{told:?}");
+    turnout.cli(&["rollback", "sms", "--why", "w", "--dry-run"]).await.expect(0);
+    assert_eq!(turnout.revision().await, 1);
 }

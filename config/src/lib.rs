@@ -25,9 +25,12 @@ mod flags;
 mod names;
 
 pub use closest::closest;
-pub use compile::{Compiled, Listener, Protocol, Settings, ShadowLimits, compile};
+pub use compile::{
+    Compiled, Listener, Protocol, RedisAddress, RedisServers, RedisSettings, RedisTls, Settings,
+    ShadowLimits, compile, redis_settings,
+};
 pub use diff::diff;
-pub use document::Document;
+pub use document::{AccessScope, Document, TokenSpec};
 pub use flags::{FlagLive, ServeSpec};
 pub use live::{Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live};
 pub use plan::Plan;

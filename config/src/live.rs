@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rules::tenant::Lock;
-use rules::{CohortName, FlagName, RouteName, Share, Shift, TenantId, UpstreamName};
+use rules::{
+    CohortName, FlagName, RouteName, Share, Shift, Standing, TenantId, TokenName, UpstreamName,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::document::Document;
+use crate::document::{Document, TokenSpec};
 use crate::flags::{FlagLive, known_flags};
 use crate::units::Percent;
 
@@ -28,6 +30,9 @@ pub struct Live {
     /// Each flag's setting; a flag without an entry is as its `start:` says.
     #[serde(with = "crate::names::shared")]
     pub flags: Arc<BTreeMap<FlagName, Arc<FlagLive>>>,
+    /// Tokens for the control API that were made by commands, by name. They are not shown with the rest.
+    #[serde(skip)]
+    pub tokens: Arc<BTreeMap<TokenName, TokenSpec>>,
 }
 
 /// One route's shifts. A tenant's own stands before its cohort's, a cohort's before the default.
@@ -42,6 +47,9 @@ pub struct RouteLive {
     /// Per tenant.
     #[serde(with = "crate::names")]
     pub tenants: BTreeMap<TenantId, ShiftSpec>,
+    /// Which of several decisions about it counts. It is not shown with the rest.
+    #[serde(skip)]
+    pub standing: Standing,
 }
 
 /// How much goes to the candidate, and how much is copied.
@@ -140,6 +148,7 @@ pub fn starting_live(document: &Document, previous: &Live) -> Live {
         locks: Arc::clone(&previous.locks),
         targets: without_lost_upstreams(document, &previous.targets),
         flags: known_flags(document, &previous.flags),
+        tokens: Arc::clone(&previous.tokens),
     }
 }
 

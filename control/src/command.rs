@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use config::{Document, LockSpec, TargetSpec};
-use rules::{CohortName, FlagName, Revision, RouteName, Share, TenantId, UpstreamName};
+use config::{Document, LockSpec, TargetSpec, TokenSpec};
+use rules::{CohortName, FlagName, Revision, RouteName, Share, TenantId, TokenName, UpstreamName};
 use serde_json::{Value, json};
 
 use crate::desired::Desired;
@@ -73,6 +73,13 @@ pub enum Command {
     },
     /// Carry out several commands as one revision, or none of them.
     Together(Vec<Command>),
+    /// Make a token for the control API, or revoke it.
+    Token {
+        /// Its name.
+        name: TokenName,
+        /// What it is good for; none revokes it.
+        token: Option<TokenSpec>,
+    },
     /// Make the state of an older revision the present one again.
     Restore {
         /// The older revision.
@@ -194,6 +201,8 @@ impl Command {
                 Some(first) => first.name(),
                 None => "nothing",
             },
+            Self::Token { token: Some(_), .. } => "token",
+            Self::Token { token: None, .. } => "revoke",
             Self::Restore { .. } => "restore",
         }
     }
@@ -235,6 +244,14 @@ impl Command {
                 );
                 json!({"together": each.collect::<Vec<_>>()})
             }
+            Self::Token { name, token: None } => json!({"name": name.as_str()}),
+            Self::Token { name, token: Some(token) } => json!({
+                "name": name.as_str(),
+                "scopes": token.scopes,
+                "routes": token.routes,
+                "tenants": token.tenants,
+                "expires": token.expires,
+            }),
             Self::Restore { revision, .. } => json!({"revision": revision.0}),
         }
     }

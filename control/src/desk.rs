@@ -7,9 +7,11 @@ use config::{Problem, Problems};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::audit::Seal;
 use crate::command::{Command, Configuration};
 use crate::events::Event;
 use crate::file::Content;
+use crate::hour::Hour;
 use crate::ledger::{Declined, Done, Ledger, Order};
 use crate::parity::Parity;
 use crate::rollout::Engine;
@@ -29,8 +31,10 @@ pub struct Reload {
 #[derive(Debug)]
 pub struct Desk {
     ledger: Ledger,
+    seal: Seal,
     parity: Parity,
     windows: Windows,
+    hour: Hour,
     rollouts: Engine,
     last_reload: Mutex<Reload>,
     /// Commands wait here for their turn, first come, first served. A rollback does not.
@@ -40,11 +44,13 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(ledger: Ledger, started_at: Timestamp) -> Self {
+    pub(crate) fn new(ledger: Ledger, seal: Seal, started_at: Timestamp) -> Self {
         Self {
             ledger,
+            seal,
             parity: Parity::default(),
             windows: Windows::default(),
+            hour: Hour::default(),
             rollouts: Engine::default(),
             last_reload: Mutex::new(Reload { at: started_at, error: None }),
             queue: Arc::new(Semaphore::new(1)),
@@ -59,6 +65,12 @@ impl Desk {
         &self.ledger
     }
 
+    /// What this node signs with.
+    #[must_use]
+    pub const fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
     /// How alike the arms' answers are.
     #[must_use]
     pub const fn parity(&self) -> &Parity {
@@ -69,6 +81,12 @@ impl Desk {
     #[must_use]
     pub const fn windows(&self) -> &Windows {
         &self.windows
+    }
+
+    /// How much traffic there was.
+    #[must_use]
+    pub const fn hour(&self) -> &Hour {
+        &self.hour
     }
 
     /// How rollouts stand.
@@ -180,12 +198,7 @@ impl Desk {
     }
 
     fn take(&self, configuration: Configuration, why: &str) -> Result<(), Rejected> {
-        let order = Order {
-            command: Command::Apply(configuration),
-            actor: "turnout".to_owned(),
-            why: why.to_owned(),
-            expected: None,
-        };
+        let order = Order::by_process(Command::Apply(configuration), "turnout", why);
         match self.ledger.execute(&order, Timestamp::now()) {
             Ok(done) => {
                 for warning in done.warnings {
@@ -235,7 +248,9 @@ impl Desk {
     pub(crate) fn look(&self) {
         let present = self.ledger.present();
         let routes = present.compiled.snapshot.table.routes();
-        self.windows.look(routes, self.started.elapsed());
+        let elapsed = self.started.elapsed();
+        self.windows.look(routes, elapsed);
+        self.hour.look(routes, elapsed);
         let now = Timestamp::now().as_millisecond();
         self.parity.look(routes, &present.desired.live.routes, now);
     }
@@ -255,7 +270,7 @@ mod tests {
     use rules::Revision;
 
     use super::*;
-    use crate::ledger::fragile::{Setup, order, rollback, setup, shift};
+    use crate::ledger::fragile::{Setup, order, rollback, seal, setup, shift};
 
     /// Waits until a revision is published.
     async fn published(desk: &Desk, revision: u64) {
@@ -269,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn a_rollback_overtakes_commands_that_wait() {
         let Setup { ledger, _folder, .. } = setup();
-        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        let desk = Arc::new(Desk::new(ledger, seal(), Timestamp::UNIX_EPOCH));
         desk.command(order(shift("5%"), None)).await.unwrap();
         let turn = desk.turn().await;
         let waiting = tokio::spawn({
@@ -286,7 +301,7 @@ mod tests {
     #[test]
     fn a_rollback_needs_no_thread_that_readers_can_use_up() {
         let Setup { ledger, _folder, .. } = setup();
-        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        let desk = Arc::new(Desk::new(ledger, seal(), Timestamp::UNIX_EPOCH));
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
         let (go_on, gate) = mpsc::channel::<()>();
@@ -308,7 +323,7 @@ mod tests {
     #[tokio::test]
     async fn a_command_goes_on_when_the_asker_goes_away() {
         let Setup { ledger, store, _folder } = setup();
-        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        let desk = Arc::new(Desk::new(ledger, seal(), Timestamp::UNIX_EPOCH));
         let (go_on, gate) = mpsc::channel();
         *store.gate.lock().unwrap() = Some(gate);
         let asked = tokio::spawn({

@@ -29,6 +29,8 @@ pub struct Meters {
     swaps: Histogram,
     rollbacks: Family<RollbackLabels, Counter>,
     refused: Family<RefusedLabels, Counter>,
+    audit_dropped: Counter,
+    auth_failures: Family<FailureLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,6 +42,22 @@ struct RollbackLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusedLabels {
     what: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    reason: &'static str,
+}
+
+/// Why somebody was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthFailure {
+    /// There was no token.
+    Missing,
+    /// It is none that is known.
+    Unknown,
+    /// Its time is over.
+    Expired,
 }
 
 /// What there can be too many of at once.
@@ -75,6 +93,8 @@ impl Default for Meters {
             swaps: Histogram::new(SWAP_BUCKETS),
             rollbacks: Family::default(),
             refused: Family::default(),
+            audit_dropped: Counter::default(),
+            auth_failures: Family::default(),
         }
     }
 }
@@ -112,6 +132,21 @@ impl Meters {
         self.refused.get_or_create(&RefusedLabels { what: what.as_str() }).get()
     }
 
+    /// Counts a record that the audit does not have, because too many waited or came at once.
+    pub fn audit_dropped(&self) {
+        self.audit_dropped.inc();
+    }
+
+    /// Counts a request that was not let in.
+    pub fn auth_failed(&self, why: AuthFailure) {
+        let reason = match why {
+            AuthFailure::Missing => "missing",
+            AuthFailure::Unknown => "unknown",
+            AuthFailure::Expired => "expired",
+        };
+        self.auth_failures.get_or_create(&FailureLabels { reason }).inc();
+    }
+
     /// Counts a rollback. Routes come from the configuration, so that the labels stay few.
     pub fn rolled_back(&self, route: &str, trigger: &'static str) {
         let labels = RollbackLabels { route: route.to_owned(), trigger };
@@ -130,6 +165,16 @@ pub(crate) fn registry(desk: &Arc<Desk>) -> Registry {
         "control_refused",
         "What the control plane's listeners refused because there was too much of it at once",
         meters.refused.clone(),
+    );
+    registry.register(
+        "audit_dropped_records",
+        "Records that the audit does not have, because too many waited or came at once",
+        meters.audit_dropped.clone(),
+    );
+    registry.register(
+        "control_auth_failures",
+        "Requests to the control API that came without a good token",
+        meters.auth_failures.clone(),
     );
     registry.register_with_unit(
         "swap",
@@ -167,6 +212,12 @@ impl Collector for Present {
             "store_up",
             "Whether the store served when it was last needed",
             u64::from(desk.ledger().meters().is_store_up()),
+        )?;
+        gauge(
+            &mut encoder,
+            "store_held",
+            "Whether the store is not followed, because it was emptied, set back, or exchanged",
+            u64::from(desk.ledger().held().is_some()),
         )?;
         let live = &present.desired.live.routes;
         let shifts: Vec<(&str, Shift)> =

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rules::sli::{ArmCounters, ArmCounts, HistogramCounts};
 use rules::{Arm, CohortName, Route, RouteName};
+use serde::{Deserialize, Serialize};
 
 /// How far back rates and quantiles look.
 pub const WINDOW: Duration = Duration::from_secs(10);
@@ -30,6 +31,28 @@ pub struct Rates {
     pub p95: Option<Duration>,
     /// 99 % of them took at most this long.
     pub p99: Option<Duration>,
+}
+
+/// What an arm did in the last ten seconds, in counts that those of other nodes can be added to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Windowed {
+    /// Exchanges.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// How many took how long, by the histogram's bucket.
+    pub latency: BTreeMap<u16, u64>,
+}
+
+impl Windowed {
+    /// Adds what another node counted.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.failed += other.failed;
+        for (bucket, count) in &other.latency {
+            *self.latency.entry(*bucket).or_default() += count;
+        }
+    }
 }
 
 /// What one second added.
@@ -71,6 +94,18 @@ impl ArmWindow {
             latency: since.latency.occupied().collect(),
         });
         (self.exchanges, self.counts) = (exchanges, counts);
+    }
+
+    fn windowed(&self) -> Windowed {
+        let mut sum = Windowed::default();
+        for added in &self.added {
+            sum.requests += added.requests;
+            sum.failed += added.failed;
+            for (bucket, count) in &added.latency {
+                *sum.latency.entry(*bucket).or_default() += count;
+            }
+        }
+        sum
     }
 
     #[expect(clippy::cast_precision_loss, reason = "requests of ten seconds are far below 2^52")]
@@ -139,6 +174,24 @@ impl Windows {
         state.routes.retain(|_, window| window.looked_at == now);
     }
 
+    /// Both arms of every route that was used, as counts; of so many routes at most, the most used ones.
+    #[must_use]
+    pub fn all(&self, most: usize) -> BTreeMap<String, [Windowed; 2]> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let routes = state.routes.iter();
+        let mut all: Vec<_> = routes
+            .map(|(name, window)| {
+                (name.to_string(), window.arms.each_ref().map(ArmWindow::windowed))
+            })
+            .filter(|(_, arms)| arms.iter().any(|arm| arm.requests > 0))
+            .collect();
+        all.sort_by_key(|(_, arms)| {
+            std::cmp::Reverse(arms.iter().map(|arm| arm.requests).sum::<u64>())
+        });
+        all.truncate(most);
+        all.into_iter().collect()
+    }
+
     /// Both arms of a route, or of one of its cohorts; stable first.
     #[must_use]
     pub fn rates(&self, route: &str, cohort: Option<&str>) -> [Rates; 2] {
@@ -161,7 +214,7 @@ fn look_at_pair(pair: &mut Pair, counters: [&ArmCounters; 2], now: Duration) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::Path;
 
     use axum::http::{Method, Version};
@@ -173,7 +226,7 @@ mod tests {
     use super::*;
 
     /// So many routes, the first of them `r0`, with a cohort if one is named. Their counters begin anew.
-    fn routes(count: usize, cohort: Option<&str>) -> Vec<Arc<Route>> {
+    pub(crate) fn routes(count: usize, cohort: Option<&str>) -> Vec<Arc<Route>> {
         let cohort = cohort.map(|name| format!("cohorts: {{{name}: {{tenants: [acme]}}}}\n"));
         let upstreams = "upstreams: {old: {targets: [{address: '127.0.0.1:1'}]}}\n";
         let route = |n| format!("  r{n}: {{canonical: /v1/r{n}, stable: {{upstream: old}}}}\n");
@@ -186,7 +239,7 @@ mod tests {
         compiled.snapshot.table.routes().to_vec()
     }
 
-    fn record(route: &Route, arm: Arm, error: Option<ErrorClass>, ms: u64) {
+    pub(crate) fn record(route: &Route, arm: Arm, error: Option<ErrorClass>, ms: u64) {
         route.counters.record(&Observation {
             arm,
             cohort: Some(CohortId(0)),

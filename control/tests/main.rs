@@ -12,6 +12,7 @@ mod kit;
 #[cfg(test)]
 mod ofrep;
 mod refusals;
+mod repeated;
 #[cfg(test)]
 mod revisions;
 #[cfg(test)]

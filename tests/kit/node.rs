@@ -22,6 +22,9 @@ pub(crate) struct Setup {
     upstreams: Vec<(String, String)>,
     drain: &'static str,
     env: Vec<(String, String)>,
+    control: String,
+    store: String,
+    by_env: bool,
     addresses: Addresses,
     /// Listeners besides the one that all tests have, with what the file says of them.
     listeners: Vec<(SocketAddr, String)>,
@@ -52,6 +55,9 @@ impl Setup {
             upstreams: Vec::new(),
             drain: "10s",
             env: Vec::new(),
+            control: String::new(),
+            store: String::new(),
+            by_env: false,
             addresses: Addresses::free(),
             listeners: Vec::new(),
             h2c: None,
@@ -102,6 +108,29 @@ impl Setup {
         self
     }
 
+    /// One node of a fleet: its own addresses come from the environment, so that all nodes have the same file. It reaches the
+    /// Redis by an address of its own.
+    pub(crate) fn node_of_fleet(&self, redis: SocketAddr) -> Self {
+        let mut node = self.clone();
+        node.folder = Arc::new(tempfile::tempdir().unwrap());
+        node.addresses = Addresses::free();
+        node.by_env = true;
+        node.store =
+            "store: {redis: {address: \"${FLEET_REDIS}\"}}\ninsecure_control: true\n".into();
+        node.env("FLEET_REDIS", &redis.to_string())
+    }
+
+    /// What stands in `control:` beside the address, beginning with a comma.
+    pub(crate) fn controlled(&self, more: &str) -> Self {
+        Self { control: more.to_owned(), ..self.clone() }
+    }
+
+    /// The same, with a control API that the network reaches.
+    pub(crate) fn beyond_loopback(mut self) -> Self {
+        self.addresses.control.set_ip([0, 0, 0, 0].into());
+        self
+    }
+
     /// The whole file with another line before it.
     pub(crate) fn with_line(mut self, line: &str) -> Self {
         self.yaml = format!("{line}\n{}", self.yaml);
@@ -132,11 +161,16 @@ impl Setup {
         let more = self.listeners.iter();
         let more: String =
             more.map(|(address, yaml)| format!(", {{address: \"{address}\", {yaml}}}")).collect();
+        let [proxy, control, status] = match self.by_env {
+            true => ["${FLEET_PROXY}", "${FLEET_CONTROL}", "${FLEET_STATUS}"].map(str::to_owned),
+            false => [proxy, control, status].map(|address| address.to_string()),
+        };
         let mut text = format!(
-            "listeners: [{{address: \"{proxy}\"}}{more}]\ncontrol: {{address: \"{control}\"}}\nstatus: {{address: \"{status}\"}}\n\
+            "listeners: [{{address: \"{proxy}\"}}{more}]\ncontrol: {{address: \"{control}\"{}}}\nstatus: {{address: \"{status}\"}}\n\
              trusted_proxies: [127.0.0.1/32]\ndrain: {}\n",
-            self.drain
+            self.control, self.drain
         );
+        text.push_str(&self.store);
         if !self.upstreams.is_empty() {
             text.push_str("upstreams:\n");
         }
@@ -184,6 +218,9 @@ impl Setup {
         let mut child = Command::new(binary)
             .args(["serve", "--config"])
             .arg(self.file())
+            .env("FLEET_PROXY", self.addresses.proxy.to_string())
+            .env("FLEET_CONTROL", self.addresses.control.to_string())
+            .env("FLEET_STATUS", self.addresses.status.to_string())
             .args(more)
             .env("RUST_LOG", "info")
             .envs(self.env.iter().map(|(name, value)| (name, value)))

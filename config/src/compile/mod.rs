@@ -1,10 +1,11 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
-//! `settings` is for the process, `listeners` and `limits` are about clients, `upstreams` (with `protection`), `tenants`,
-//! `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts: `conditions`, `paths`,
-//! `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes together. `rollouts` makes plans, with their
-//! `gates`. `certificates` is for both ends, `findings` collects what is wrong.
+//! `settings` (with `access` and `store`) is for the process, `listeners` and `limits` are about clients, `upstreams` (with
+//! `protection`), `tenants`, `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts:
+//! `conditions`, `paths`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes
+//! together. `rollouts` makes plans, with their `gates`. `certificates` is for both ends, `findings` collects what is wrong.
 
+pub(crate) mod access;
 mod certificates;
 mod clashes;
 mod compare;
@@ -24,6 +25,7 @@ mod rollouts;
 mod routes;
 mod settings;
 mod shifts;
+mod store;
 mod tenancy;
 mod tenants;
 mod upstreams;
@@ -51,6 +53,7 @@ pub use listeners::{Listener, Protocol};
 pub(crate) use rollouts::plan;
 use routes::Surroundings;
 pub use settings::{Settings, ShadowLimits};
+pub use store::{RedisAddress, RedisServers, RedisSettings, RedisTls};
 use tenants::Roster;
 use upstreams::Pool;
 
@@ -142,6 +145,12 @@ pub fn compile(
         }),
         _ => Err(Problems::new(&document.origin.name, found)),
     }
+}
+
+/// The Redis that a document's state is kept in, if it is; known before anything else is compiled.
+#[must_use]
+pub fn redis_settings(document: &Document) -> Option<RedisSettings> {
+    store::redis(document, &mut Findings::new(&document.origin))
 }
 
 /// What is wrong with the meaning of a document, places left open.

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::access::access;
 use super::findings::{Findings, Pointer};
 use super::listeners::{Listener, Sockets, listeners};
+use super::store::{self, RedisSettings};
 use crate::document::Document;
 
 /// What the process as a whole needs to know.
@@ -15,12 +17,14 @@ use crate::document::Document;
 pub struct Settings {
     /// Where clients are served.
     pub listeners: Vec<Listener>,
-    /// Where the control API is served: a loopback address.
+    /// Where the control API is served.
     pub control: SocketAddr,
     /// Where health and metrics are served.
     pub status: SocketAddr,
     /// The database file that the state is kept in.
     pub store: PathBuf,
+    /// The Redis that it is kept in instead, shared by a fleet.
+    pub redis: Option<RedisSettings>,
     /// Whether each request gets a line in the log.
     pub access_log: bool,
     /// Bounds of all shadow traffic together.
@@ -60,15 +64,9 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
     let listeners = listeners(document, &mut sockets, findings);
     let control = sockets.add(&document.control.address, &root.key("control"), findings);
     let status = sockets.add(&document.status.address, &root.key("status"), findings);
-    if let Some(control) = control.filter(|control| !control.ip().to_canonical().is_loopback()) {
-        findings.error_with_hint(
-            &root.key("control").key("address"),
-            "control_beyond_loopback",
-            format!("the control API has no authentication yet, so it listens on a loopback address only, not on {control}"),
-            format!("write `127.0.0.1:{}`", control.port()),
-        );
-    }
-    let store = store(document, findings);
+    access(document, control, findings);
+    let store = store::path(document, findings);
+    let redis = store::redis(document, findings);
     let shadow = shadow(document, findings);
     let threads = threads(document, findings);
     Some(Settings {
@@ -76,26 +74,13 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
         control: control?,
         status: status?,
         store: store?,
+        redis,
         access_log: document.access_log,
         shadow,
         drain: document.drain.0,
         drain_delay: document.drain_delay.0,
         threads,
     })
-}
-
-fn store(document: &Document, findings: &mut Findings<'_>) -> Option<PathBuf> {
-    if document.store.path.trim().is_empty() {
-        let at = Pointer::root().key("store").key("path");
-        findings.error_with_hint(
-            &at,
-            "empty_path",
-            "the store needs a file",
-            "write `turnout.db`".to_owned(),
-        );
-        return None;
-    }
-    Some(document.origin.base.join(&document.store.path))
 }
 
 fn shadow(document: &Document, findings: &mut Findings<'_>) -> ShadowLimits {

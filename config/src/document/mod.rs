@@ -1,10 +1,11 @@
 //! The file as written.
 //!
-//! [`Document`] is the whole; [`upstream`] (with its [`protection`]), [`route`] (with its rules to [`compare`] by) and
-//! [`rollout`] are its large parts, [`listener`] and [`limits`] are about clients, [`flag`] is what
-//! tenants have beside routes, [`forms`] holds what can be written in more
+//! [`Document`] is the whole; [`access`] says who may command, [`store`] where the state is; [`upstream`] (with its
+//! [`protection`]), [`route`] (with its rules to [`compare`] by) and [`rollout`] are its large parts, [`listener`] and
+//! [`limits`] are about clients, [`flag`] is what tenants have beside routes, [`forms`] holds what can be written in more
 //! than one way, and [`secret`] what must never be printed. Maps keep the order in which they are written.
 
+pub mod access;
 pub mod compare;
 pub mod flag;
 pub mod forms;
@@ -14,6 +15,7 @@ pub mod protection;
 pub mod rollout;
 pub mod route;
 pub mod secret;
+pub mod store;
 pub mod upstream;
 
 mod origin;
@@ -23,6 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{ByteSize, Time};
+pub use access::{AccessScope, ControlSpec, TokenSpec};
 pub use flag::FlagSpec;
 use limits::{ClientTimeoutsSpec, LimitsSpec};
 pub use listener::{ListenerSpec, SocketSpec};
@@ -30,6 +33,7 @@ pub use origin::Origin;
 pub(crate) use origin::is_lost;
 pub use rollout::RolloutSpec;
 pub use route::RouteSpec;
+pub use store::{RedisSpec, RedisTlsSpec, StoreSpec};
 pub use upstream::UpstreamSpec;
 
 /// The configuration file.
@@ -43,9 +47,12 @@ pub struct Document {
     /// Where clients are served.
     #[serde(default = "default_listeners")]
     pub listeners: Vec<ListenerSpec>,
-    /// Where the control API is served; loopback only.
+    /// Where the control API is served, and who may use it.
     #[serde(default = "default_control")]
-    pub control: SocketSpec,
+    pub control: ControlSpec,
+    /// Whether the control API may listen beyond loopback although nobody has to say who they are. It warns each hour.
+    #[serde(default)]
+    pub insecure_control: bool,
     /// Where health and metrics are served.
     #[serde(default = "default_status")]
     pub status: SocketSpec,
@@ -99,20 +106,6 @@ pub struct Document {
     pub origin: Origin,
 }
 
-/// Where the state is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StoreSpec {
-    /// The database file, relative to the configuration file's folder.
-    pub path: String,
-}
-
-impl Default for StoreSpec {
-    fn default() -> Self {
-        Self { path: "turnout.db".to_owned() }
-    }
-}
-
 /// Bounds of all shadow traffic together. What is over them is dropped and counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -153,8 +146,8 @@ fn default_listeners() -> Vec<ListenerSpec> {
     vec![ListenerSpec::at("0.0.0.0:7080")]
 }
 
-fn default_control() -> SocketSpec {
-    SocketSpec::at("127.0.0.1:7081")
+fn default_control() -> ControlSpec {
+    ControlSpec::at("127.0.0.1:7081")
 }
 
 fn default_status() -> SocketSpec {

@@ -29,12 +29,19 @@ impl fmt::Display for SecretRef {
 pub struct Secret(Box<[u8]>);
 
 impl Secret {
+    /// One that is known.
+    #[must_use]
+    pub fn of(value: &[u8]) -> Self {
+        Self::new(value)
+    }
+
     pub(crate) fn new(value: impl Into<Box<[u8]>>) -> Self {
         Self(value.into())
     }
 
-    /// The value itself.
-    pub(crate) fn reveal(&self) -> &[u8] {
+    /// The value itself, for whoever has to show it to the other side.
+    #[must_use]
+    pub fn reveal(&self) -> &[u8] {
         &self.0
     }
 }

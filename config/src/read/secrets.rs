@@ -49,6 +49,12 @@ pub(super) fn files(document: &Document) -> Vec<PathBuf> {
 
 fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
     let mut found = Vec::new();
+    if let Some(redis) = &document.store.redis {
+        let at = Pointer::root().key("store").key("redis");
+        found.extend(redis.password.iter().map(|password| (at.key("password"), password)));
+        let ca = redis.tls.iter().filter_map(|tls| tls.ca.as_ref());
+        found.extend(ca.map(|ca| (at.key("tls").key("ca"), ca)));
+    }
     for (place, listener) in document.listeners.iter().enumerate() {
         let Some(tls) = &listener.tls else { continue };
         let at = Pointer::root().key("listeners").item(place).key("tls");

@@ -13,16 +13,13 @@ use serde::Deserialize;
 use super::problem::{Problem, ProblemView};
 use super::request::{Caller, Parameters, optional_why};
 use super::site::{Site, etag};
-use super::view::{AppliedView, PreviewView};
-use crate::command::{Command, Configuration};
+use super::view::Answered;
+use crate::command::Command;
 
 /// How a configuration is applied.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ApplyQuery {
-    /// Whether to only say what it would change.
-    #[serde(default)]
-    dry_run: bool,
     /// Why; kept with the revision.
     why: Option<String>,
 }
@@ -52,11 +49,15 @@ pub(super) async fn show(State(site): State<Arc<Site>>) -> Response {
     params(
         ApplyQuery,
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body(content = String, content_type = "application/yaml"),
     responses(
-        (status = 200, body = AppliedView, description = "With `dry_run`: what would change, with a diff"),
+        (status = 200, body = Answered, description = "What came of it; with `dry_run`, what would"),
         (status = 412, body = ProblemView, description = "Another command came first"),
         (status = 413, body = ProblemView),
         (status = 422, body = ProblemView, description = "The configuration is not valid; with everything that is wrong"),
@@ -68,17 +69,13 @@ pub(super) async fn apply(
     Parameters(asked): Parameters<ApplyQuery>,
     caller: Caller,
     body: Result<Bytes, BytesRejection>,
-) -> Result<AppliedView, Problem> {
+) -> Result<Answered, Problem> {
     let why = optional_why(asked.why.as_deref())?;
     let text = text(body)?;
     let read = move |site: &Site| site.desk().ledger().configuration(text, Timestamp::now());
     let configuration =
         site.blocking(read).await?.map_err(|problems| Problem::invalid(&problems))?;
-    if asked.dry_run {
-        return preview(&site, configuration).await.map(AppliedView::Preview);
-    }
-    let order = caller.order(Command::Apply(configuration), why);
-    Ok(AppliedView::Accepted(site.desk().command(order).await?.into()))
+    caller.have(&site, Command::Apply(configuration), why).await
 }
 
 fn text(body: Result<Bytes, BytesRejection>) -> Result<Arc<str>, Problem> {
@@ -90,20 +87,4 @@ fn text(body: Result<Bytes, BytesRejection>) -> Result<Arc<str>, Problem> {
         Ok(text) => Ok(Arc::from(text)),
         Err(error) => Err(Problem::bad_request("bad_body", format!("not UTF-8: {error}"))),
     }
-}
-
-async fn preview(site: &Arc<Site>, configuration: Configuration) -> Result<PreviewView, Problem> {
-    site.blocking(|site| {
-        let before = Arc::clone(&site.present().desired.configuration.text);
-        let after = Arc::clone(&configuration.text);
-        let preview = site.desk().ledger().preview(&Command::Apply(configuration))?;
-        Ok(PreviewView {
-            revision: preview.revision.0,
-            changed: preview.changed,
-            summary: preview.summary,
-            diff: config::diff(&before, &after),
-            warnings: preview.warnings,
-        })
-    })
-    .await?
 }

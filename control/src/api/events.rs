@@ -149,13 +149,13 @@ mod tests {
 
     use super::*;
     use crate::desk::Desk;
-    use crate::ledger::fragile::{Setup, setup};
+    use crate::ledger::fragile::{Setup, seal, setup};
     use crate::phase::Phase;
 
     #[tokio::test]
     async fn what_is_no_revision_has_the_id_of_the_last_one_that_was_told() {
         let Setup { ledger, _folder, .. } = setup();
-        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        let desk = Arc::new(Desk::new(ledger, seal(), Timestamp::UNIX_EPOCH));
         let (_phase, phase) = tokio::sync::watch::channel(Phase::Serving);
         let site = Arc::new(Site::new(Arc::clone(&desk), phase, Vec::new()));
         let place = site.listen().unwrap();

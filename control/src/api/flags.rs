@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Parameters, Path, bad_tenant, scope, share, why};
 use super::site::{Site, etag};
-use super::view::{Accepted, EvaluationView, FlagView};
+use super::view::{Answered, EvaluationView, FlagView};
 use crate::command::{Command, FlagChange};
 use crate::ledger::Present;
 
@@ -143,11 +143,15 @@ pub(super) fn unknown(present: &Present, name: &str) -> Problem {
     params(
         ("flag" = String, Path, description = "The flag's name"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = ServeRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 409, body = ProblemView, description = "The flag is archived"),
@@ -160,7 +164,7 @@ pub(super) async fn serve(
     Path(flag): Path<String>,
     caller: Caller,
     Body(asked): Body<ServeRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     let scope = scope(asked.tenant.as_deref(), asked.cohort.as_deref())?;
     let change = match asked.share.as_deref().map(share).transpose()? {
@@ -178,11 +182,15 @@ pub(super) async fn serve(
     params(
         ("flag" = String, Path, description = "The flag's name"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = SwitchRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 409, body = ProblemView, description = "The flag is archived"),
@@ -195,7 +203,7 @@ pub(super) async fn on(
     Path(flag): Path<String>,
     caller: Caller,
     Body(asked): Body<SwitchRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     command(&site, &flag, FlagChange::On, caller, why).await
 }
@@ -208,11 +216,15 @@ pub(super) async fn on(
     params(
         ("flag" = String, Path, description = "The flag's name"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = SwitchRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 409, body = ProblemView, description = "The flag is archived"),
@@ -225,19 +237,19 @@ pub(super) async fn off(
     Path(flag): Path<String>,
     caller: Caller,
     Body(asked): Body<SwitchRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     command(&site, &flag, FlagChange::Off, caller, why).await
 }
 
 async fn command(
-    site: &Site,
+    site: &Arc<Site>,
     flag: &str,
     change: FlagChange,
     caller: Caller,
     why: String,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let name = flag.parse().map_err(|_error| unknown(&site.present(), flag))?;
     let command = Command::Flag { flag: name, change };
-    Ok(site.desk().command(caller.order(command, why)).await?.into())
+    caller.have(site, command, why).await
 }

@@ -1,43 +1,64 @@
 //! Who may knock at the control API? Nobody who comes by another host's name, or from another web page.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
+use super::site::Site;
 
 /// Refuses requests for another host, as DNS rebinding makes them, and those that web pages of other origins make.
 ///
 /// A loopback address alone is no protection: a browser on the same machine reaches it for any page.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
-    if !is_for_loopback(request.uri(), request.headers()) {
+pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let present = site.present();
+    let named = &present.desired.configuration.document.control.hosts;
+    let known = Known { named, by_address: site.desk().ledger().is_reached() };
+    if !known.is_asked(request.uri(), request.headers()) {
         return Problem::foreign_host().into_response();
     }
-    if !is_from_loopback(request.headers()) {
+    if !known.asks(request.headers()) {
         return Problem::foreign_origin().into_response();
     }
     next.run(request).await
 }
 
-fn is_for_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
-    let hosts = || headers.get_all(header::HOST).iter();
-    uri.authority().is_none_or(|authority| is_loopback(authority.host()))
-        && hosts().next().is_some()
-        && hosts().all(|host| {
-            let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-            authority.is_some_and(|authority| is_loopback(authority.host()))
-        })
+/// The names that the control API goes by.
+struct Known<'n> {
+    named: &'n [String],
+    /// Whether any address will do, as where it listens beyond loopback. No page can give an address another meaning.
+    by_address: bool,
 }
 
-fn is_from_loopback(headers: &HeaderMap) -> bool {
-    headers.get_all(header::ORIGIN).iter().all(|origin| {
-        let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
-        origin.is_some_and(|origin| origin.host().is_some_and(is_loopback))
-    })
+impl Known<'_> {
+    fn is_asked(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let hosts = || headers.get_all(header::HOST).iter();
+        uri.authority().is_none_or(|authority| self.is(authority.host()))
+            && hosts().next().is_some()
+            && hosts().all(|host| {
+                let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+                authority.is_some_and(|authority| self.is(authority.host()))
+            })
+    }
+
+    fn asks(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(header::ORIGIN).iter().all(|origin| {
+            let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+            origin.is_some_and(|origin| origin.host().is_some_and(|host| self.is(host)))
+        })
+    }
+
+    fn is(&self, host: &str) -> bool {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        is_loopback(host)
+            || self.named.iter().any(|name| name.eq_ignore_ascii_case(host))
+            || self.by_address && bare.parse::<IpAddr>().is_ok()
+    }
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -53,6 +74,23 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LOOPBACK: Known<'_> = Known { named: &[], by_address: false };
+
+    #[test]
+    fn a_listener_that_is_reached_goes_by_its_address_and_its_names() {
+        let (path, named) = ("/v1/status".parse().unwrap(), ["turnout.internal".to_owned()]);
+        let known = Known { named: &named, by_address: true };
+        for (host, let_in) in [
+            ("10.0.0.7:7081", true),
+            ("[fd00::7]:7081", true),
+            ("Turnout.internal:7081", true),
+            ("evil.example.org", false),
+            ("10.0.0.7.evil.example.org", false),
+        ] {
+            assert_eq!(known.is_asked(&path, &headers(&header::HOST, &[host])), let_in, "{host}");
+        }
+    }
 
     fn headers(name: &header::HeaderName, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -82,10 +120,14 @@ mod tests {
             (&["localhost", "evil.example.org"], false),
         ];
         for (hosts, let_in) in cases {
-            assert_eq!(is_for_loopback(&path, &headers(&header::HOST, hosts)), let_in, "{hosts:?}");
+            assert_eq!(
+                LOOPBACK.is_asked(&path, &headers(&header::HOST, hosts)),
+                let_in,
+                "{hosts:?}"
+            );
         }
         let absolute: Uri = "http://evil.example.org/v1/status".parse().unwrap();
-        assert!(!is_for_loopback(&absolute, &headers(&header::HOST, &["localhost"])));
+        assert!(!LOOPBACK.is_asked(&absolute, &headers(&header::HOST, &["localhost"])));
     }
 
     #[test]
@@ -100,7 +142,7 @@ mod tests {
         ];
         for (origins, let_in) in cases {
             let headers = headers(&header::ORIGIN, origins);
-            assert_eq!(is_from_loopback(&headers), let_in, "{origins:?}");
+            assert_eq!(LOOPBACK.asks(&headers), let_in, "{origins:?}");
         }
     }
 }

@@ -50,6 +50,12 @@ pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     if !site.desk().ledger().meters().is_store_up() {
         degraded.push("store");
     }
+    if site.desk().ledger().held().is_some() {
+        degraded.push("store_held");
+    }
+    if site.desk().ledger().has_unstored() {
+        degraded.push("unstored");
+    }
     if site.desk().last_reload().error.is_some() {
         degraded.push("configuration");
     }
@@ -101,13 +107,13 @@ mod tests {
 
     use super::*;
     use crate::desk::Desk;
-    use crate::ledger::fragile::{Setup, setup};
+    use crate::ledger::fragile::{Setup, seal, setup};
     use crate::meters::{self, Refused};
 
     #[tokio::test]
     async fn scrapes_that_nobody_reads_are_bounded_and_counted() {
         let Setup { ledger, _folder, .. } = setup();
-        let desk = Arc::new(Desk::new(ledger, Timestamp::UNIX_EPOCH));
+        let desk = Arc::new(Desk::new(ledger, seal(), Timestamp::UNIX_EPOCH));
         let (_phase, phase) = watch::channel(Phase::Serving);
         let registries = vec![meters::registry(&desk)];
         let site = Arc::new(Site::new(Arc::clone(&desk), phase, registries));

@@ -11,9 +11,8 @@ use utoipa::ToSchema;
 use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Path, why};
 use super::site::Site;
-use super::view::Accepted;
+use super::view::Answered;
 use crate::command::{Command, Configuration};
-use crate::ledger::Order;
 
 /// What is left out of a route's comparison from now on.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -37,11 +36,15 @@ pub(super) struct IgnoreRequest {
     params(
         ("route" = String, Path, description = "The route's name"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = IgnoreRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 412, body = ProblemView, description = "Another command came first"),
@@ -54,14 +57,12 @@ pub(super) async fn ignore(
     Path(route): Path<String>,
     caller: Caller,
     Body(asked): Body<IgnoreRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     site.route(&route)?;
     let (configuration, based_on) = site.blocking(move |site| with(site, &route, &asked)).await??;
     // Another command in between must not be undone by a text that does not know of it.
-    let order = caller.order(Command::Apply(configuration), why);
-    let order = Order { expected: order.expected.or(Some(based_on)), ..order };
-    Ok(site.desk().command(order).await?.into())
+    caller.on(based_on).have(&site, Command::Apply(configuration), why).await
 }
 
 fn with(

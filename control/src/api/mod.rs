@@ -1,19 +1,25 @@
 //! What can be asked over HTTP? The control API under `/v1`, and the status listener.
 //!
-//! `router` says what is where. A request passes the `guard`, is read by `request`, and is answered by one of the
-//! handlers, one file per resource; what goes wrong becomes a `problem`. `ofrep` is how
-//! services ask for flags.
+//! `router` says what is where. A request passes the `guard`, is known by `access`, noted by `account`, done once by
+//! `repeat`, read by `request`, and is answered by one of the handlers, one file per resource; what goes wrong becomes a
+//! `problem`. `ofrep` is how services ask for flags.
 
+mod access;
+mod account;
+mod audit;
 mod configuration;
 mod events;
 mod flags;
+mod fleet;
 mod guard;
 mod health;
 mod ignore;
 mod ofrep;
 mod overview;
 mod parity;
+mod plans;
 mod problem;
+mod repeat;
 mod request;
 mod revisions;
 mod rollouts;
@@ -22,10 +28,13 @@ mod routes;
 mod signatures;
 mod site;
 mod tenants;
+mod tokens;
 mod traffic;
 mod upstreams;
 mod view;
+mod wait;
 
+pub(crate) use request::Peer;
 pub use router::openapi;
 pub(crate) use router::{control, status};
 pub(crate) use site::Site;

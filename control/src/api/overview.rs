@@ -28,6 +28,11 @@ pub(crate) struct StatusView {
     config: ConfigView,
     /// Whether the store served when it was last needed.
     store_up: bool,
+    /// Why the store is not followed, where it is not: it was emptied, set back, or exchanged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_held: Option<String>,
+    /// Whether something serves that is not stored yet.
+    unstored: bool,
     /// All routes.
     routes: Vec<RouteView>,
     /// All upstreams.
@@ -74,6 +79,8 @@ fn view(site: &Site, showing: &Showing<'_>) -> StatusView {
             last_error: reload.error,
         },
         store_up: ledger.meters().is_store_up(),
+        store_held: ledger.held(),
+        unstored: ledger.has_unstored(),
         routes: showing.routes(),
         upstreams: UpstreamView::all(showing.present),
     }

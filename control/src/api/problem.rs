@@ -10,13 +10,18 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::site::etag;
+use crate::access::Denied;
 use crate::desired::Refusal;
-use crate::ledger::Declined;
+use crate::ledger::{Declined, NotApproved};
 use crate::store::StoreError;
 
 /// What is wrong with a request, or went wrong.
 #[derive(Debug)]
 pub(crate) struct Problem(Box<ProblemView>);
+
+/// Marks the answer to what was refused before it was a command, so that the audit still learns of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RefusedEarly(pub(super) &'static str);
 
 /// What is wrong with a request, or went wrong (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,6 +48,13 @@ pub(crate) struct ProblemView {
     /// Who made the present revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     actor: Option<String>,
+    /// The hash of the plan that others have to approve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
+    /// Whether the audit has it already.
+    #[serde(skip)]
+    #[schema(ignore)]
+    accounted_for: bool,
 }
 
 /// One thing that is wrong in what was sent.
@@ -77,7 +89,14 @@ impl Problem {
             errors: Vec::new(),
             revision: None,
             actor: None,
+            plan: None,
+            accounted_for: false,
         }))
+    }
+
+    fn accounted_for(mut self) -> Self {
+        self.0.accounted_for = true;
+        self
     }
 
     fn hint(mut self, hint: Option<String>) -> Self {
@@ -150,6 +169,48 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "origin_not_allowed", detail)
     }
 
+    /// 409: the same request is under way.
+    pub(super) fn under_way() -> Self {
+        let detail = "a request with this Idempotency-Key is under way: ask again in a moment";
+        Self::new(StatusCode::CONFLICT, "under_way", detail)
+    }
+
+    /// 422: the key was used for something else.
+    pub(super) fn other_request() -> Self {
+        let detail = "this Idempotency-Key was used for another request: take a new one";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key_used_before", detail)
+    }
+
+    /// 401: nobody comes in without a token.
+    pub(super) fn token_required() -> Self {
+        let detail = "this takes a token: send `Authorization: Bearer` and the token";
+        Self::new(StatusCode::UNAUTHORIZED, "token_required", detail)
+    }
+
+    /// 401: there is no such token, or not any more.
+    pub(super) fn unknown_token() -> Self {
+        let detail = "this token is not known: it was revoked, or is of another place";
+        Self::new(StatusCode::UNAUTHORIZED, "unknown_token", detail)
+    }
+
+    /// 401: the token's time is over.
+    pub(super) fn expired_token(name: &str) -> Self {
+        let detail = format!("the time of token {name:?} is over");
+        Self::new(StatusCode::UNAUTHORIZED, "expired_token", detail)
+    }
+
+    /// 429: this address has failed too often.
+    pub(super) fn too_many_failures() -> Self {
+        let detail = "too many requests from this address came without a good token: wait a moment";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail)
+    }
+
+    /// 409: the configuration has a token of that name, which only the configuration can change.
+    pub(super) fn token_is_written(name: &str) -> Self {
+        let detail = format!("token {name:?} stands in the configuration: change it there");
+        Self::new(StatusCode::CONFLICT, "token_in_configuration", detail)
+    }
+
     /// 503: there is too much of this at once.
     pub(super) fn too_busy(what: &str) -> Self {
         let detail =
@@ -189,56 +250,75 @@ impl Problem {
 
 impl From<Declined> for Problem {
     fn from(declined: Declined) -> Self {
-        match declined {
+        let code = declined.code();
+        let problem: Self = match declined {
             Declined::Refused(refusal) => refusal.into(),
             Declined::Invalid(problems) => Self::invalid(&problems),
             Declined::Store(error) => error.into(),
+            Declined::NeedsApproval { ref plan, .. } => {
+                let hint = format!(
+                    "somebody else: turnout approve {plan} --why \"...\"; then the same command again"
+                );
+                let mut problem = Self::new(StatusCode::FORBIDDEN, code, declined.to_string());
+                problem.0.plan = Some(plan.clone());
+                problem.hint(Some(hint))
+            }
+            Declined::Fenced => Self::new(StatusCode::CONFLICT, code, declined.to_string()),
             Declined::HandedOver => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
-                Self::new(status, "handed_over", declined.to_string())
+                Self::new(status, code, declined.to_string())
             }
             Declined::Unresolved(_) => {
                 let hint = "is the name right, and known where this runs?";
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Self::new(status, "unresolved_targets", declined.to_string())
-                    .hint(Some(hint.to_owned()))
+                Self::new(status, code, declined.to_string()).hint(Some(hint.to_owned()))
             }
             Declined::Stale { present, ref actor } => {
                 let status = StatusCode::PRECONDITION_FAILED;
-                let mut problem = Self::new(status, "revision_conflict", declined.to_string());
+                let mut problem = Self::new(status, code, declined.to_string());
                 problem.0.revision = Some(present.0);
                 problem.0.actor = Some(actor.clone());
                 problem
             }
+        };
+        problem.accounted_for()
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let code = match denied {
+            Denied::Scope { .. } => "scope_missing",
+            Denied::Limit { .. } => "out_of_limits",
+        };
+        Self::new(StatusCode::FORBIDDEN, code, denied.to_string())
+    }
+}
+
+impl From<NotApproved> for Problem {
+    fn from(not: NotApproved) -> Self {
+        let detail = not.to_string();
+        match not {
+            NotApproved::Unknown { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_plan", detail),
+            NotApproved::Own { .. } => Self::new(StatusCode::FORBIDDEN, "own_plan", detail),
+            NotApproved::Store(error) => error.into(),
         }
     }
 }
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let detail = refusal.to_string();
+        let (detail, code) = (refusal.to_string(), refusal.code());
         match refusal {
-            Refusal::Unknown { kind, hint, .. } => {
-                let code = match kind {
-                    "route" => "unknown_route",
-                    "cohort" => "unknown_cohort",
-                    "flag" => "unknown_flag",
-                    "variant" => "unknown_variant",
-                    "rollout" => "unknown_rollout",
-                    "signature" => "unknown_signature",
-                    _ => "unknown_upstream",
-                };
+            Refusal::Unknown { hint, .. } => {
                 let hint = hint.map(|name| format!("did you mean {name:?}?"));
                 Self::new(StatusCode::NOT_FOUND, code, detail).hint(hint)
             }
-            Refusal::RolloutRuns { .. } => Self::new(StatusCode::CONFLICT, "rollout_runs", detail),
-            Refusal::Rollout { .. } => Self::new(StatusCode::CONFLICT, "rollout_refused", detail),
-            Refusal::NoCandidate { .. } => Self::new(StatusCode::CONFLICT, "no_candidate", detail),
-            Refusal::ArchivedFlag { .. } => {
-                Self::new(StatusCode::CONFLICT, "archived_flag", detail)
-            }
-            Refusal::ShareOfTenant => Self::field("bad_share", "/share", detail),
-            Refusal::NothingAbove => Self::field("share_required", "/share", detail),
+            Refusal::RolloutRuns { .. }
+            | Refusal::Rollout { .. }
+            | Refusal::NoCandidate { .. }
+            | Refusal::ArchivedFlag { .. } => Self::new(StatusCode::CONFLICT, code, detail),
+            Refusal::ShareOfTenant | Refusal::NothingAbove => Self::field(code, "/share", detail),
         }
     }
 }
@@ -283,6 +363,7 @@ impl IntoResponse for Problem {
         let Self(view) = self;
         let status = StatusCode::from_u16(view.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let present = view.revision.map(Revision);
+        let early = (!view.accounted_for).then_some(RefusedEarly(view.code));
         let mut response = (status, Json(view)).into_response();
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -291,6 +372,20 @@ impl IntoResponse for Problem {
         }
         if let Some(revision) = present {
             response.headers_mut().insert(header::ETAG, etag(revision));
+        }
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                let bearer = HeaderValue::from_static("Bearer");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                let seconds = HeaderValue::from_static("6");
+                response.headers_mut().insert(header::RETRY_AFTER, seconds);
+            }
+            _ => {}
+        }
+        if let Some(early) = early {
+            response.extensions_mut().insert(early);
         }
         response
     }

@@ -1,20 +1,33 @@
 //! What is read off a request: who asks, on which revision, why, whose traffic, which share?
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::{Json, extract};
 use rules::{CohortName, Revision, Share};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use super::site::Site;
+use super::view::{Accepted, Answered};
+use super::wait::Wait;
+use crate::access::Identity;
+use crate::audit::Via;
 use crate::command::{Command, Scope};
-use crate::ledger::Order;
+use crate::ledger::{Approver, Order};
 
 /// Names who asks. Nobody verifies it.
 pub(super) const ACTOR: &str = "x-turnout-actor";
 const MAX_ACTOR_CHARS: usize = 128;
 const MAX_WHY_CHARS: usize = 2_000;
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
@@ -54,44 +67,117 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 
 /// Who asks, and on which revision.
 pub(super) struct Caller {
+    identity: Identity,
     actor: String,
+    via: Via,
     expected: Option<Revision>,
+    dry_run: bool,
+    wait: Wait,
+}
+
+/// How a command is carried out: only tried, or waited for.
+#[derive(Deserialize)]
+struct Manner {
+    #[serde(default)]
+    dry_run: bool,
+    wait: Option<String>,
+    timeout: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let (actor, expected) = (actor(&parts.headers)?, expected(&parts.headers)?);
-        Ok(Self { actor, expected })
+        let (claimed, expected) = (actor(&parts.headers)?, expected(&parts.headers)?);
+        let address = parts.extensions.get::<Peer>().map(|Peer(address)| *address);
+        // Where nobody looked, nobody is let do anything.
+        let identity = parts.extensions.get::<Identity>().cloned();
+        let identity = identity.ok_or_else(Problem::token_required)?;
+        let (actor, via) = who(&identity, claimed, address);
+        let extract::Query(Manner { dry_run, wait, timeout }) =
+            extract::Query::try_from_uri(&parts.uri)?;
+        let wait = Wait::read(wait.as_deref(), timeout.as_deref())?;
+        Ok(Self { identity, actor, via, expected, dry_run, wait })
     }
 }
 
 impl Caller {
+    /// The same, on this revision where the caller named none.
+    pub(super) fn on(self, revision: Revision) -> Self {
+        Self { expected: self.expected.or(Some(revision)), ..self }
+    }
+
     /// Who asks.
     pub(super) fn name(&self) -> &str {
         &self.actor
     }
 
+    /// Has a command carried out, or tried, as the caller asks.
+    pub(super) async fn have(
+        self,
+        site: &Arc<Site>,
+        command: Command,
+        why: String,
+    ) -> Result<Answered, Problem> {
+        let (dry_run, wait) = (self.dry_run, self.wait);
+        let order = self.order(command, &why)?;
+        if !dry_run {
+            let done = site.desk().command(order).await?;
+            let fleet = wait.served(site, &done).await;
+            return Ok(Answered::Accepted(Accepted::from(done).served_by(fleet)));
+        }
+        let tried = site.blocking(move |site| {
+            let desk = site.desk();
+            desk.ledger().preview(&order.command, desk.hour())
+        });
+        Ok(Answered::Preview(tried.await??.into()))
+    }
+
     /// A command in the caller's name. A rollback is carried out whatever revision the caller knew.
-    pub(super) fn order(self, command: Command, why: String) -> Order {
+    fn order(self, command: Command, why: &str) -> Result<Order, Problem> {
+        self.identity.may_command(&command)?;
         let expected = match command {
             Command::Rollback { .. } => None,
             _ => self.expected,
         };
-        Order { command, actor: self.actor, why, expected }
+        let (actor, via) = (self.actor, self.via);
+        Ok(Order { actor, via, expected, ..Order::by_process(command, "", why) })
+    }
+
+    /// The caller, as one who approves.
+    pub(super) fn approver(self, why: String) -> Approver {
+        Approver { actor: self.actor, via: self.via, why }
     }
 }
 
-fn actor(headers: &HeaderMap) -> Result<String, Problem> {
-    let Some(value) = headers.get(ACTOR) else { return Ok("anonymous".to_owned()) };
+/// Who acts, and how that is known: the holder of a token by its name, and anybody by the name that they give.
+pub(super) fn who(
+    identity: &Identity,
+    claimed: Option<String>,
+    address: Option<IpAddr>,
+) -> (String, Via) {
+    match identity {
+        Identity::Anybody => {
+            let actor = claimed.unwrap_or_else(|| "anonymous".to_owned());
+            (actor, Via { auth: "none", address, claimed: None })
+        }
+        Identity::Holder { name, .. } => {
+            let claimed = claimed.filter(|claimed| claimed != name);
+            (name.clone(), Via { auth: "token", address, claimed })
+        }
+    }
+}
+
+/// The name that whoever asks gives.
+fn actor(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(ACTOR) else { return Ok(None) };
     let text = std::str::from_utf8(value.as_bytes()).unwrap_or_default().trim();
     let length = text.chars().count();
     if length == 0 || length > MAX_ACTOR_CHARS || text.chars().any(char::is_control) {
         let detail = "X-Turnout-Actor is a name of 1 to 128 characters";
         return Err(Problem::bad_request("bad_actor", detail));
     }
-    Ok(text.to_owned())
+    Ok(Some(text.to_owned()))
 }
 
 fn expected(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {

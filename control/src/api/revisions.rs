@@ -1,7 +1,5 @@
 //! How are revisions listed, shown, compared and restored?
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,8 +11,9 @@ use utoipa::ToSchema;
 use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Parameters, Path, why};
 use super::site::Site;
-use super::view::{Accepted, EntryView, RevisionView};
+use super::view::{Answered, EntryView, RevisionView};
 use crate::command::Command;
+use crate::desired::difference::of_values;
 use crate::desired::keys;
 use crate::store::Stored;
 
@@ -124,9 +123,9 @@ pub(super) async fn diff(
         let against = asked.against.unwrap_or(revision.saturating_sub(1));
         let before = match against {
             0 => String::new(),
-            against => text(&stored(site, &against.to_string())?.values),
+            against => of_values(&stored(site, &against.to_string())?.values),
         };
-        let diff = config::diff(&before, &text(&after.values));
+        let diff = config::diff(&before, &of_values(&after.values));
         Ok(Json(DiffView { revision, against, diff }))
     })
     .await?
@@ -140,11 +139,15 @@ pub(super) async fn diff(
     params(
         ("revision" = u64, Path, description = "Its number"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = RestoreRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered, description = "What came of it; with `dry_run`, what would"),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 412, body = ProblemView, description = "Another command came first"),
@@ -157,14 +160,14 @@ pub(super) async fn restore(
     Path(asked_for): Path<String>,
     caller: Caller,
     Body(asked): Body<RestoreRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     let revision = number(&site, &asked_for)?;
     let state = site.blocking(move |site| site.desk().ledger().state_of(revision)).await??;
     let unknown = || Problem::unknown_revision(&asked_for, site.present().revision());
     let desired = Box::new(state.ok_or_else(unknown)?);
     let command = Command::Restore { revision, desired };
-    Ok(site.desk().command(caller.order(command, why)).await?.into())
+    caller.have(&site, command, why).await
 }
 
 /// The number of a revision: `42`, and `r42` as it is shown to people.
@@ -177,16 +180,4 @@ fn number(site: &Site, asked_for: &str) -> Result<Revision, Problem> {
 fn stored(site: &Site, asked_for: &str) -> Result<Stored, Problem> {
     let stored = site.desk().ledger().stored(number(site, asked_for)?)?;
     stored.ok_or_else(|| Problem::unknown_revision(asked_for, site.present().revision()))
-}
-
-/// A state as text: the configuration, then a line per live key.
-fn text(values: &BTreeMap<String, String>) -> String {
-    let mut text = values.get("document").cloned().unwrap_or_default();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    for (key, value) in values.iter().filter(|(key, _)| !key.starts_with("document")) {
-        writeln!(text, "{key} {value}").ok();
-    }
-    text
 }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Path, scope, why};
 use super::site::{Site, etag};
-use super::view::{Accepted, EntryView, RolloutView};
+use super::view::{Answered, EntryView, RolloutView};
 use crate::command::{Command, RolloutChange};
 use crate::rollout::{Place, lint};
 
@@ -105,11 +105,15 @@ impl RolloutRequest {
     params(
         ("route" = String, Path, description = "The route's name"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = RolloutRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 409, body = ProblemView, description = "The rollout cannot do that now"),
@@ -122,16 +126,16 @@ pub(super) async fn change(
     Path(route): Path<String>,
     caller: Caller,
     Body(asked): Body<RolloutRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     let scope = scope(asked.tenant.as_deref(), asked.cohort.as_deref())?;
     let place = Place { route: site.route(&route)?, scope };
     let command = asked.command(place.clone(), caller.name())?;
-    let mut done = site.desk().command(caller.order(command, why)).await?;
-    if asked.action == ActionRequest::Start && done.changed {
-        done.warnings.extend(too_little_traffic(&site, &place));
-    }
-    Ok(done.into())
+    let answered = caller.have(&site, command, why).await?;
+    Ok(match asked.action {
+        ActionRequest::Start => answered.warning(|| too_little_traffic(&site, &place)),
+        _ => answered,
+    })
 }
 
 fn too_little_traffic(site: &Site, place: &Place) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::OpenApi;
@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::site::Site;
 use super::{
-    configuration, events, flags, guard, health, ignore, ofrep, overview, parity, revisions,
-    rollouts, routes as route, signatures, tenants, traffic, upstreams,
+    access, account, audit, configuration, events, flags, fleet, guard, health, ignore, ofrep,
+    overview, parity, plans, repeat, revisions, rollouts, routes as route, signatures, tenants,
+    tokens, traffic, upstreams,
 };
 use crate::file;
 
@@ -24,7 +25,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Turnout control API",
-    description = "Who may change traffic, and when. State answers carry `ETag: \"r42\"`; changes take it as `If-Match`. `X-Turnout-Actor` names who asks. Errors are RFC 9457 problems with a stable `code`.",
+    description = "Who may change traffic, and when. State answers carry `ETag: \"r42\"`; changes take it as `If-Match`. `X-Turnout-Actor` names who asks; where tokens are needed, the token does. Errors are RFC 9457 problems with a stable `code`.",
     license(name = "Apache-2.0", identifier = "Apache-2.0")
 ))]
 struct Description;
@@ -35,6 +36,7 @@ fn described() -> OpenApiRouter<Arc<Site>> {
         .layer(DefaultBodyLimit::max(file::MAX_BYTES));
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(overview::status))
+        .routes(routes!(fleet::list))
         .routes(routes!(route::list))
         .routes(routes!(route::one))
         .routes(routes!(traffic::shift))
@@ -61,6 +63,13 @@ fn described() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(revisions::one))
         .routes(routes!(revisions::diff))
         .routes(routes!(revisions::restore))
+        .routes(routes!(tokens::list))
+        .routes(routes!(tokens::make, tokens::revoke))
+        .routes(routes!(plans::list))
+        .routes(routes!(plans::approve))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
+        .routes(routes!(audit::head))
         .routes(routes!(events::stream))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
@@ -77,7 +86,10 @@ pub(crate) fn control(site: Arc<Site>) -> Router {
         .merge(ofrep::routes())
         .fallback(|| std::future::ready(Problem::no_such_path()))
         .method_not_allowed_fallback(|| std::future::ready(Problem::no_such_method()))
-        .layer(from_fn(guard::guard))
+        .layer(from_fn_with_state(Arc::clone(&site), repeat::once))
+        .layer(from_fn_with_state(Arc::clone(&site), access::authenticate))
+        .layer(from_fn_with_state(Arc::clone(&site), account::account))
+        .layer(from_fn_with_state(Arc::clone(&site), guard::guard))
         .with_state(site)
 }
 

@@ -9,7 +9,9 @@ use rules::{Revision, RouteName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
+use super::account::Pace;
 use super::problem::Problem;
+use crate::access::Failures;
 use crate::desk::Desk;
 use crate::ledger::Present;
 use crate::meters::Refused;
@@ -20,6 +22,10 @@ pub(crate) struct Site {
     desk: Arc<Desk>,
     phase: watch::Receiver<Phase>,
     registries: Vec<Registry>,
+    /// What was refused before it was a command, and the audit is still told.
+    early_refusals: Pace,
+    /// Who guesses.
+    failures: Failures,
     /// Scrapes that are not delivered yet.
     scrapes: Arc<Semaphore>,
     /// Threads for scrapes.
@@ -52,6 +58,8 @@ impl Site {
             desk,
             phase,
             registries,
+            early_refusals: Pace::default(),
+            failures: Failures::default(),
             scrapes: places(MAX_SCRAPES),
             encoders: places(MAX_ENCODERS),
             readers: places(MAX_READERS),
@@ -69,6 +77,14 @@ impl Site {
 
     pub(super) fn phases(&self) -> watch::Receiver<Phase> {
         self.phase.clone()
+    }
+
+    pub(super) const fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
+    pub(super) const fn early_refusals(&self) -> &Pace {
+        &self.early_refusals
     }
 
     pub(super) fn registries(&self) -> &[Registry] {

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Parameters, Path, bad_tenant, why};
 use super::site::{Site, etag};
-use super::view::{Accepted, ShiftView};
+use super::view::{Answered, ShiftView};
 use crate::command::Command;
 
 /// What a tenant may do while its data is being moved.
@@ -131,11 +131,15 @@ fn view(snapshot: &Snapshot, id: &TenantId, lock: Option<Mode>) -> TenantView {
     params(
         ("tenant" = String, Path, description = "The tenant's id"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = LockRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered, description = "What came of it; with `dry_run`, what would"),
         (status = 400, body = ProblemView),
         (status = 412, body = ProblemView, description = "Another command came first"),
         (status = 503, body = ProblemView, description = "The store does not serve")
@@ -146,7 +150,7 @@ pub(super) async fn lock(
     Path(tenant): Path<String>,
     caller: Caller,
     Body(asked): Body<LockRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     let lock = match asked.mode {
         Mode::ReadOnly => LockSpec::ReadOnly,
@@ -154,7 +158,7 @@ pub(super) async fn lock(
     };
     let tenant = tenant.parse().map_err(|error| bad_tenant(&error))?;
     let command = Command::Lock { tenant, lock: Some(lock) };
-    Ok(site.desk().command(caller.order(command, why)).await?.into())
+    caller.have(&site, command, why).await
 }
 
 /// Unlocks a tenant.
@@ -166,10 +170,14 @@ pub(super) async fn lock(
         ("tenant" = String, Path, description = "The tenant's id"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
         ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`"),
         UnlockQuery
     ),
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered, description = "What came of it; with `dry_run`, what would"),
         (status = 400, body = ProblemView),
         (status = 412, body = ProblemView, description = "Another command came first"),
         (status = 503, body = ProblemView, description = "The store does not serve")
@@ -180,9 +188,9 @@ pub(super) async fn unlock(
     Path(tenant): Path<String>,
     caller: Caller,
     Parameters(asked): Parameters<UnlockQuery>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     let tenant = tenant.parse().map_err(|error| bad_tenant(&error))?;
     let command = Command::Lock { tenant, lock: None };
-    Ok(site.desk().command(caller.order(command, why)).await?.into())
+    caller.have(&site, command, why).await
 }

@@ -10,7 +10,7 @@ use super::flags;
 use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Path, scope, share, why};
 use super::site::Site;
-use super::view::Accepted;
+use super::view::Answered;
 use crate::command::{Command, Copies, FlagChange};
 
 /// Whose traffic goes to the candidate, and how much of it.
@@ -83,11 +83,15 @@ pub(super) struct RollbackRequest {
     params(
         ("route" = String, Path, description = "The route's name"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = ShiftRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered, description = "What came of it; with `dry_run`, what would"),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 409, body = ProblemView, description = "The route has no candidate"),
@@ -100,7 +104,7 @@ pub(super) async fn shift(
     Path(route): Path<String>,
     caller: Caller,
     Body(asked): Body<ShiftRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     let scope = scope(asked.tenant.as_deref(), asked.cohort.as_deref())?;
     let share = asked.share.as_deref().map(share).transpose()?;
@@ -116,7 +120,7 @@ pub(super) async fn shift(
             Command::Together(vec![shift, Command::Flag { flag, change }])
         }
     };
-    Ok(site.desk().command(caller.order(command, why)).await?.into())
+    caller.have(&site, command, why).await
 }
 
 /// Copies a share of a route's requests to the other arm, whose answers are compared and never reach a client.
@@ -127,11 +131,15 @@ pub(super) async fn shift(
     params(
         ("route" = String, Path, description = "The route's name"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = ShadowRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered, description = "What came of it; with `dry_run`, what would"),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 409, body = ProblemView, description = "The route has no candidate"),
@@ -144,7 +152,7 @@ pub(super) async fn shadow(
     Path(route): Path<String>,
     caller: Caller,
     Body(asked): Body<ShadowRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     let command = Command::Shadow {
         route: site.route(&route)?,
@@ -152,7 +160,7 @@ pub(super) async fn shadow(
         copies: if asked.reverse { Copies::ToStable } else { Copies::ToCandidate },
         share: share(&asked.share)?,
     };
-    Ok(site.desk().command(caller.order(command, why)).await?.into())
+    caller.have(&site, command, why).await
 }
 
 /// Puts all traffic back on stable: of a route with all its shifts, or of one tenant or cohort. Needs no If-Match.
@@ -162,11 +170,15 @@ pub(super) async fn shadow(
     tag = "traffic",
     params(
         ("route" = String, Path, description = "The route's name"),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = RollbackRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered, description = "What came of it; with `dry_run`, what would"),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 503, body = ProblemView, description = "The store does not serve")
@@ -177,12 +189,12 @@ pub(super) async fn rollback(
     Path(route): Path<String>,
     caller: Caller,
     Body(asked): Body<RollbackRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     let command = Command::Rollback {
         route: site.route(&route)?,
         scope: scope(asked.tenant.as_deref(), asked.cohort.as_deref())?,
         keep_shadow: asked.keep_shadow,
     };
-    Ok(site.desk().command(caller.order(command, why)).await?.into())
+    caller.have(&site, command, why).await
 }

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Path, why};
 use super::site::{Site, etag};
-use super::view::{Accepted, UpstreamView};
+use super::view::{Answered, UpstreamView};
 use crate::command::Command;
 
 /// Targets that stand in for those of the configuration.
@@ -61,11 +61,15 @@ pub(super) async fn list(State(site): State<Arc<Site>>) -> Response {
     params(
         ("upstream" = String, Path, description = "The upstream's name"),
         ("If-Match" = Option<String>, Header, description = "The revision that the caller knows, such as \"r42\""),
-        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks")
+        ("X-Turnout-Actor" = Option<String>, Header, description = "Who asks"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Whoever sends it again with the same key hears the same answer, for a day"),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change, and who would notice"),
+        ("wait" = Option<String>, Query, description = "`all` to be answered as soon as every node serves it"),
+        ("timeout" = Option<String>, Query, description = "How long to wait, such as `5s`")
     ),
     request_body = TargetsRequest,
     responses(
-        (status = 200, body = Accepted),
+        (status = 200, body = Answered, description = "What came of it; with `dry_run`, what would"),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
         (status = 412, body = ProblemView, description = "Another command came first"),
@@ -78,7 +82,7 @@ pub(super) async fn replace_targets(
     Path(upstream): Path<String>,
     caller: Caller,
     Body(asked): Body<TargetsRequest>,
-) -> Result<Accepted, Problem> {
+) -> Result<Answered, Problem> {
     let why = why(&asked.why)?;
     let unknown = |_| {
         let present = site.present();
@@ -89,5 +93,5 @@ pub(super) async fn replace_targets(
     let target = |asked: TargetRequest| TargetSpec { address: asked.address, weight: asked.weight };
     let targets = asked.targets.into_iter().map(target).collect();
     let command = Command::Targets { upstream: name, targets };
-    Ok(site.desk().command(caller.order(command, why)).await?.into())
+    caller.have(&site, command, why).await
 }

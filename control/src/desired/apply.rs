@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{Live, LockSpec, TargetSpec, starting_live};
+use config::{Live, LockSpec, TargetSpec, TokenSpec, starting_live};
 use jiff::Timestamp;
-use rules::{TenantId, UpstreamName};
+use rules::{Rank, TenantId, TokenName, UpstreamName};
 
 use super::{flags, rollouts, summary, traffic};
 use crate::command::{Command, Configuration};
@@ -92,6 +92,30 @@ pub enum Refusal {
     NothingAbove,
 }
 
+impl Refusal {
+    /// Why, for machines.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { kind, .. } => match kind.as_bytes() {
+                b"route" => "unknown_route",
+                b"cohort" => "unknown_cohort",
+                b"flag" => "unknown_flag",
+                b"variant" => "unknown_variant",
+                b"rollout" => "unknown_rollout",
+                b"signature" => "unknown_signature",
+                _ => "unknown_upstream",
+            },
+            Self::RolloutRuns { .. } => "rollout_runs",
+            Self::Rollout { .. } => "rollout_refused",
+            Self::NoCandidate { .. } => "no_candidate",
+            Self::ArchivedFlag { .. } => "archived_flag",
+            Self::ShareOfTenant => "bad_share",
+            Self::NothingAbove => "share_required",
+        }
+    }
+}
+
 impl Desired {
     /// The first state under a configuration: every route at its `start:`.
     #[must_use]
@@ -168,12 +192,16 @@ pub fn apply(desired: &Desired, command: &Command) -> Result<Applied, Refusal> {
         Command::Lock { tenant, lock } => Ok(set_lock(desired, tenant, *lock)),
         Command::Flag { flag, change } => flags::change(desired, flag, change),
         Command::Together(commands) => together(desired, commands),
+        Command::Token { name, token } => Ok(set_token(desired, name, token.as_ref())),
         Command::Restore { revision, desired: older } => {
-            if says_the_same(desired, older) {
+            let mut older = Desired::clone(older);
+            // A token that was revoked stays revoked.
+            older.live.tokens = Arc::clone(&desired.live.tokens);
+            go_on_standing(&mut older.live, &desired.live);
+            if says_the_same(desired, &older) {
                 return Ok(Applied::Unchanged(format!("everything is as it was at {revision}")));
             }
-            let rollouts = paused(&desired.rollouts);
-            let older = Desired::clone(older).with_rollouts(&rollouts);
+            let older = older.with_rollouts(&paused(&desired.rollouts));
             let restored = older.in_place_of(desired);
             Ok(changed(restored, format!("restored {revision}")))
         }
@@ -289,6 +317,41 @@ fn set_lock(desired: &Desired, tenant: &TenantId, lock: Option<LockSpec>) -> App
         None => locks.remove(tenant),
     };
     changed(next, format!("tenant {tenant}: {before} -> {after}"))
+}
+
+/// Restoring is a decision of its own, later than every one before: no route's generation goes back.
+fn go_on_standing(restored: &mut Live, present: &Live) {
+    for (name, live) in &mut restored.routes {
+        let before = present.routes.get(name);
+        let standing = before.map(|before| before.standing).unwrap_or_default();
+        let moves = before.is_none_or(|before| {
+            before.default != live.default
+                || before.tenants != live.tenants
+                || before.cohorts != live.cohorts
+        });
+        let aborted = standing.rank == Rank::Aborted;
+        Arc::make_mut(live).standing = if aborted && moves { standing.anew() } else { standing };
+    }
+}
+
+fn set_token(desired: &Desired, name: &TokenName, token: Option<&TokenSpec>) -> Applied {
+    let present = desired.live.tokens.get(name);
+    if present == token {
+        let is = if token.is_some() { "it is there already" } else { "there is none" };
+        return Applied::Unchanged(format!("token {name}: {is}"));
+    }
+    let mut next = desired.clone();
+    let tokens = Arc::make_mut(&mut next.live.tokens);
+    let told = match (present, token) {
+        (None, Some(_)) => "made",
+        (Some(_), Some(_)) => "replaced",
+        (_, None) => "revoked",
+    };
+    match token {
+        Some(token) => tokens.insert(name.clone(), token.clone()),
+        None => tokens.remove(name),
+    };
+    changed(next, format!("token {name}: {told}"))
 }
 
 pub(super) fn unknown<'k>(

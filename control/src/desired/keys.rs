@@ -7,11 +7,13 @@
 //! | `document/passed-over` | the configuration file's text, where somebody put another configuration in its place |
 //! | `shift/<route>` | the route's default shift |
 //! | `shift/<route>/cohort/<name>`, `shift/<route>/tenant/<id>` | the shift of one cohort or tenant |
+//! | `standing/<route>` | how often somebody began anew, and whether it is rolled back |
 //! | `targets/<upstream>` | targets that stand in for the configuration's |
 //! | `lock/<tenant>` | a tenant's lock |
 //! | `flag/<name>` | what everybody has of a flag, and whether it is on |
 //! | `flag/<name>/cohort/<name>`, `flag/<name>/tenant/<id>` | what one cohort or tenant has of it |
 //! | `rollout/<route>`, `rollout/<route>/cohort/<name>`, `rollout/<route>/tenant/<id>` | a rollout |
+//! | `token/<name>` | what a token is good for, and its hash |
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -20,7 +22,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use config::{FlagLive, Live, RouteLive, ServeSpec};
-use rules::{FlagName, RouteName};
+use rules::{FlagName, Rank, RouteName, Standing};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +31,10 @@ use crate::command::Configuration;
 use crate::rollout::{Place, Rollout};
 use crate::store::{Change, StoreError};
 
-const DOCUMENT: &str = "document";
-const ACCEPTED: &str = "document/accepted";
+/// The configuration's text.
+pub(crate) const DOCUMENT: &str = "document";
+/// When it was accepted.
+pub(crate) const ACCEPTED: &str = "document/accepted";
 const PASSED_OVER: &str = "document/passed-over";
 
 /// A stored state whose configuration has not been read yet.
@@ -66,6 +70,9 @@ pub fn changes(before: Option<&Desired>, after: &Desired) -> Vec<Change> {
     }
     if !Arc::ptr_eq(&live.locks, &after.live.locks) {
         map_changes("lock/", &live.locks, &after.live.locks, &mut changes);
+    }
+    if !Arc::ptr_eq(&live.tokens, &after.live.tokens) {
+        map_changes("token/", &live.tokens, &after.live.tokens, &mut changes);
     }
     let none = Arc::default();
     let rollouts = before.map_or(&none, |before| &before.rollouts);
@@ -132,6 +139,12 @@ fn route_changes(before: &Live, after: &Live, changes: &mut Vec<Change>) {
             let value = after.map(|after| json(&after.default));
             changes.push((format!("shift/{name}"), value));
         }
+        let standing = |live: &Arc<RouteLive>| live.standing;
+        let (was, is) = (before.map(standing).unwrap_or_default(), after.map(standing));
+        if was != is.unwrap_or_default() {
+            let value = is.filter(|is| *is != Standing::default()).map(|is| json(&written(is)));
+            changes.push((format!("standing/{name}"), value));
+        }
         let before = before.map_or(&nothing, |before| before);
         let after = after.map_or(&nothing, |after| after);
         let prefix = format!("shift/{name}/cohort/");
@@ -139,6 +152,17 @@ fn route_changes(before: &Live, after: &Live, changes: &mut Vec<Change>) {
         let prefix = format!("shift/{name}/tenant/");
         map_changes(&prefix, &before.tenants, &after.tenants, changes);
     });
+}
+
+/// A route's standing, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct StandingText {
+    generation: u64,
+    aborted: bool,
+}
+
+fn written(standing: Standing) -> StandingText {
+    StandingText { generation: standing.generation, aborted: standing.rank == Rank::Aborted }
 }
 
 fn map_changes<K: Ord + Display, V: PartialEq + Serialize>(
@@ -191,8 +215,8 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     let accepted_unix = name(ACCEPTED, whole(ACCEPTED)?)?;
     let mut routes: BTreeMap<RouteName, RouteLive> = BTreeMap::new();
     let mut flags: BTreeMap<FlagName, FlagLive> = BTreeMap::new();
-    let (mut targets, mut locks, mut rollouts) =
-        (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut targets, mut locks) = (BTreeMap::new(), BTreeMap::new());
+    let (mut tokens, mut rollouts) = (BTreeMap::new(), BTreeMap::new());
     for (key, value) in values {
         let parts: Vec<&str> = key.split('/').collect();
         match parts.as_slice() {
@@ -208,11 +232,20 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
                 let live = routes.entry(name(key, route)?).or_default();
                 live.tenants.insert(name(key, tenant)?, read(key, value)?);
             }
+            ["standing", route] => {
+                let StandingText { generation, aborted } = read(key, value)?;
+                let rank = if aborted { Rank::Aborted } else { Rank::Running };
+                let live = routes.entry(name(key, route)?).or_default();
+                live.standing = Standing { generation, rank };
+            }
             ["targets", upstream] => {
                 targets.insert(name(key, upstream)?, read(key, value)?);
             }
             ["lock", tenant] => {
                 locks.insert(name(key, tenant)?, read(key, value)?);
+            }
+            ["token", token] => {
+                tokens.insert(name(key, token)?, read(key, value)?);
             }
             ["rollout", place @ ..] => {
                 rollouts.insert(name(key, &place.join("/"))?, read(key, value)?);
@@ -226,7 +259,7 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     let routes = routes.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
     let flags = flags.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
     let (locks, targets, flags) = (Arc::new(locks), Arc::new(targets), Arc::new(flags));
-    let live = Live { routes, locks, targets, flags };
+    let live = Live { routes, locks, targets, flags, tokens: Arc::new(tokens) };
     let passed_over = values.get(PASSED_OVER).map(|text| Arc::from(text.as_str()));
     Ok(Unread { text, accepted_unix, live, rollouts, passed_over })
 }

@@ -2,8 +2,9 @@
 //!
 //! [`apply()`] makes the next state from a state and a command; `traffic` are the commands that move traffic and
 //! `rollouts` those that do it by a plan, `flags` those that change what tenants have; `summary` tells a change to people,
-//! and [`keys`] is how a state is stored.
+//! [`keys`] is how a state is stored, and [`difference`] how two of them are compared.
 
+pub mod difference;
 pub mod keys;
 
 mod apply;
@@ -16,3 +17,4 @@ mod traffic;
 mod tests;
 
 pub use apply::{Applied, Desired, Next, Refusal, apply};
+pub(crate) use traffic::rolled_back_anyway;

@@ -5,35 +5,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use config::{Compiled, Problems, Settings, compile};
+use config::Settings;
 use jiff::Timestamp;
 use rules::{Revision, SnapshotCell};
 use tokio::sync::watch;
 
 use super::lookup::{self, Found, Lookups};
-use super::unstored::Unstored;
-use super::{Declined, Done, Order, Present, Preview, Reach};
-use crate::command::{Command, Configuration};
-use crate::desired::{self, Applied, Desired, Next, keys};
+use super::state::compiled;
+use super::unstored::{Unstored, generation};
+use super::{Declined, Done, Order, Present, Reach};
+use crate::audit::Record;
+use crate::command::{Command, Scope};
+use crate::desired::{self, Applied, Next, keys};
 use crate::events::{Event, Events};
 use crate::file::ConfigFile;
+use crate::local::{Kept, LastGood};
 use crate::meters::Meters;
 use crate::rollout;
-use crate::store::{Change, CommitError, Entry, Store, StoreError, Stored};
+use crate::store::{Commit, CommitError, Entry, Store, StoreError, Stored};
 
-/// How often a command without an expected revision is tried again when another process was faster.
-const ATTEMPTS: usize = 3;
-const NOT_STORED: &str = "the store fails, so that this serves on this node and is not stored yet: it is tried again each second, and lost if the process is killed before";
+/// How often a command without an expected revision is tried when other processes are faster: each loses to one that won.
+const ATTEMPTS: usize = 50;
 
 /// Carries out commands, one at a time. Its calls block: on the store, and while compiling.
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) store: Box<dyn Store>,
-    file: ConfigFile,
+    pub(super) file: ConfigFile,
     cell: Arc<SnapshotCell>,
     present: watch::Sender<Arc<Present>>,
     /// What the process runs with until it is started again.
-    started_with: Arc<Settings>,
+    pub(super) started_with: Arc<Settings>,
     pub(super) turn: Mutex<()>,
     /// Whether another process serves by now. It is changed by whoever has the turn.
     pub(super) handed_over: AtomicBool,
@@ -41,6 +43,18 @@ pub struct Ledger {
     pub(super) without_store: AtomicBool,
     /// What serves and is not stored yet. It is changed by whoever has the turn.
     pub(super) unstored: Mutex<VecDeque<Unstored>>,
+    /// What the audit could not take yet.
+    pub(super) unrecorded: Mutex<VecDeque<Record>>,
+    /// Why the store is not followed, where it is not.
+    pub(super) held: Mutex<Option<String>>,
+    /// By which the history is known that is followed.
+    pub(super) history: Mutex<Option<String>>,
+    /// Where the last revision that served is kept, and which one that is.
+    pub(super) last_good: Option<LastGood>,
+    pub(super) kept_revision: Mutex<Revision>,
+    /// Where rollbacks are kept that are not stored yet.
+    pub(super) kept: Option<Kept>,
+    pub(super) is_kept: AtomicBool,
     pub(super) lookups: Lookups,
     events: Events,
     pub(super) meters: Arc<Meters>,
@@ -59,10 +73,27 @@ impl Ledger {
             handed_over: AtomicBool::new(false),
             without_store: AtomicBool::new(false),
             unstored: Mutex::default(),
+            unrecorded: Mutex::default(),
+            held: Mutex::default(),
+            history: Mutex::default(),
+            last_good: None,
+            kept_revision: Mutex::default(),
+            kept: None,
+            is_kept: AtomicBool::new(true),
             lookups: Lookups::default(),
             events: Events::default(),
             meters: Arc::default(),
         }
+    }
+
+    /// The same, with what it keeps for itself beside the store, and the history that it follows.
+    pub(crate) fn keeping(
+        self,
+        last_good: Option<LastGood>,
+        kept: Kept,
+        history: Option<String>,
+    ) -> Self {
+        Self { last_good, kept: Some(kept), history: Mutex::new(history), ..self }
     }
 
     /// The same for a process whose settings are those of a configuration that is still to be taken.
@@ -98,6 +129,32 @@ impl Ledger {
         &*self.store
     }
 
+    /// Whether everybody has to say who they are: beyond loopback, and as soon as the configuration has a token.
+    #[must_use]
+    pub fn must_say_who(&self) -> bool {
+        let present = self.present();
+        let document = &present.desired.configuration.document;
+        !document.control.tokens.is_empty() || self.is_reached() && !document.insecure_control
+    }
+
+    /// Whether the control API is open to whoever reaches it over the network.
+    #[must_use]
+    pub fn is_insecure(&self) -> bool {
+        !self.must_say_who() && self.is_reached()
+    }
+
+    /// Whether the control API listens beyond loopback.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        !self.started_with.control.ip().to_canonical().is_loopback()
+    }
+
+    /// What the process runs with until it is started again.
+    #[must_use]
+    pub fn started_with(&self) -> &Settings {
+        &self.started_with
+    }
+
     /// Where configurations come from.
     #[must_use]
     pub const fn file(&self) -> &ConfigFile {
@@ -110,6 +167,13 @@ impl Ledger {
     /// # Errors
     /// When it is refused, does not compile, is late, or cannot be stored. Nothing has changed then.
     pub fn execute(&self, order: &Order, now: Timestamp) -> Result<Done, Declined> {
+        let before = self.present().revision();
+        let result = self.carry_out(order, now);
+        self.account_for(order, now, before, &result);
+        result
+    }
+
+    fn carry_out(&self, order: &Order, now: Timestamp) -> Result<Done, Declined> {
         // Before it has the turn: no rollback waits for a name.
         let serves = Arc::clone(&self.present().compiled.snapshot);
         let found = self.lookups.all(lookup::unknown_names(&order.command, &serves));
@@ -124,7 +188,12 @@ impl Ledger {
                 return Err(stale(&present));
             }
             match self.attempt(&present, order, now, started, &found) {
-                Err(CommitError::Conflict { .. }) => self.catch_up()?,
+                Err(CommitError::Conflict { .. }) => match self.catch_up() {
+                    // It serves here all the same, and is kept.
+                    Err(Declined::Store(_)) if is_rollback(&order.command) => {}
+                    caught_up => caught_up?,
+                },
+                Err(CommitError::Fenced) => return Err(Declined::Fenced),
                 Err(CommitError::Store(error)) => {
                     self.store_failed(&error, "a command could not be stored");
                     return Err(error.into());
@@ -143,14 +212,26 @@ impl Ledger {
         started: Instant,
         found: &Found,
     ) -> Result<Result<Done, Declined>, CommitError> {
+        if order.made_in.is_some_and(|made| generation(&present.desired, &order.command) > made) {
+            return Ok(Err(stale(present)));
+        }
         let next = match desired::apply(&present.desired, &order.command) {
             Err(refusal) => return Ok(Err(refusal.into())),
+            Ok(Applied::Unchanged(summary))
+                if self.others_may_not_know(&order.command) || is_taken_up(order) =>
+            {
+                let Command::Rollback { route, .. } = &order.command else {
+                    return Ok(Err(stale(present)));
+                };
+                let desired = desired::rolled_back_anyway(&present.desired, route);
+                Next { desired, summary, notes: Vec::new() }
+            }
             Ok(Applied::Unchanged(summary)) => {
                 let revision = present.revision();
                 let (reach, warnings) = self.reach();
                 return Ok(Ok(Done { revision, changed: false, summary, warnings, reach }));
             }
-            Ok(Applied::Changed(next)) => Next { desired: next.desired.stamped(now), ..next },
+            Ok(Applied::Changed(next)) => next,
         };
         let revision = Revision(present.revision().0.saturating_add(1));
         let compiled = match compiled(&next.desired, revision, Some(present)) {
@@ -163,6 +244,12 @@ impl Ledger {
         if let (Command::Targets { .. }, Some(first)) = (&order.command, unresolved.first()) {
             return Ok(Err(Declined::Unresolved(first.clone())));
         }
+        let approved = match self.approved(order, present, &next, now) {
+            Ok(approved) => approved,
+            Err(declined) => return Ok(Err(declined)),
+        };
+        // Only now: what others approved says nothing of the time at which it is done.
+        let next = Next { desired: next.desired.stamped(now), ..next };
         let entry = Entry {
             revision,
             at: now,
@@ -172,14 +259,24 @@ impl Ledger {
             arguments: order.command.arguments(),
             summary: next.summary.clone(),
         };
+        let record = order.record(now, present.revision()).accepted(revision, &next.summary);
         let changes = keys::changes(Some(&present.desired), &next.desired);
-        self.put_down(present.revision(), order, &entry, changes)?;
+        let generation = generation(&present.desired, &order.command);
+        self.put_down(
+            present.revision(),
+            Unstored { order: order.clone(), entry: entry.clone(), record, changes, generation },
+        )?;
         let mut warnings = self.warnings(&next, &compiled, present);
         let (reach, unstored) = self.reach();
         warnings.extend(unresolved);
         warnings.extend(unstored);
         self.publish(Present { entry, desired: next.desired, compiled });
         self.meters.swapped(started.elapsed());
+        if let Some(plan) = approved
+            && let Err(error) = self.forget_plan(&plan)
+        {
+            self.store_failed(&error, "a plan that was carried out could not be forgotten");
+        }
         if let Command::Rollback { route, .. } = &order.command {
             let by_gate = order.actor == rollout::ENGINE;
             self.meters.rolled_back(route.as_str(), if by_gate { "gate" } else { "command" });
@@ -188,19 +285,22 @@ impl Ledger {
     }
 
     /// Stores what was kept, then this command. A rollback is kept for later where the store fails. (INV-9)
-    fn put_down(
-        &self,
-        before: Revision,
-        order: &Order,
-        entry: &Entry,
-        changes: Vec<Change>,
-    ) -> Result<(), CommitError> {
-        let stored = self.settle().and_then(|()| self.commit(before, entry, &changes));
-        match (stored, &order.command) {
+    fn put_down(&self, before: Revision, next: Unstored) -> Result<(), CommitError> {
+        let stored = match self.held() {
+            Some(_) => Err(self.held_error().into()),
+            // Nobody waits for a store that did not serve a moment ago: it is asked each second.
+            None if self.store.is_shared()
+                && !self.meters.is_store_up()
+                && is_rollback(&next.order.command) =>
+            {
+                Err(StoreError::Failed("it did not serve a moment ago".into()).into())
+            }
+            None => self.settle().and_then(|()| self.commit(before, &next)),
+        };
+        match (stored, &next.order.command) {
             (Err(CommitError::Store(error)), Command::Rollback { .. }) => {
                 self.store_failed(&error, "a rollback serves, but could not be stored");
-                let (order, entry) = (order.clone(), entry.clone());
-                self.keep(Unstored { order, entry, changes });
+                self.keep(next.on_this_node());
                 Ok(())
             }
             (Ok(()), _) => {
@@ -219,20 +319,22 @@ impl Ledger {
     /// How far what serves got, and what whoever asks must be told of that.
     fn reach(&self) -> (Reach, Vec<String>) {
         if self.has_unstored() {
-            (Reach::Node, vec![NOT_STORED.to_owned()])
+            (Reach::Node, vec![self.not_stored().to_owned()])
         } else {
             (Reach::Stored, Vec::new())
         }
     }
 
     /// Commits. A commit that fails after it has been written is found out, so that nothing is stored but not served.
-    pub(super) fn commit(
-        &self,
-        before: Revision,
-        entry: &Entry,
-        changes: &[Change],
-    ) -> Result<(), CommitError> {
-        match self.store.commit(before, entry, changes) {
+    pub(super) fn commit(&self, before: Revision, next: &Unstored) -> Result<(), CommitError> {
+        let Unstored { order, entry, changes, record, .. } = next;
+        let history = self.history();
+        match self.store.commit(
+            &Commit::new(before, entry, changes)
+                .noting(record)
+                .fenced(order.fence)
+                .going_on(history.as_deref()),
+        ) {
             Err(CommitError::Store(error)) => {
                 let stored = self.store.revisions(entry.revision, entry.revision);
                 let is_there = stored.is_ok_and(|stored| stored.first() == Some(entry));
@@ -257,126 +359,27 @@ impl Ledger {
         self.events.tell(entry.revision, Event::Revision(entry));
     }
 
-    /// Takes over the newest revision of the store, which another process made.
-    fn catch_up(&self) -> Result<(), Declined> {
-        let Some(stored) = self.store.load()? else { return Ok(()) };
+    /// Serves a stored revision.
+    pub(super) fn take_over(&self, stored: &Stored) -> Result<(), Declined> {
         let present = self.present();
-        let desired = self.read(&stored, Some(&present.desired))?;
-        let compiled =
-            compiled(&desired, stored.entry.revision, Some(&present)).map_err(Declined::Invalid)?;
-        self.publish(Present { entry: stored.entry, desired, compiled });
+        let desired = self.read(stored, Some(&present.desired))?;
+        let revision = stored.entry.revision;
+        let compiled = compiled(&desired, revision, Some(&present)).map_err(Declined::Invalid)?;
+        self.publish(Present { entry: stored.entry.clone(), desired, compiled });
         Ok(())
     }
-
-    /// What a command would do; nothing is stored or served.
-    ///
-    /// # Errors
-    /// When it would be refused or does not compile.
-    pub fn preview(&self, command: &Command) -> Result<Preview, Declined> {
-        let present = self.present();
-        let revision = present.revision();
-        match desired::apply(&present.desired, command)? {
-            Applied::Unchanged(summary) => {
-                Ok(Preview { revision, changed: false, summary, warnings: Vec::new() })
-            }
-            Applied::Changed(next) => {
-                let number = Revision(revision.0.saturating_add(1));
-                let compiled =
-                    compiled(&next.desired, number, Some(&present)).map_err(Declined::Invalid)?;
-                let warnings = self.warnings(&next, &compiled, &present);
-                Ok(Preview { revision, changed: true, summary: next.summary, warnings })
-            }
-        }
-    }
-
-    fn warnings(&self, next: &Next, compiled: &Compiled, present: &Present) -> Vec<String> {
-        let mut warnings = next.notes.clone();
-        let document = &next.desired.configuration.document;
-        if !Arc::ptr_eq(document, &present.desired.configuration.document) {
-            warnings.extend(compiled.warnings.iter().map(ToString::to_string));
-            warnings.extend(needs_restart(&self.started_with, &compiled.settings));
-        }
-        warnings
-    }
-
-    /// A configuration's text, read as if it stood in the file.
-    ///
-    /// # Errors
-    /// When it is not a configuration.
-    pub fn configuration(&self, text: Arc<str>, now: Timestamp) -> Result<Configuration, Problems> {
-        let document = Arc::new(self.file.read(&text)?);
-        Ok(Configuration { text, document, accepted_unix: now.as_second(), from_file: false })
-    }
-
-    /// The state of a revision; none where there is no such revision.
-    ///
-    /// # Errors
-    /// When it cannot be loaded, or its configuration refers to what is no longer there.
-    pub fn state_of(&self, revision: Revision) -> Result<Option<Desired>, Declined> {
-        let Some(stored) = self.stored(revision)? else { return Ok(None) };
-        self.read(&stored, Some(&self.present().desired)).map(Some)
-    }
-
-    pub(super) fn read(
-        &self,
-        stored: &Stored,
-        known: Option<&Desired>,
-    ) -> Result<Desired, Declined> {
-        let unread = keys::unread(&stored.values)?;
-        read_stored(&self.file, unread, known).map_err(Declined::Invalid)
-    }
 }
 
-/// Reads the configuration of a stored state. Where the text is that of a known state, so is the document.
-pub(crate) fn read_stored(
-    file: &ConfigFile,
-    unread: keys::Unread,
-    known: Option<&Desired>,
-) -> Result<Desired, Problems> {
-    let keys::Unread { text, accepted_unix, live, rollouts, passed_over } = unread;
-    let known = known.map(|known| &known.configuration).filter(|known| known.text == text);
-    let document = match known {
-        Some(known) => Arc::clone(&known.document),
-        None => Arc::new(file.read(&text)?),
-    };
-    let from_file = passed_over.is_none();
-    let configuration = Configuration { text, document, accepted_unix, from_file };
-    let rollouts = Arc::new(rollouts);
-    Ok(Desired { configuration, live, rollouts, passed_over })
+/// Whether it is a route's rollback of before a restart, of which the others are still to be told.
+const fn is_taken_up(order: &Order) -> bool {
+    let is_route = matches!(order.command, Command::Rollback { scope: Scope::Route, .. });
+    is_route && order.made_in.is_some()
 }
 
-/// Compiles a desired state. The clock is that of the configuration's acceptance: a sunset that has passed since then
-/// must not stop a rollback or a restart.
-pub(crate) fn compiled(
-    desired: &Desired,
-    revision: Revision,
-    previous: Option<&Present>,
-) -> Result<Compiled, Problems> {
-    let Configuration { document, accepted_unix, .. } = &desired.configuration;
-    let previous = previous.map(|previous| &previous.compiled);
-    compile(document, &desired.live, revision, previous, *accepted_unix)
+const fn is_rollback(command: &Command) -> bool {
+    matches!(command, Command::Rollback { .. })
 }
 
 fn stale(present: &Present) -> Declined {
     Declined::Stale { present: present.revision(), actor: present.entry.actor.clone() }
-}
-
-/// What of the settings only a restart can change, if any of it is other than at the start.
-fn needs_restart(started_with: &Settings, next: &Settings) -> Option<String> {
-    let changed = [
-        ("listeners", started_with.listeners != next.listeners),
-        ("control", started_with.control != next.control),
-        ("status", started_with.status != next.status),
-        ("store", started_with.store != next.store),
-        ("access_log", started_with.access_log != next.access_log),
-        ("shadow", started_with.shadow != next.shadow),
-        ("drain", started_with.drain != next.drain),
-        ("drain_delay", started_with.drain_delay != next.drain_delay),
-        ("threads", started_with.threads != next.threads),
-    ];
-    let names: Vec<&str> =
-        changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
-    let told =
-        || format!("{} changed: that takes effect when Turnout is started again", names.join(", "));
-    (!names.is_empty()).then(told)
 }

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::Duration;
 
 use rules::{Revision, Share};
 
 use super::{Ledger, Order, Present, compiled};
+use crate::audit::{Head, Line, Record, Seal, Via};
 use crate::command::{Command, Configuration, Scope};
 use crate::desired::{Desired, keys};
 use crate::file::ConfigFile;
-use crate::store::{Change, CommitError, Entry, Sqlite, Store, StoreError, Stored, contract};
+use crate::store::{
+    Change, Commit, CommitError, Entry, Newest, Sqlite, Store, StoreError, Stored, contract,
+};
 
 pub(crate) const YAML: &str = r#"
 upstreams:
@@ -39,31 +43,21 @@ impl Store for Arc<Fragile> {
         self.inner.load_at(revision)
     }
 
-    fn commit(
-        &self,
-        expected: Revision,
-        entry: &Entry,
-        changes: &[Change],
-    ) -> Result<(), CommitError> {
+    fn commit(&self, commit: &Commit<'_>) -> Result<(), CommitError> {
         let gate = self.gate.lock().unwrap().take();
         if let Some(gate) = gate {
             gate.recv().ok();
         }
-        let failed = || StoreError::Failed("the disk is full".into());
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(failed().into());
-        }
-        self.inner.commit(expected, entry, changes)?;
+        self.works()?;
+        self.inner.commit(commit)?;
         if self.loses_answers.swap(false, Ordering::Relaxed) {
-            return Err(failed().into());
+            return Err(StoreError::Failed("the answer is lost".into()).into());
         }
         Ok(())
     }
 
     fn keep(&self, notes: &[Change]) -> Result<(), StoreError> {
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(StoreError::Failed("the disk is full".into()));
-        }
+        self.works()?;
         self.inner.keep(notes)
     }
 
@@ -75,12 +69,51 @@ impl Store for Arc<Fragile> {
         self.inner.revisions(first, last)
     }
 
+    fn record(&self, records: &[Record]) -> Result<(), StoreError> {
+        self.works()?;
+        self.inner.record(records)
+    }
+
+    fn audited(&self) -> Result<Head, StoreError> {
+        self.inner.audited()
+    }
+
+    fn lines(&self, first: u64, last: u64) -> Result<Vec<Line>, StoreError> {
+        self.inner.lines(first, last)
+    }
+
+    fn note(&self, key: &str, value: &str, keep: Duration) -> Result<Option<String>, StoreError> {
+        self.works()?;
+        self.inner.note(key, value, keep)
+    }
+
+    fn renote(&self, key: &str, value: Option<&str>, keep: Duration) -> Result<(), StoreError> {
+        self.works()?;
+        self.inner.renote(key, value, keep)
+    }
+
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        self.inner.notes(prefix)
+    }
+
+    fn newest(&self) -> Result<Newest, StoreError> {
+        self.works()?;
+        self.inner.newest()
+    }
+
     fn release(&self) {
         self.inner.release();
     }
 
     fn retake(&self) -> Result<(), StoreError> {
         self.inner.retake()
+    }
+}
+
+impl Fragile {
+    fn works(&self) -> Result<(), StoreError> {
+        let broken = self.broken.load(Ordering::Relaxed);
+        if broken { Err(StoreError::Failed("the disk is full".into())) } else { Ok(()) }
     }
 }
 
@@ -106,7 +139,7 @@ pub(crate) fn setup() -> Setup {
     let desired = Desired::first(configuration);
     let compiled = compiled(&desired, Revision(1), None).unwrap();
     let entry = contract::entry(1, "first");
-    store.commit(Revision(0), &entry, &keys::changes(None, &desired)).unwrap();
+    store.commit(&Commit::new(Revision(0), &entry, &keys::changes(None, &desired))).unwrap();
     let present = Present { entry, desired, compiled };
     let ledger = Ledger::new(Box::new(Arc::clone(&store)), file, present);
     Setup { ledger, store, _folder: folder }
@@ -122,5 +155,17 @@ pub(crate) fn rollback() -> Command {
 }
 
 pub(crate) fn order(command: Command, expected: Option<u64>) -> Order {
-    Order { command, actor: "ann".into(), why: "a test".into(), expected: expected.map(Revision) }
+    let via = Via { auth: "none", address: None, claimed: None };
+    Order { expected: expected.map(Revision), via, ..Order::by_process(command, "ann", "a test") }
+}
+
+/// A key that all tests of this process share.
+pub(crate) fn seal() -> Seal {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        Seal::open(&folder.path().join("seal")).unwrap();
+        folder
+    });
+    Seal::open(&folder.path().join("seal")).unwrap()
 }

@@ -46,6 +46,7 @@ impl Ledger {
             tracing::debug!(error = &error as &dyn std::error::Error, "the store still fails");
             return Err(HandOverError::Unstored);
         }
+        self.store_unrecorded();
         self.store.release();
         if !take(self.present().revision()) {
             self.retake();

@@ -101,7 +101,8 @@ pub(super) fn unknown_names(command: &Command, serves: &Snapshot) -> BTreeSet<Ad
         | Command::Rollback { .. }
         | Command::Rollout { .. }
         | Command::Flag { .. }
-        | Command::Lock { .. } => return BTreeSet::new(),
+        | Command::Lock { .. }
+        | Command::Token { .. } => return BTreeSet::new(),
     };
     let written = document.iter().flat_map(|document| document.upstreams.values());
     let written = written.flat_map(|upstream| &upstream.targets).map(|target| &*target.address);

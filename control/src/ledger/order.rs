@@ -1,8 +1,12 @@
 //! What is a command asked with, and answered by?
 
 use config::{Compiled, Problems};
+use jiff::Timestamp;
 use rules::Revision;
+use serde_json::Value;
 
+use crate::audit::{Record, Via};
+use crate::blast::Blast;
 use crate::command::Command;
 use crate::desired::{Desired, Refusal};
 use crate::store::{Entry, StoreError};
@@ -37,6 +41,41 @@ pub struct Order {
     pub why: String,
     /// The revision that the asker knew; none where that does not matter.
     pub expected: Option<Revision>,
+    /// How it is known who asks.
+    pub via: Via,
+    /// What a decision of the engine rests on.
+    pub evidence: Option<Value>,
+    /// The fence that the lease came with, for what only its holder may do.
+    pub fence: Option<u64>,
+    /// The route's generation when it was given, where that was before a restart: a later one is a later decision.
+    pub made_in: Option<u64>,
+}
+
+impl Order {
+    /// An order of this process itself: of its file, or its engine.
+    #[must_use]
+    pub fn by_process(command: Command, actor: &str, why: &str) -> Self {
+        Self {
+            command,
+            actor: actor.to_owned(),
+            why: why.to_owned(),
+            expected: None,
+            via: Via::PROCESS,
+            evidence: None,
+            fence: None,
+            made_in: None,
+        }
+    }
+
+    /// What the audit keeps of it; what came of it is still to be filled in.
+    pub(crate) fn record(&self, now: Timestamp, present: Revision) -> Record {
+        Record {
+            arguments: self.command.arguments(),
+            why: self.why.clone(),
+            evidence: self.evidence.clone(),
+            ..Record::new(now, &self.actor, &self.via, self.command.name(), present)
+        }
+    }
 }
 
 /// What came of a command.
@@ -72,6 +111,10 @@ pub struct Preview {
     pub changed: bool,
     /// What it would change, for people.
     pub summary: String,
+    /// What it would change, as a unified diff.
+    pub diff: String,
+    /// Who would notice.
+    pub blast: Blast,
     /// What whoever asks should know beside.
     pub warnings: Vec<String>,
 }
@@ -96,10 +139,40 @@ pub enum Declined {
         /// Who made it.
         actor: String,
     },
+    /// Others have to approve it first.
+    #[error("{have} of {needed} others have approved this plan: {plan}")]
+    NeedsApproval {
+        /// The plan's hash.
+        plan: String,
+        /// How many have.
+        have: usize,
+        /// How many have to.
+        needed: u8,
+    },
+    /// Only the holder of the lease may do it, and that is another node by now.
+    #[error("another node drives rollouts by now")]
+    Fenced,
     /// Another process serves by now, on the same address.
     #[error("another process has just taken over, on the same address: ask again")]
     HandedOver,
     /// It could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Declined {
+    /// Why, for machines: the code that the API's problem has, too.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Invalid(_) => "invalid",
+            Self::Unresolved(_) => "unresolved_targets",
+            Self::Stale { .. } => "revision_conflict",
+            Self::NeedsApproval { .. } => "approval_required",
+            Self::Fenced => "fenced",
+            Self::HandedOver => "handed_over",
+            Self::Store(_) => "store_unavailable",
+        }
+    }
 }

@@ -10,8 +10,10 @@ use rules::Revision;
 use super::fragile::{Setup, YAML, order, rollback, setup, shift};
 use super::lookup::Lookups;
 use super::{Declined, Done, Ledger, Reach, compiled};
+use crate::audit::{Line, Outcome, Record};
 use crate::command::Command;
-use crate::store::{Store, contract};
+use crate::hour::Hour;
+use crate::store::{Commit, Store, contract};
 
 fn execute(ledger: &Ledger, command: Command, expected: Option<u64>) -> Result<Done, Declined> {
     ledger.execute(&order(command, expected), Timestamp::UNIX_EPOCH)
@@ -38,7 +40,10 @@ fn a_rollback_serves_while_the_store_fails() {
     store.broken.store(true, Ordering::Relaxed);
     let done = execute(&ledger, rollback(), None).unwrap();
     assert_eq!((done.revision, done.changed, done.reach), (Revision(3), true, Reach::Node));
-    assert!(done.warnings.iter().any(|warning| warning.contains("not stored")), "{done:?}");
+    assert!(
+        done.warnings.iter().any(|warning| warning.contains("the store does not serve")),
+        "{done:?}"
+    );
     assert_eq!(ledger.cell().load().revision, Revision(3));
     assert!(!ledger.meters().is_store_up());
     let again = execute(&ledger, rollback(), None).unwrap();
@@ -75,7 +80,7 @@ fn a_kept_rollback_wins_over_what_another_process_stored() {
     execute(&ledger, rollback(), None).unwrap();
     store.broken.store(false, Ordering::Relaxed);
     let lock = [("lock/acme".to_owned(), Some("\"blocked\"".to_owned()))];
-    store.commit(Revision(2), &contract::entry(3, "elsewhere"), &lock).unwrap();
+    store.commit(&Commit::new(Revision(2), &contract::entry(3, "elsewhere"), &lock)).unwrap();
     ledger.store_unstored().unwrap();
     let present = ledger.present();
     assert_eq!(present.revision(), Revision(4));
@@ -113,7 +118,7 @@ fn a_command_on_an_older_revision_is_late() {
 fn what_another_process_stored_is_taken_over_first() {
     let Setup { ledger, store, _folder } = setup();
     let changes = [("lock/acme".to_owned(), Some("\"blocked\"".to_owned()))];
-    store.commit(Revision(1), &contract::entry(2, "elsewhere"), &changes).unwrap();
+    store.commit(&Commit::new(Revision(1), &contract::entry(2, "elsewhere"), &changes)).unwrap();
     let done = execute(&ledger, shift("5%"), None).unwrap();
     assert_eq!(done.revision, Revision(3));
     let present = ledger.present();
@@ -124,7 +129,7 @@ fn what_another_process_stored_is_taken_over_first() {
 #[test]
 fn whoever_expects_a_revision_hears_of_another_process() {
     let Setup { ledger, store, _folder } = setup();
-    store.commit(Revision(1), &contract::entry(2, "elsewhere"), &[]).unwrap();
+    store.commit(&Commit::new(Revision(1), &contract::entry(2, "elsewhere"), &[])).unwrap();
     let late = execute(&ledger, shift("5%"), Some(1));
     assert!(matches!(late, Err(Declined::Stale { present: Revision(2), .. })), "{late:?}");
     assert_eq!(ledger.cell().load().revision, Revision(2));
@@ -142,8 +147,9 @@ fn a_commit_that_only_seemed_to_fail_serves() {
 #[test]
 fn a_preview_leaves_everything_as_it_is() {
     let Setup { ledger, store, _folder } = setup();
-    let preview = ledger.preview(&shift("5%")).unwrap();
+    let preview = ledger.preview(&shift("5%"), &Hour::default()).unwrap();
     assert_eq!((preview.changed, preview.summary.as_str()), (true, "sms: off -> canary 5%"));
+    assert!(preview.diff.contains("+shift/sms {\"share\":\"5%\""), "{}", preview.diff);
     assert_eq!(ledger.present().revision(), Revision(1));
     assert_eq!(store.load().unwrap().unwrap().entry.revision, Revision(1));
 }
@@ -248,4 +254,53 @@ fn a_name_that_is_not_found_in_time_holds_up_no_rollback() {
         assert!(matches!(swapping.join().unwrap(), Err(Declined::Unresolved(_))));
     });
     drop(go_on);
+}
+
+fn audit(store: &dyn Store) -> Vec<(String, Outcome, u64, u64)> {
+    let record = |line: &Line| {
+        let record = line.record().unwrap();
+        (record.command, record.outcome, record.before, record.after)
+    };
+    store.lines(1, 100).unwrap().iter().map(record).collect()
+}
+
+#[test]
+fn every_command_is_accounted_for_whatever_came_of_it() {
+    let Setup { ledger, store, _folder } = setup();
+    execute(&ledger, shift("5%"), None).unwrap();
+    execute(&ledger, shift("5%"), None).unwrap();
+    assert!(execute(&ledger, shift("10%"), Some(1)).is_err());
+    let (shift, expected) = (
+        "shift".to_owned(),
+        [(Outcome::Accepted, 1, 2), (Outcome::Unchanged, 2, 2), (Outcome::Refused, 2, 2)],
+    );
+    assert_eq!(audit(&store), expected.map(|(outcome, a, b)| (shift.clone(), outcome, a, b)));
+    let refused = store.lines(3, 3).unwrap()[0].record().unwrap();
+    assert_eq!((refused.code.as_deref(), &*refused.why), (Some("revision_conflict"), "a test"));
+}
+
+#[test]
+fn what_happens_while_the_store_fails_is_accounted_for_later() {
+    let Setup { ledger, store, _folder } = setup();
+    execute(&ledger, shift("50%"), None).unwrap();
+    store.broken.store(true, Ordering::Relaxed);
+    assert!(execute(&ledger, shift("60%"), None).is_err());
+    execute(&ledger, rollback(), None).unwrap();
+    assert!(ledger.has_unrecorded());
+    assert_eq!(audit(&store).len(), 1);
+    store.broken.store(false, Ordering::Relaxed);
+    ledger.store_unstored().unwrap();
+    assert!(!ledger.has_unrecorded());
+    let records: Vec<_> =
+        store.lines(2, 9).unwrap().iter().map(|line| line.record().unwrap()).collect();
+    let told = |r: &Record| (r.command.clone(), r.code.clone(), r.scope.clone());
+    let told: Vec<_> = records.iter().map(told).collect();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        told,
+        [
+            ("rollback".into(), None, some("node")),
+            ("shift".into(), some("store_unavailable"), None),
+        ]
+    );
 }

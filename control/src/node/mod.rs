@@ -1,13 +1,16 @@
 //! How does the control plane of one node begin, run and end?
 //!
-//! [`Node::open`] restores the state and gives the proxy its first snapshot; [`Node::serve`] serves until the process
+//! [`Node::open`] finds the store and (in `begin`) restores the state and gives the proxy its first snapshot; [`Node::serve`] serves until the process
 //! stops.
 
+mod begin;
 mod open;
 mod rehearse;
 mod run;
 mod serve;
 
+#[cfg(test)]
+pub(crate) use begin::Beginning;
 pub use open::{Node, Opening, StartError};
 pub use rehearse::Rehearsal;
 pub use run::{Links, Listeners};

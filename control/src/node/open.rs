@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config::{Problems, Settings};
+use config::{Problems, RedisSettings, Settings};
 use jiff::Timestamp;
 use rules::{Revision, SnapshotCell};
 
-use crate::command::{Command, Configuration};
+use super::begin::Beginning;
+use crate::audit::Seal;
+use crate::command::Configuration;
 use crate::desired::{Desired, keys};
 use crate::desk::Desk;
 use crate::file::{ConfigFile, Content};
-use crate::ledger::{Ledger, Present, compiled, read_stored};
+use crate::ledger::compiled;
+use crate::local::LastGood;
 use crate::referred::Seen;
-use crate::store::{CommitError, Entry, Sqlite, Store, StoreError, Stored};
-
-/// Who the file's own commands are by.
-const ACTOR: &str = "turnout";
+use crate::store::{CommitError, Shared, Sqlite, Store, StoreError, Stored};
 
 /// Where a node finds what it needs to begin.
 #[derive(Debug, Clone)]
@@ -51,6 +51,14 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The key that heads of the audit are signed with cannot be used.
+    #[error("{path} cannot be used: it holds the key that the audit is signed with")]
+    Seal {
+        /// The key's file.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
     /// The first revision could not be stored.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -86,6 +94,31 @@ impl Found {
         };
         Self { file, content, written, path, now }
     }
+
+    /// The store.
+    pub(super) fn open_store(&self) -> Result<Box<dyn Store>, StartError> {
+        let store: Box<dyn Store> = match self.redis() {
+            Some(redis) => Box::new(Shared::new(&redis)),
+            None => Box::new(Sqlite::open(&self.path)?),
+        };
+        tracing::info!(path = %self.path.display(), shared = store.is_shared(), "the store is open");
+        Ok(store)
+    }
+
+    /// The newest state in a store that another process may have. Nothing is written.
+    pub(super) fn peek(&self) -> Result<Option<Stored>, StartError> {
+        match self.redis() {
+            Some(redis) => Ok(Shared::new(&redis).load()?),
+            None => Ok(Sqlite::peek(&self.path)?),
+        }
+    }
+
+    fn redis(&self) -> Option<RedisSettings> {
+        match &self.written {
+            Ok(written) => config::redis_settings(&written.document),
+            Err(_) => last_known_redis(&self.file, &self.path),
+        }
+    }
 }
 
 impl Node {
@@ -96,41 +129,14 @@ impl Node {
     /// # Errors
     /// When the store cannot be used, or there is neither a state nor a valid file.
     pub fn open(opening: &Opening) -> Result<Self, StartError> {
-        let Found { file, content, written, path, now } = Found::look(opening);
-        let written = if path.exists() { written } else { Ok(valid(written?)?) };
-        let store = Sqlite::open(&path)?;
-        tracing::info!(path = %path.display(), "the store is open");
-        Self::begin(path, Box::new(store), file, content, written, now)
-    }
-
-    fn begin(
-        path: PathBuf,
-        store: Box<dyn Store>,
-        file: ConfigFile,
-        content: Content,
-        written: Result<Configuration, StartError>,
-        now: Timestamp,
-    ) -> Result<Self, StartError> {
-        let (present, written) = match store.load()? {
-            None => {
-                let desired = Desired::first(written?);
-                (commit(&*store, Revision(0), desired, now, "the first start")?, None)
-            }
-            Some(stored) => restore(&*store, &file, &stored, written, now)?,
-        };
-        tracing::info!(revision = present.revision().0, "the state is there");
-        for warning in &present.compiled.warnings {
-            tracing::warn!(%warning, "the configuration in force has a warning");
+        let mut found = Found::look(opening);
+        if !found.path.exists() && !LastGood::of(&found.path).is_there() {
+            found.written = Ok(valid(found.written?)?);
         }
-        // The same text may say something else now, by a variable; one that was passed over stays so.
-        let passed_over = present.desired.passed_over.clone();
-        let news = content.as_ref().ok() != passed_over.as_ref();
-        let desk = Desk::new(Ledger::new(store, file, present), now);
-        if written.is_some() && news {
-            desk.reload(content.clone(), "start");
-        }
-        let seen = Seen::now(content, &desk.ledger().present().desired.configuration.document);
-        Ok(Self { store: path, desk: Arc::new(desk), seen })
+        let seal = open_seal(&found.path)?;
+        let store = found.open_store()?;
+        let Found { file, content, written, path, now } = found;
+        Beginning { store, file, content, path, now }.node(written, seal)
     }
 
     /// Where the proxy finds the snapshot to serve by.
@@ -158,6 +164,21 @@ impl Node {
     }
 }
 
+/// The key that heads of the audit are signed with, beside the store.
+pub(super) fn open_seal(store: &Path) -> Result<Seal, StartError> {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".seal");
+    let path = PathBuf::from(path);
+    Seal::open(&path).map_err(|source| StartError::Seal { path, source })
+}
+
+/// The Redis that the configuration named which served here last.
+fn last_known_redis(file: &ConfigFile, store: &Path) -> Option<RedisSettings> {
+    let good = LastGood::of(store).found()?;
+    let text = keys::unread(&good.stored.values).ok()?.text;
+    config::redis_settings(&file.read(&text).ok()?)
+}
+
 fn read(file: &ConfigFile, content: &Content, now: Timestamp) -> Result<Configuration, StartError> {
     let text = content.clone().map_err(StartError::File)?;
     let document = Arc::new(file.read(&text).map_err(StartError::Config)?);
@@ -169,72 +190,6 @@ fn valid(written: Configuration) -> Result<Configuration, StartError> {
     let desired = Desired::first(written);
     compiled(&desired, Revision(1), None).map_err(StartError::Config)?;
     Ok(desired.configuration)
-}
-
-/// The state that is stored, and whether the file is still to be taken.
-fn restore(
-    store: &dyn Store,
-    file: &ConfigFile,
-    stored: &Stored,
-    written: Result<Configuration, StartError>,
-    now: Timestamp,
-) -> Result<(Present, Option<()>), StartError> {
-    let unread = keys::unread(&stored.values)?;
-    let (live, rollouts) = (unread.live.clone(), Arc::new(unread.rollouts.clone()));
-    let restored = read_stored(file, unread, None).and_then(|desired| {
-        let compiled = compiled(&desired, stored.entry.revision, None)?;
-        Ok(Present { entry: stored.entry.clone(), desired, compiled })
-    });
-    match (restored, written) {
-        (Ok(present), _) => Ok((present, Some(()))),
-        (Err(problems), Ok(written)) => {
-            // What the stored text refers to is gone, so that only the file can serve. Shifts stay.
-            tracing::warn!(%problems, "the stored configuration is not valid any more; the file takes its place");
-            let desired = Desired::under(written, &live).with_rollouts(&rollouts);
-            let present = commit(store, stored.entry.revision, desired, now, "start")?;
-            Ok((present, None))
-        }
-        (Err(problems), Err(_)) => Err(StartError::Config(problems)),
-    }
-}
-
-fn commit(
-    store: &dyn Store,
-    before: Revision,
-    desired: Desired,
-    now: Timestamp,
-    why: &str,
-) -> Result<Present, StartError> {
-    let revision = Revision(before.0.saturating_add(1));
-    let compiled = compiled(&desired, revision, None).map_err(StartError::Config)?;
-    let command = Command::Apply(desired.configuration.clone());
-    let routes = desired.configuration.document.routes.len();
-    let entry = Entry {
-        revision,
-        at: now,
-        actor: ACTOR.to_owned(),
-        why: why.to_owned(),
-        command: command.name().to_owned(),
-        arguments: command.arguments(),
-        summary: format!("configuration: {routes} routes"),
-    };
-    let mut changes = keys::changes(None, &desired);
-    changes.extend(forgotten(store, &changes)?);
-    store.commit(before, &entry, &changes)?;
-    Ok(Present { entry, desired, compiled })
-}
-
-/// Keys of the stored state that a state written as a whole does not have.
-fn forgotten(
-    store: &dyn Store,
-    kept: &[crate::store::Change],
-) -> Result<Vec<crate::store::Change>, StoreError> {
-    let Some(stored) = store.load()? else { return Ok(Vec::new()) };
-    let mut lost = stored.values;
-    for (key, _) in kept {
-        lost.remove(key);
-    }
-    Ok(lost.into_keys().map(|key| (key, None)).collect())
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use rules::Revision;
 
 use super::Node;
-use super::open::{Found, Opening, StartError};
+use super::open::{Found, Opening, StartError, open_seal};
 use crate::desired::{Desired, keys};
 use crate::desk::Desk;
 use crate::file::{ConfigFile, Content};
 use crate::ledger::{Ledger, Present, compiled, read_stored};
+use crate::local::{Kept, LastGood};
 use crate::referred::Seen;
-use crate::store::{Sqlite, Store, Stored};
+use crate::store::Stored;
 
 /// What a node would begin with, if the state were its own.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Node {
     pub fn rehearse(opening: &Opening) -> Result<Rehearsal, StartError> {
         let found = Found::look(opening);
         let path = found.path.clone();
-        let stored = Sqlite::peek(&path)?.ok_or_else(|| StartError::NoState(path.clone()))?;
+        let stored = found.peek()?.ok_or_else(|| StartError::NoState(path.clone()))?;
         let present = restored(&found.file, &stored)?;
         let settings = match news(found, &present)? {
             News::Something(settings) => settings,
@@ -57,8 +58,10 @@ impl Node {
     /// As [`Node::rehearse`].
     pub fn take_over(opening: &Opening) -> Result<Self, StartError> {
         let found = Found::look(opening);
-        let store = Sqlite::open(&found.path)?;
+        let seal = open_seal(&found.path)?;
+        let store = found.open_store()?;
         let stored = store.load()?.ok_or_else(|| StartError::NoState(found.path.clone()))?;
+        let history = store.newest()?.epoch;
         let present = restored(&found.file, &stored)?;
         tracing::info!(revision = present.revision().0, "the state is taken over");
         let (path, file) = (found.path.clone(), found.file.clone());
@@ -68,9 +71,16 @@ impl Node {
             News::Something(settings) => (Content::Err(String::new()), settings),
             News::Nothing => (content, Arc::clone(&present.compiled.settings)),
         };
-        let ledger = Ledger::new(Box::new(store), file, present).starting_with(settings);
+        let last_good = store.is_shared().then(|| LastGood::of(&path));
+        let ledger = Ledger::new(store, file, present).starting_with(settings).keeping(
+            last_good,
+            Kept::of(&path),
+            history,
+        );
+        ledger.take_up_kept();
         let seen = Seen::now(content, &ledger.present().desired.configuration.document);
-        Ok(Self { store: path, desk: Arc::new(Desk::new(ledger, Timestamp::now())), seen })
+        let desk = Arc::new(Desk::new(ledger, seal, Timestamp::now()));
+        Ok(Self { store: path, desk, seen })
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use rules::exchange::ExchangeReport;
 use tokio::net::TcpListener;
@@ -18,6 +19,7 @@ use crate::api::{self, Site};
 use crate::desk::Desk;
 use crate::events::Event;
 use crate::file::Changes;
+use crate::fleet;
 use crate::meters;
 use crate::phase::{Phase, over, stopped};
 use crate::referred::Seen;
@@ -27,8 +29,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long after a failure of the store the file is taken again; the pause doubles.
 const RELOAD_AGAIN: Duration = Duration::from_secs(1);
 const RELOAD_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
+/// How often the fleet's store is asked for what is new.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// How often it is tried to store what the store did not take.
 const STORE_AGAIN_EVERY: Duration = Duration::from_secs(1);
+/// How often it is said that the control API is open to everybody.
+const WARN_EVERY: Duration = Duration::from_secs(3_600);
 /// How long answers may still take when the process stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -104,6 +110,8 @@ impl Node {
         chores.spawn(look(Arc::clone(&desk), phase.clone()));
         chores.spawn(look_at_rollouts(Arc::clone(&desk), phase.clone()));
         chores.spawn(store_unstored(Arc::clone(&desk), phase.clone()));
+        chores.spawn(follow(Arc::clone(&desk), phase.clone()));
+        chores.spawn(warn_of_open_doors(Arc::clone(&desk), phase.clone()));
         chores.spawn(tell_phases(Arc::clone(&desk), phase.clone()));
         stopped(phase).await;
         // What blocks is waited for, too: afterwards nothing here holds the store any more.
@@ -159,6 +167,39 @@ async fn look(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
     }
 }
 
+/// Keeps up with the other nodes: asks each second, and at once where something is heard of them.
+async fn follow(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
+    let store = desk.ledger().store();
+    let hints = store.hints().filter(|_| store.is_shared());
+    let Some(hints) = hints else { return };
+    loop {
+        tokio::select! {
+            () = stopped(phase.clone()) => break,
+            () = hints.notified() => {}
+            () = tokio::time::sleep(FOLLOW_EVERY) => {}
+        }
+        let followed = desk.apart(|desk| {
+            let followed = desk.ledger().follow();
+            let told = followed
+                .is_ok()
+                .then(|| fleet::report(desk.ledger(), desk.windows(), Timestamp::now()));
+            if let Some(Err(error)) = told {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the fleet could not be told"
+                );
+            }
+            if let Err(error) = desk.ledger().keep_last_good() {
+                tracing::error!(%error, "the last good revision could not be kept");
+            }
+            followed
+        });
+        if let Ok(Err(error)) = followed.await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "nothing is followed");
+        }
+    }
+}
+
 /// Looks at the rollouts, once a second.
 async fn look_at_rollouts(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
@@ -192,11 +233,28 @@ async fn store_unstored(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
     }
 }
 
+/// Says each hour that whoever reaches the control API can move traffic, as long as that is so.
+async fn warn_of_open_doors(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
+    let mut hours = tokio::time::interval(WARN_EVERY);
+    loop {
+        tokio::select! {
+            () = stopped(phase.clone()) => return,
+            _ = hours.tick() => {}
+        }
+        if desk.ledger().is_insecure() {
+            tracing::warn!("insecure_control: whoever reaches the control API can move traffic");
+        }
+    }
+}
+
 async fn try_to_store(desk: &Arc<Desk>) {
     let ledger = desk.ledger();
+    if ledger.held().is_some() {
+        return;
+    }
     let tried = if ledger.is_without_store() {
         desk.apart(|desk| desk.ledger().try_to_retake()).await
-    } else if ledger.has_unstored() {
+    } else if ledger.has_unstored() || ledger.has_unrecorded() {
         desk.apart(|desk| desk.ledger().store_unstored()).await
     } else {
         return;

@@ -1,5 +1,6 @@
 //! How is a listener kept from being used up? So many connections, so long for a head, and no longer than need be. (INV-7)
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,10 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::middleware::map_response_with_state;
 use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::api::Peer;
 use crate::meters::{Meters, Refused};
 use crate::phase::{Phase, over, stopped};
 
@@ -64,8 +69,8 @@ pub(super) async fn serve(
         };
         match accepted {
             Ok(_) if connections.len() >= bounds.connections => meters.refused(Refused::Connection),
-            Ok((stream, _)) => {
-                let served = connection(stream, router.clone(), phase.clone(), bounds);
+            Ok((stream, peer)) => {
+                let served = connection(stream, peer.ip(), router.clone(), phase.clone(), bounds);
                 connections.spawn(served);
             }
             Err(error) => {
@@ -88,15 +93,21 @@ async fn farewell(State(phase): State<watch::Receiver<Phase>>, mut response: Res
 
 async fn connection(
     stream: TcpStream,
+    peer: IpAddr,
     router: Router,
     phase: watch::Receiver<Phase>,
     bounds: Bounds,
 ) {
     stream.set_nodelay(true).ok();
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.to_canonical()));
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let too_long = async {
         match bounds.lifetime {

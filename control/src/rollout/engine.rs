@@ -1,4 +1,7 @@
 //! Who looks at rollouts? One engine: each second it reads the counters, asks for the next move, and orders it.
+//!
+//! In a fleet one node moves rollouts, the one that holds the lease; the others read their counters, to be ready when it
+//! goes away.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +19,7 @@ use super::evidence::{evidence, told};
 use super::watch::{Counters, Watched};
 use super::{Because, Move, Phase, Place, Progress, Rollout, Seen, step};
 use crate::command::{Command, RolloutChange, Scope};
+use crate::fleet;
 use crate::ledger::{Ledger, Order, Present};
 use crate::store::{Change, StoreError};
 
@@ -44,6 +48,8 @@ struct Memory {
     states: BTreeMap<Place, Stands>,
     /// Set where a rollout was seen for the first time.
     begun: bool,
+    /// The fence that the lease came with; none where another node holds it.
+    fence: Option<u64>,
 }
 
 /// How a rollout stands, by the last look at it.
@@ -65,15 +71,21 @@ impl Engine {
     pub fn look(&self, ledger: &Ledger, now: Timestamp) -> Result<Vec<Order>, StoreError> {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let present = ledger.present();
-        memory.load(ledger)?;
         memory.looks = memory.looks.wrapping_add(1);
         memory.watch(&present, now);
+        memory.take_lease(ledger);
+        if memory.fence.is_none() {
+            memory.leave();
+            return Ok(Vec::new());
+        }
+        memory.load(ledger)?;
         let mut orders = Vec::new();
         for (place, rollout) in present.desired.rollouts.iter() {
             if rollout.phase.is_over() {
                 memory.states.remove(place);
             } else {
-                orders.extend(memory.decide(place, rollout, now));
+                let order = memory.decide(place, rollout, now);
+                orders.extend(order.map(|order| memory.fenced(order)));
             }
         }
         let at_once = !orders.is_empty() || std::mem::take(&mut memory.begun);
@@ -114,6 +126,29 @@ fn places(present: &Present, route: &Route) -> Vec<Place> {
 }
 
 impl Memory {
+    /// Finds out whether this node moves rollouts. While that cannot be asked it is as it was: a gate that fails rolls back
+    /// even then, and the store takes nothing else from a node whose lease another one has by now.
+    fn take_lease(&mut self, ledger: &Ledger) {
+        if ledger.held().is_some() {
+            return;
+        }
+        match fleet::lease(ledger) {
+            Ok(fence) => self.fence = fence,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, "the lease cannot be asked for");
+            }
+        }
+    }
+
+    /// Forgets how rollouts stand: another node knows it better, and keeps what this one takes up when it is its turn.
+    fn leave(&mut self) {
+        self.states.clear();
+        self.kept.clear();
+        self.kept_tenants.clear();
+        self.loaded = false;
+    }
+
     fn load(&mut self, ledger: &Ledger) -> Result<(), StoreError> {
         if self.loaded {
             return Ok(());
@@ -190,6 +225,12 @@ impl Memory {
         let order = seen.next.map(|next| order(place, rollout, &seen, next, now));
         self.states.insert(place.clone(), Stands { seen, dispersions, tenants });
         order
+    }
+
+    /// The order, which only counts while this node holds the lease. A rollback counts in any case. (INV-10)
+    fn fenced(&self, order: Order) -> Order {
+        let fence = self.fence.filter(|_| !matches!(order.command, Command::Rollback { .. }));
+        Order { fence, ..order }
     }
 
     /// Keeps progress, now and then. Where the store fails that is tried again; what is lost is evidence, and a step takes
@@ -282,6 +323,7 @@ pub(super) fn order(
     now: Timestamp,
 ) -> Order {
     let evidence = evidence(&seen.findings);
+    let kept = Some(evidence.clone()).filter(|evidence| !evidence.is_null());
     let expected = Some(rollout.stretch());
     let of_rollout = |change| Command::Rollout { place: place.clone(), change };
     let (command, why) = match next {
@@ -303,7 +345,7 @@ pub(super) fn order(
             (Command::Rollback { route, scope, keep_shadow: false }, reason(because, seen))
         }
     };
-    Order { command, actor: ENGINE.to_owned(), why, expected: None }
+    Order { evidence: kept, ..Order::by_process(command, ENGINE, &why) }
 }
 
 fn promote(expected: Option<(u64, usize, u32)>, evidence: Value, now: Timestamp) -> RolloutChange {

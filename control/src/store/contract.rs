@@ -1,8 +1,11 @@
 //! What must every store do? One suite that each of them passes.
 
+use std::time::Duration;
+
 use rules::Revision;
 
-use super::{Change, CommitError, Entry, Store};
+use super::{Change, Commit, CommitError, Entry, Store};
+use crate::audit::{Line, Record, Verifier, Via};
 
 /// An entry as a command would make it.
 pub(crate) fn entry(revision: u64, summary: &str) -> Entry {
@@ -25,9 +28,33 @@ fn removed(key: &str) -> Change {
     (key.to_owned(), None)
 }
 
-fn commit(store: &dyn Store, revision: u64, changes: &[Change]) -> Result<(), CommitError> {
+/// A record as a command would make it.
+pub(crate) fn record(revision: u64) -> Record {
+    let at = "2026-11-21T10:00:00Z".parse().unwrap();
+    let record = Record::new(at, "ann", &Via::PROCESS, "shift", Revision(revision - 1));
+    record.accepted(Revision(revision), &format!("change {revision}"))
+}
+
+/// Stores the next revision, with its record.
+pub(crate) fn commit(
+    store: &dyn Store,
+    revision: u64,
+    changes: &[Change],
+) -> Result<(), CommitError> {
     let entry = entry(revision, &format!("change {revision}"));
-    store.commit(Revision(revision - 1), &entry, changes)
+    let record = record(revision);
+    store.commit(&Commit::new(Revision(revision - 1), &entry, changes).noting(&record))
+}
+
+/// A revision that can or cannot be stored.
+fn attempt(
+    store: &dyn Store,
+    expected: u64,
+    entry: &Entry,
+    changes: &[Change],
+) -> Result<(), CommitError> {
+    let record = record(entry.revision.0);
+    store.commit(&Commit::new(Revision(expected), entry, changes).noting(&record))
 }
 
 fn values(store: &dyn Store, revision: u64) -> Vec<(String, String)> {
@@ -40,13 +67,16 @@ fn pair(key: &str, value: &str) -> (String, String) {
 
 /// Runs the whole suite; `open` makes a fresh store and what keeps it alive.
 pub(crate) fn run<Alive>(open: &mut dyn FnMut() -> (Alive, Box<dyn Store>)) {
-    let cases: [fn(&dyn Store); 7] = [
+    let cases: [fn(&dyn Store); 10] = [
         begins_empty,
         shows_every_revision,
         stores_one_command_once,
         keeps_entries_whole,
         lists_entries_by_span,
         lets_one_of_many_through,
+        chains_what_is_recorded,
+        chains_what_many_record,
+        keeps_notes_for_a_while,
         keeps_notes_beside_the_state,
     ];
     for case in cases {
@@ -78,11 +108,11 @@ fn shows_every_revision(store: &dyn Store) {
 
 fn stores_one_command_once(store: &dyn Store) {
     commit(store, 1, &[set("a", "1")]).unwrap();
-    let again = store.commit(Revision(0), &entry(1, "again"), &[set("a", "2")]);
+    let again = attempt(store, 0, &entry(1, "again"), &[set("a", "2")]);
     assert!(matches!(again, Err(CommitError::Conflict { present: Revision(1) })));
-    let too_far = store.commit(Revision(2), &entry(3, "too far"), &[set("a", "3")]);
+    let too_far = attempt(store, 2, &entry(3, "too far"), &[set("a", "3")]);
     assert!(matches!(too_far, Err(CommitError::Conflict { present: Revision(1) })));
-    let skips = store.commit(Revision(1), &entry(3, "skips one"), &[set("a", "3")]);
+    let skips = attempt(store, 1, &entry(3, "skips one"), &[set("a", "3")]);
     assert!(matches!(skips, Err(CommitError::Conflict { present: Revision(1) })));
     assert_eq!(values(store, 1), [pair("a", "1")]);
     assert_eq!(store.load().unwrap().unwrap().entry.summary, "change 1");
@@ -93,7 +123,7 @@ fn keeps_entries_whole(store: &dyn Store) {
     first.actor = "Zoë <z@example.org>".into();
     first.why = "quotes ' \" and\nlines".into();
     first.at = "2026-11-21T10:00:00.123456789Z".parse().unwrap();
-    store.commit(Revision(0), &first, &[]).unwrap();
+    attempt(store, 0, &first, &[]).unwrap();
     assert_eq!(store.load().unwrap().unwrap().entry, first);
 }
 
@@ -127,4 +157,61 @@ fn lets_one_of_many_through(store: &dyn Store) {
         attempts.into_iter().map(|t| t.join().unwrap()).filter(|ok| *ok).count()
     });
     assert_eq!(accepted, 1);
+}
+
+fn exported(store: &dyn Store) -> Vec<String> {
+    store.lines(1, 1_000).unwrap().iter().map(Line::exported).collect()
+}
+
+fn verified(store: &dyn Store) -> u64 {
+    let mut verifier = Verifier::default();
+    exported(store).iter().for_each(|line| verifier.take(line).unwrap());
+    let end = verifier.end().unwrap().map(|(_, head)| head).unwrap_or_default();
+    assert_eq!(end, store.audited().unwrap());
+    end.seq
+}
+
+fn chains_what_is_recorded(store: &dyn Store) {
+    assert_eq!(verified(store), 0);
+    commit(store, 1, &[set("a", "1")]).unwrap();
+    let refused = record(1).refused("no_candidate");
+    store.record(&[refused.clone(), refused.clone()]).unwrap();
+    store.record(&[]).unwrap();
+    commit(store, 2, &[]).unwrap();
+    // What is not stored leaves no line of its own.
+    assert!(commit(store, 2, &[]).is_err());
+    assert_eq!(verified(store), 4);
+    let records: Vec<Record> =
+        store.lines(1, 9).unwrap().iter().map(|line| line.record().unwrap()).collect();
+    assert_eq!(records, [record(1), refused.clone(), refused, record(2)]);
+    let some: Vec<u64> = store.lines(2, 3).unwrap().iter().map(|line| line.head.seq).collect();
+    assert_eq!(some, [2, 3]);
+}
+
+fn chains_what_many_record(store: &dyn Store) {
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| store.record(&[record(1).refused("late")]).unwrap());
+        }
+    });
+    assert_eq!(verified(store), 8);
+}
+
+fn keeps_notes_for_a_while(store: &dyn Store) {
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(store.note("a/1", "first", hour).unwrap(), None);
+    assert_eq!(store.note("a/1", "second", hour).unwrap().as_deref(), Some("first"));
+    store.renote("a/1", Some("third"), hour).unwrap();
+    store.note("a/2", "x", hour).unwrap();
+    store.note("b/1", "y", hour).unwrap();
+    assert_eq!(store.notes("a/").unwrap(), [pair("a/1", "third"), pair("a/2", "x")]);
+    store.renote("a/2", None, hour).unwrap();
+    assert_eq!(store.notes("a/").unwrap(), [pair("a/1", "third")]);
+    store.note("a/3", "over at once", Duration::from_millis(1)).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !store.notes("a/3").unwrap().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "it is kept for good");
+    }
+    assert_eq!(store.note("a/3", "anew", hour).unwrap(), None);
+    assert!(store.load().unwrap().is_none(), "notes are no revisions");
 }

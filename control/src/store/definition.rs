@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rules::Revision;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::audit::{Head, Line, Record};
 
 /// One accepted command: who changed what, when and why.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The revision that the command made.
+    #[serde(with = "number")]
     pub revision: Revision,
     /// When it was accepted.
     pub at: Timestamp,
@@ -26,11 +33,73 @@ pub struct Entry {
     pub summary: String,
 }
 
+/// A revision as a number.
+mod number {
+    use rules::Revision;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        revision: &Revision,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(revision.0)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Revision, D::Error> {
+        u64::deserialize(deserializer).map(Revision)
+    }
+}
+
 /// A key and its new value; none removes the key.
 pub type Change = (String, Option<String>);
 
+/// A revision to be stored, with all that belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit<'c> {
+    /// The revision that it is made on.
+    pub expected: Revision,
+    /// The command that made it.
+    pub entry: &'c Entry,
+    /// What it changes.
+    pub changes: &'c [Change],
+    /// What the audit keeps of it.
+    pub record: Option<&'c Record>,
+    /// The fence of whoever holds the lease, where only they may make it.
+    pub fence: Option<u64>,
+    /// The history that it must go on.
+    pub epoch: Option<&'c str>,
+}
+
+impl<'c> Commit<'c> {
+    /// A revision of which the audit keeps nothing.
+    #[must_use]
+    pub const fn new(expected: Revision, entry: &'c Entry, changes: &'c [Change]) -> Self {
+        Self { expected, entry, changes, record: None, fence: None, epoch: None }
+    }
+
+    /// The same, of which the audit keeps this.
+    #[must_use]
+    pub const fn noting(self, record: &'c Record) -> Self {
+        Self { record: Some(record), ..self }
+    }
+
+    /// The same, but only if nobody took the lease since this fence was given.
+    #[must_use]
+    pub const fn fenced(self, fence: Option<u64>) -> Self {
+        Self { fence, ..self }
+    }
+
+    /// The same, but only as part of this history.
+    #[must_use]
+    pub const fn going_on(self, epoch: Option<&'c str>) -> Self {
+        Self { epoch, ..self }
+    }
+}
+
 /// The whole state at one revision.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stored {
     /// The command that made the revision.
     pub entry: Entry,
@@ -52,23 +121,80 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// When the store cannot be reached or read.
     fn load_at(&self, revision: Revision) -> Result<Option<Stored>, StoreError>;
 
-    /// Stores the revision after `expected`, entry and changes together, and returns once that is safe from a crash.
+    /// Stores the revision after the expected one, entry, changes and record together, and returns once that is safe from
+    /// a crash.
     ///
     /// # Errors
-    /// When `expected` is not the newest revision, or the entry's is not the one after it; when the store fails, and
+    /// When the expected revision is not the newest one, or the entry's is not the one after it; when the store fails, and
     /// then nothing of it is stored.
-    fn commit(
-        &self,
-        expected: Revision,
-        entry: &Entry,
-        changes: &[Change],
-    ) -> Result<(), CommitError>;
+    fn commit(&self, commit: &Commit<'_>) -> Result<(), CommitError>;
 
     /// The entries of `first` to `last`, both included, oldest first.
     ///
     /// # Errors
     /// When the store cannot be reached or read.
     fn revisions(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError>;
+
+    /// Appends records of what made no revision to the audit, and returns once that is safe from a crash.
+    ///
+    /// # Errors
+    /// When the store fails; then none of them is stored.
+    fn record(&self, records: &[Record]) -> Result<(), StoreError>;
+
+    /// The newest link of the audit's chain.
+    ///
+    /// # Errors
+    /// When the store cannot be reached or read.
+    fn audited(&self) -> Result<Head, StoreError>;
+
+    /// The audit's lines `first` to `last`, both included, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be reached or read.
+    fn lines(&self, first: u64, last: u64) -> Result<Vec<Line>, StoreError>;
+
+    /// Keeps a note for a while where there is none under the key, else says which one there is. Notes are no part of any
+    /// revision. At most [`MAX_NOTES`] are kept; those that end soonest make room.
+    ///
+    /// # Errors
+    /// When the store fails; then it is not kept.
+    fn note(&self, key: &str, value: &str, keep: Duration) -> Result<Option<String>, StoreError>;
+
+    /// Puts another note in the place of the one under the key, or nothing.
+    ///
+    /// # Errors
+    /// When the store fails; then the former is kept.
+    fn renote(&self, key: &str, value: Option<&str>, keep: Duration) -> Result<(), StoreError>;
+
+    /// The notes whose keys begin so.
+    ///
+    /// # Errors
+    /// When the store cannot be reached or read.
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// The newest revision, and whose history it is part of.
+    ///
+    /// # Errors
+    /// When the store cannot be reached or read.
+    fn newest(&self) -> Result<Newest, StoreError>;
+
+    /// Whether other processes use it, too.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// What is notified when another process has probably made a revision. Nothing that anybody may rely on.
+    fn hints(&self) -> Option<Arc<Notify>> {
+        None
+    }
+
+    /// Takes the lease, or goes on holding it, for a while. Gives the fence where the holder has it.
+    ///
+    /// # Errors
+    /// When the store cannot be reached; then nobody may rely on the lease.
+    fn lease(&self, _holder: &str, _keep: Duration) -> Result<Option<u64>, StoreError> {
+        Ok(Some(0))
+    }
 
     /// Lets another process have what only one may have, once a commit under way is done. Reading goes on. A store that
     /// many processes share has nothing to let go.
@@ -82,19 +208,30 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Keeps notes: values beside the state that belong to no revision, each in the place of the one before. All of them
-    /// or none. While the store is released nothing is kept: they are the other process's then.
+    /// Keeps notes that stay until somebody removes them, each in the place of the one before. All of them or none. While the store is released nothing is kept: they are the other process's then.
     ///
     /// # Errors
     /// When the store fails; nothing is kept then.
     fn keep(&self, notes: &[Change]) -> Result<(), StoreError>;
 
-    /// All notes.
+    /// All notes that stay.
     ///
     /// # Errors
     /// When the store cannot be reached or read.
     fn kept(&self) -> Result<BTreeMap<String, String>, StoreError>;
 }
+
+/// The newest revision, and whose history it is part of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newest {
+    /// The revision; 0 where there is none.
+    pub revision: Revision,
+    /// By which this history is told from that of another store; none where there is no history, or only one store.
+    pub epoch: Option<String>,
+}
+
+/// How many notes a store keeps. (INV-7)
+pub const MAX_NOTES: usize = 10_000;
 
 /// Why a store does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +280,9 @@ pub enum StoreError {
         /// Why not.
         reason: String,
     },
+    /// It is not the one that this node follows.
+    #[error("the store is not followed: {0}")]
+    Held(String),
     /// Reading or writing failed.
     #[error("the store failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -157,6 +297,9 @@ pub enum CommitError {
         /// The newest revision.
         present: Revision,
     },
+    /// Another process holds the lease by now.
+    #[error("another node drives rollouts by now")]
+    Fenced,
     /// The store failed; nothing was stored.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -2,12 +2,19 @@
 //!
 //! The state is a set of keys and values. A revision says which keys it changed, and the state at revision n is, for
 //! every key, its latest change up to n: a shift of one tenant among 100,000 is one small row, and any revision can be
-//! shown and restored. [`Sqlite`] is the embedded store.
+//! shown and restored. [`Sqlite`] is the embedded store, [`Shared`] the one of a fleet.
 
 #[cfg(test)]
 pub(crate) mod contract;
 mod definition;
+mod notes;
+mod rows;
+mod schema;
+pub(crate) mod shared;
 mod sqlite;
 
-pub use definition::{Change, CommitError, Entry, Store, StoreError, Stored};
+pub use definition::{
+    Change, Commit, CommitError, Entry, MAX_NOTES, Newest, Store, StoreError, Stored,
+};
+pub use shared::Shared;
 pub use sqlite::Sqlite;

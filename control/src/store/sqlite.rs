@@ -11,40 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rules::Revision;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{Change, CommitError, Entry, Store, StoreError, Stored};
+use super::{
+    Change, Commit, CommitError, Entry, Newest, Store, StoreError, Stored, notes, rows, schema,
+};
+use crate::audit::{Head, Line, Record};
 
-/// `Trnt`, by which SQLite files say whose they are.
-const APPLICATION_ID: i64 = 0x5472_6e74;
-/// The newest schema that is known here.
-const SCHEMA_VERSION: i64 = 1;
-const SCHEMA: &str = "
-    CREATE TABLE revisions (
-        revision  INTEGER PRIMARY KEY,
-        at        TEXT NOT NULL,
-        actor     TEXT NOT NULL,
-        why       TEXT NOT NULL,
-        command   TEXT NOT NULL,
-        arguments TEXT NOT NULL,
-        summary   TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE state (
-        key      TEXT NOT NULL,
-        revision INTEGER NOT NULL REFERENCES revisions,
-        value    TEXT,
-        PRIMARY KEY (key, revision)
-    ) STRICT, WITHOUT ROWID;
-";
-/// Beside the schema, so that a file without it is still one of this version, as one with it is for older programs.
-const NOTES: &str = "
-    CREATE TABLE IF NOT EXISTS notes (
-        key   TEXT PRIMARY KEY,
-        value TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-";
 /// How long a command waits for somebody who writes with `sqlite3`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -68,7 +42,7 @@ impl Writer {
     fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         let mut connection = connect(path)?;
-        prepare(&mut connection, path)?;
+        schema::prepare(&mut connection, path)?;
         Ok(Self { connection, _lock: lock })
     }
 }
@@ -95,11 +69,11 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        if !has_schema(&connection, &path)? {
+        if !schema::is_there(&connection, &path)? {
             return Ok(None);
         }
         let transaction = connection.transaction().map_err(failed)?;
-        load_at(&transaction, newest(&transaction)?)
+        rows::load_at(&transaction, rows::newest(&transaction)?)
     }
 
     fn retaken<'w>(&self, writer: &'w mut Option<Writer>) -> Result<&'w mut Writer, StoreError> {
@@ -118,46 +92,78 @@ impl Sqlite {
         let transaction = reader.transaction().map_err(failed)?;
         query(&transaction)
     }
+
+    /// Writes what is no revision. It never takes the store back: while another process may have it, that one writes.
+    fn write<T>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writer = held(&self.writer);
+        let released = || StoreError::Failed("another process may have the store".into());
+        let Writer { connection, .. } = writer.as_mut().ok_or_else(released)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let changed = change(&transaction)?;
+        transaction.commit().map_err(failed)?;
+        Ok(changed)
+    }
 }
 
 impl Store for Sqlite {
     fn load(&self) -> Result<Option<Stored>, StoreError> {
-        self.read(|reader| load_at(reader, newest(reader)?))
+        self.read(|reader| rows::load_at(reader, rows::newest(reader)?))
     }
 
     fn load_at(&self, revision: Revision) -> Result<Option<Stored>, StoreError> {
-        self.read(|reader| load_at(reader, revision))
+        self.read(|reader| rows::load_at(reader, revision))
     }
 
-    fn commit(
-        &self,
-        expected: Revision,
-        entry: &Entry,
-        changes: &[Change],
-    ) -> Result<(), CommitError> {
+    fn commit(&self, commit: &Commit<'_>) -> Result<(), CommitError> {
+        let Commit { expected, entry, changes, record, .. } = *commit;
         let mut writer = held(&self.writer);
         let Writer { connection, .. } = self.retaken(&mut writer)?;
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let present = newest(&transaction)?;
+        let present = rows::newest(&transaction)?;
         if present != expected || entry.revision.0 != expected.0.saturating_add(1) {
             return Err(CommitError::Conflict { present });
         }
-        insert(&transaction, entry, changes).map_err(failed)?;
+        rows::insert(&transaction, entry, changes).map_err(failed)?;
+        rows::append(&transaction, record)?;
         Ok(transaction.commit().map_err(failed)?)
     }
 
     fn revisions(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError> {
-        self.read(|reader| {
-            let mut query = reader
-                .prepare_cached(
-                    "SELECT revision, at, actor, why, command, arguments, summary FROM revisions
-                     WHERE revision BETWEEN ?1 AND ?2 ORDER BY revision",
-                )
-                .map_err(failed)?;
-            let rows = query.query_map((number(first), number(last)), columns).map_err(failed)?;
-            rows.map(|row| entry(row.map_err(failed)?)).collect()
-        })
+        self.read(|reader| rows::entries(reader, first, last))
+    }
+
+    fn record(&self, records: &[Record]) -> Result<(), StoreError> {
+        self.write(|writer| rows::append(writer, records))
+    }
+
+    fn audited(&self) -> Result<Head, StoreError> {
+        self.read(rows::audited)
+    }
+
+    fn lines(&self, first: u64, last: u64) -> Result<Vec<Line>, StoreError> {
+        self.read(|reader| rows::lines(reader, first, last))
+    }
+
+    fn note(&self, key: &str, value: &str, keep: Duration) -> Result<Option<String>, StoreError> {
+        self.write(|writer| notes::add(writer, key, value, keep))
+    }
+
+    fn renote(&self, key: &str, value: Option<&str>, keep: Duration) -> Result<(), StoreError> {
+        self.write(|writer| notes::replace(writer, key, value, keep))
+    }
+
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        self.read(|reader| notes::all(reader, prefix))
+    }
+
+    fn newest(&self) -> Result<Newest, StoreError> {
+        let revision = self.read(rows::newest)?;
+        Ok(Newest { revision, epoch: None })
     }
 
     fn release(&self) {
@@ -174,29 +180,12 @@ impl Store for Sqlite {
         let Some(Writer { connection, .. }) = writer.as_mut() else { return Ok(()) };
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        for (key, value) in notes {
-            match value {
-                Some(value) => transaction.execute(
-                    "INSERT INTO notes (key, value) VALUES (?1, ?2)
-                     ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                    (key, value),
-                ),
-                None => transaction.execute("DELETE FROM notes WHERE key = ?1", [key]),
-            }
-            .map_err(failed)?;
-        }
+        notes::keep(&transaction, notes)?;
         transaction.commit().map_err(failed)
     }
 
     fn kept(&self) -> Result<BTreeMap<String, String>, StoreError> {
-        self.read(|reader| {
-            let mut query =
-                reader.prepare_cached("SELECT key, value FROM notes").map_err(failed)?;
-            query
-                .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))
-                .and_then(Iterator::collect)
-                .map_err(failed)
-        })
+        self.read(notes::kept)
     }
 }
 
@@ -250,129 +239,14 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let is_new = !has_schema(connection, path)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-    if !is_new {
-        return connection.execute_batch(NOTES).map_err(failed);
-    }
-    let transaction = connection.transaction().map_err(failed)?;
-    transaction.execute_batch(SCHEMA).map_err(failed)?;
-    transaction.execute_batch(NOTES).map_err(failed)?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
-    transaction.commit().map_err(failed)
-}
-
-/// Whether the database is one of Turnout's, and not an empty one.
-fn has_schema(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
-    let pragma = |name: &str| {
-        let value = connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        value.map_err(|source| not_a_database(source, path))
-    };
-    let (owner, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
-        .map_err(failed)?;
-    match (owner, version) {
-        (APPLICATION_ID, SCHEMA_VERSION) => Ok(tables > 0),
-        (APPLICATION_ID, found) => {
-            let path = path.to_owned();
-            Err(StoreError::TooNew { path, found, known: SCHEMA_VERSION })
-        }
-        (0, 0) if tables == 0 => Ok(false),
-        _ => Err(StoreError::NotOurs { path: path.to_owned() }),
-    }
-}
-
-fn not_a_database(source: rusqlite::Error, path: &Path) -> StoreError {
+pub(super) fn not_a_database(source: rusqlite::Error, path: &Path) -> StoreError {
     if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
         return StoreError::NotOurs { path: path.to_owned() };
     }
     failed(source)
 }
 
-fn newest(connection: &Connection) -> Result<Revision, StoreError> {
-    let newest: Option<i64> = connection
-        .query_row("SELECT max(revision) FROM revisions", (), |row| row.get(0))
-        .map_err(failed)?;
-    Ok(Revision(newest.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)))
-}
-
-fn load_at(connection: &Connection, revision: Revision) -> Result<Option<Stored>, StoreError> {
-    let found = connection
-        .query_row(
-            "SELECT revision, at, actor, why, command, arguments, summary FROM revisions
-             WHERE revision = ?1",
-            [number(revision)],
-            columns,
-        )
-        .optional()
-        .map_err(failed)?;
-    let Some(found) = found else { return Ok(None) };
-    // A bare column beside max() is of the row that has the maximum (sqlite.org/lang_select.html, "bare columns").
-    let mut query = connection
-        .prepare_cached(
-            "SELECT key, value FROM (
-                 SELECT key, value, max(revision) FROM state WHERE revision <= ?1 GROUP BY key
-             ) WHERE value IS NOT NULL",
-        )
-        .map_err(failed)?;
-    let values = query
-        .query_map([number(revision)], |row| Ok((row.get(0)?, row.get(1)?)))
-        .and_then(Iterator::collect::<Result<BTreeMap<_, _>, _>>)
-        .map_err(failed)?;
-    Ok(Some(Stored { entry: entry(found)?, values }))
-}
-
-fn insert(connection: &Connection, entry: &Entry, changes: &[Change]) -> rusqlite::Result<()> {
-    let revision = number(entry.revision);
-    connection
-        .prepare_cached(
-            "INSERT INTO revisions (revision, at, actor, why, command, arguments, summary)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute((
-            revision,
-            entry.at.to_string(),
-            &entry.actor,
-            &entry.why,
-            &entry.command,
-            entry.arguments.to_string(),
-            &entry.summary,
-        ))?;
-    let mut insert = connection
-        .prepare_cached("INSERT INTO state (key, revision, value) VALUES (?1, ?2, ?3)")?;
-    for (key, value) in changes {
-        insert.execute((key, revision, value))?;
-    }
-    Ok(())
-}
-
-type Columns = (i64, String, String, String, String, String, String);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    row.try_into()
-}
-
-fn entry(columns: Columns) -> Result<Entry, StoreError> {
-    let (revision, at, actor, why, command, arguments, summary) = columns;
-    let corrupt = |reason: &dyn std::fmt::Display| StoreError::Corrupt {
-        what: format!("revision {revision}"),
-        reason: reason.to_string(),
-    };
-    let at: Timestamp = at.parse().map_err(|error| corrupt(&error))?;
-    let arguments = serde_json::from_str(&arguments).map_err(|error| corrupt(&error))?;
-    let revision = Revision(u64::try_from(revision).map_err(|error| corrupt(&error))?);
-    Ok(Entry { revision, at, actor, why, command, arguments, summary })
-}
-
-/// SQLite's integers are signed; no revision ever comes near the bound.
-fn number(revision: Revision) -> i64 {
-    i64::try_from(revision.0).unwrap_or(i64::MAX)
-}
-
-fn failed(source: rusqlite::Error) -> StoreError {
+pub(super) fn failed(source: rusqlite::Error) -> StoreError {
     StoreError::Failed(Box::new(source))
 }
 
@@ -399,7 +273,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = open_in(&folder);
         let entry = contract::entry(1, "first");
-        first.commit(Revision(0), &entry, &[("a".into(), Some("1".into()))]).unwrap();
+        first.commit(&Commit::new(Revision(0), &entry, &[("a".into(), Some("1".into()))])).unwrap();
         drop(first);
         let stored = open_in(&folder).load().unwrap().unwrap();
         assert_eq!(stored.entry, entry);
@@ -445,7 +319,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open_in(&folder);
         let writer = held(&store.writer).take().unwrap();
-        writer.connection.pragma_update(None, "user_version", 2).unwrap();
+        writer.connection.pragma_update(None, "user_version", 99).unwrap();
         drop((writer, store));
         let error = Sqlite::open(&folder.path().join("turnout.db")).unwrap_err();
         assert!(error.to_string().contains("newer version of Turnout"), "{error}");
@@ -469,18 +343,18 @@ mod tests {
     fn what_was_released_another_one_takes_and_gives_back() {
         let folder = tempfile::tempdir().unwrap();
         let old = open_in(&folder);
-        old.commit(Revision(0), &contract::entry(1, "first"), &[]).unwrap();
+        old.commit(&Commit::new(Revision(0), &contract::entry(1, "first"), &[])).unwrap();
         old.release();
         let new = open_in(&folder);
         let entry = contract::entry(2, "second");
-        let refused = old.commit(Revision(1), &entry, &[]);
+        let refused = old.commit(&Commit::new(Revision(1), &entry, &[]));
         assert!(matches!(refused, Err(CommitError::Store(StoreError::InUse { .. }))));
-        new.commit(Revision(1), &entry, &[]).unwrap();
+        new.commit(&Commit::new(Revision(1), &entry, &[])).unwrap();
         assert_eq!(old.load().unwrap().unwrap().entry, entry, "reading goes on");
         assert!(matches!(old.retake(), Err(StoreError::InUse { .. })));
         drop(new);
         old.retake().unwrap();
-        old.commit(Revision(2), &contract::entry(3, "third"), &[]).unwrap();
+        old.commit(&Commit::new(Revision(2), &contract::entry(3, "third"), &[])).unwrap();
         assert!(matches!(
             Sqlite::open(&folder.path().join("turnout.db")),
             Err(StoreError::InUse { .. })
@@ -495,7 +369,7 @@ mod tests {
         assert!(!path.exists());
         let store = open_in(&folder);
         assert!(Sqlite::peek(&path).unwrap().is_none());
-        store.commit(Revision(0), &contract::entry(1, "first"), &[]).unwrap();
+        store.commit(&Commit::new(Revision(0), &contract::entry(1, "first"), &[])).unwrap();
         assert_eq!(Sqlite::peek(&path).unwrap().unwrap().entry, contract::entry(1, "first"));
         let other = folder.path().join("other.db");
         Connection::open(&other).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
@@ -506,7 +380,7 @@ mod tests {
     fn can_be_looked_into_while_it_serves() {
         let folder = tempfile::tempdir().unwrap();
         let store = open_in(&folder);
-        store.commit(Revision(0), &contract::entry(1, "first"), &[]).unwrap();
+        store.commit(&Commit::new(Revision(0), &contract::entry(1, "first"), &[])).unwrap();
         let looker = Connection::open(folder.path().join("turnout.db")).unwrap();
         let count: i64 =
             looker.query_row("SELECT count(*) FROM revisions", (), |row| row.get(0)).unwrap();

@@ -228,7 +228,40 @@ pub(crate) struct ChangeAnswer {
     #[serde(default)]
     pub(crate) diff: String,
     #[serde(default)]
+    pub(crate) blast: Option<BlastAnswer>,
+    #[serde(default)]
+    pub(crate) fleet: Option<ServingAnswer>,
+    #[serde(default)]
     pub(crate) warnings: Vec<Value>,
+}
+
+/// How many nodes serve a revision.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ServingAnswer {
+    pub(crate) serving: u64,
+    pub(crate) nodes: u64,
+}
+
+/// One node of the fleet.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NodeAnswer {
+    pub(crate) node: String,
+    pub(crate) revision: u64,
+    pub(crate) lag: u64,
+    pub(crate) at: Value,
+    pub(crate) this: bool,
+}
+
+/// Who would notice a change.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct BlastAnswer {
+    pub(crate) ratio: f64,
+    pub(crate) minutes: u64,
+    pub(crate) tenants: u64,
+    pub(crate) first_tenants: Vec<String>,
 }
 
 /// One revision of the desired state.
@@ -243,6 +276,57 @@ pub(crate) struct RevisionAnswer {
     pub(crate) why: String,
     #[serde(default)]
     pub(crate) summary: String,
+}
+
+/// One line of the audit.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AuditAnswer {
+    pub(crate) seq: u64,
+    pub(crate) at: Value,
+    pub(crate) actor: String,
+    pub(crate) claimed: Option<String>,
+    pub(crate) command: String,
+    pub(crate) arguments: Value,
+    pub(crate) why: String,
+    pub(crate) outcome: String,
+    pub(crate) code: String,
+    pub(crate) after: u64,
+    pub(crate) summary: String,
+}
+
+/// One token.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TokenAnswer {
+    pub(crate) name: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) routes: Option<Vec<String>>,
+    pub(crate) tenants: Option<Vec<String>>,
+    pub(crate) expires: Value,
+    pub(crate) expired: bool,
+    pub(crate) from: String,
+}
+
+/// What waits for the approval of others.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PlanAnswer {
+    pub(crate) plan: String,
+    pub(crate) at: Value,
+    pub(crate) actor: String,
+    pub(crate) why: String,
+    pub(crate) summary: String,
+    pub(crate) diff: String,
+    pub(crate) approved_by: Vec<String>,
+}
+
+/// What came of an approval.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ApprovedAnswer {
+    pub(crate) approvals: u64,
+    pub(crate) needed: u64,
 }
 
 /// One way in which the arms' answers differ.

@@ -1,11 +1,13 @@
 //! What can be asked? The tree of commands, and the arguments that several of them share.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
 use rules::{CohortName, RouteName, TenantId};
 
+use super::audit::AuditArgs;
 use super::check::CheckArgs;
 use super::compare::CompareArgs;
 use super::completion::{self, CompletionArgs};
@@ -16,7 +18,9 @@ use super::explain::ExplainArgs;
 use super::flag::FlagCommand;
 use super::healthcheck::HealthcheckArgs;
 use super::ignore::IgnoreArgs;
+use super::nodes::NodesArgs;
 use super::parity::ParityArgs;
+use super::plans::{ApproveArgs, PlansArgs};
 use super::revisions::{RestoreArgs, RevisionsArgs};
 use super::rollout::RolloutCommand;
 use super::shift::{RollbackArgs, ShadowArgs, ShiftArgs};
@@ -24,6 +28,7 @@ use super::signatures::SignaturesArgs;
 use super::status::StatusArgs;
 use super::swap::SwapArgs;
 use super::tenant::TenantCommand;
+use super::token::TokenCommand;
 use crate::demo::DemoArgs;
 use crate::serve::ServeArgs;
 
@@ -43,6 +48,7 @@ Exit codes:
 
 Environment:
   TURNOUT_SERVER  the control API's address        TURNOUT_ACTOR  who acts, instead of $USER
+  TURNOUT_TOKEN   the token to come in with, or TURNOUT_TOKEN_FILE, a file that holds it
   NO_COLOR        no colour, whatever its value    RUST_LOG       what `serve` logs";
 
 /// Moves live HTTP traffic from an old service to a new one, and back with one command.
@@ -98,6 +104,17 @@ pub(crate) enum Command {
     Revisions(RevisionsArgs),
     /// Bring back an earlier revision, as a new one
     Restore(RestoreArgs),
+    /// List the nodes of the fleet, and what each of them serves
+    Nodes(NodesArgs),
+    /// Make a token for the control API, list them, revoke one
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// List what waits for the approval of others
+    Plans(PlansArgs),
+    /// Approve what somebody else wants to do
+    Approve(ApproveArgs),
+    /// Show what was asked for, carried out or refused; export it, and verify that nothing was changed afterwards
+    Audit(AuditArgs),
     /// Show what happened, and with `-f` what happens
     Events(EventsArgs),
     /// Say how alike the arms' answers are and how sure that is; or write a report of it
@@ -120,6 +137,9 @@ pub(crate) struct ServerArgs {
     /// The control API's address
     #[arg(long, env = "TURNOUT_SERVER", value_name = "URL", default_value = DEFAULT_SERVER, hide_env_values = true)]
     pub(crate) server: String,
+    /// A file that holds the token to come in with, where there is none in TURNOUT_TOKEN
+    #[arg(long, env = "TURNOUT_TOKEN_FILE", value_name = "FILE", hide_env_values = true)]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// Where the control API listens when nothing else is said.
@@ -151,6 +171,9 @@ pub(crate) struct WhyArgs {
     /// Do it only on top of this revision, as `status` shows it; else end with code 75
     #[arg(long, value_name = "N", value_parser = revision)]
     pub(crate) if_revision: Option<u64>,
+    /// Only say what would change, and who would notice
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Whose shift is meant; the route's default where neither is given.

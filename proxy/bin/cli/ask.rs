@@ -7,6 +7,7 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use super::args::WhyArgs;
 use super::exit::Failure;
 
 const ACTOR: HeaderName = HeaderName::from_static("x-turnout-actor");
@@ -59,6 +60,18 @@ impl Ask {
     /// Only on top of this revision, where one is given.
     pub(crate) fn on(self, if_revision: Option<u64>) -> Self {
         Self { if_revision, ..self }
+    }
+
+    /// As the command line says: only on top of a revision, or only tried.
+    pub(crate) fn because(self, why: &WhyArgs) -> Self {
+        self.on(why.if_revision).tried(why.dry_run)
+    }
+
+    /// Only to be told what it would change.
+    pub(crate) fn tried(self, dry_run: bool) -> Self {
+        let sign = if self.path.contains('?') { '&' } else { '?' };
+        let path = if dry_run { format!("{}{sign}dry_run=true", self.path) } else { self.path };
+        Self { path, ..self }
     }
 
     /// Only what came after this event.

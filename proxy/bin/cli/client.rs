@@ -1,9 +1,11 @@
 //! How is the server asked? A small HTTP client for the control API.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{HeaderValue, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -29,6 +31,7 @@ pub(crate) struct Client {
     pool: Pool<HttpConnector, Full<Bytes>>,
     server: String,
     actor: Option<HeaderValue>,
+    token: Option<HeaderValue>,
     patience: Duration,
 }
 
@@ -46,7 +49,8 @@ impl Client {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
         let pool = Pool::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { runtime, pool, server, actor: actor(), patience: PATIENCE })
+        let token = token(args.token_file.as_deref())?;
+        Ok(Self { runtime, pool, server, actor: actor(), token, patience: PATIENCE })
     }
 
     /// The same, but it gives up sooner.
@@ -160,7 +164,10 @@ impl Client {
     }
 
     async fn open(&self, ask: &Ask) -> Result<Response<Incoming>, Failure> {
-        let request = ask.request(&self.server, self.actor.as_ref())?;
+        let mut request = ask.request(&self.server, self.actor.as_ref())?;
+        if let Some(token) = &self.token {
+            request.headers_mut().insert(AUTHORIZATION, token.clone());
+        }
         self.pool.request(request).await.map_err(|error| self.unreachable(&error))
     }
 
@@ -221,6 +228,23 @@ fn actor() -> Option<HeaderValue> {
         .and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok())
 }
 
+/// The token to come in with, from the environment or a file; never from the command line, which others can see.
+fn token(file: Option<&Path>) -> Result<Option<HeaderValue>, Failure> {
+    let text = match (std::env::var("TURNOUT_TOKEN"), file) {
+        (Ok(token), _) if !token.trim().is_empty() => token,
+        (_, Some(file)) => {
+            std::fs::read_to_string(file).map_err(|error| Failure::of(file.display(), error))?
+        }
+        _ => return Ok(None),
+    };
+    let bearer = HeaderValue::try_from(format!("Bearer {}", text.trim()));
+    let mut bearer = bearer.map_err(|_invalid| {
+        Failure::Usage("the token has characters in it that no token has".to_owned())
+    })?;
+    bearer.set_sensitive(true);
+    Ok(Some(bearer))
+}
+
 /// The innermost cause says what the network said; those around it only say that there is one.
 fn root_cause(error: &dyn Error) -> String {
     let mut cause = error;
@@ -253,7 +277,7 @@ mod tests {
     #[test]
     fn nobody_there_is_told_from_a_refusal() {
         // Nothing can listen on port 0.
-        let server = ServerArgs { server: "http://127.0.0.1:0".to_owned() };
+        let server = ServerArgs { server: "http://127.0.0.1:0".to_owned(), token_file: None };
         let failure = Client::new(&server).unwrap().get("/v1/status").unwrap_err();
         assert!(matches!(&failure, Failure::Unreachable { .. }), "{failure}");
         assert!(failure.to_string().contains("turnout serve"), "{failure}");
@@ -268,7 +292,8 @@ mod tests {
     fn answering_each(answers: Vec<&'static str>) -> (Client, std::thread::JoinHandle<String>) {
         use std::io::{Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = ServerArgs { server: listener.local_addr().unwrap().to_string() };
+        let server = listener.local_addr().unwrap().to_string();
+        let server = ServerArgs { server, token_file: None };
         let answer = move |answer: &str| {
             let (mut stream, _) = listener.accept().unwrap();
             let (mut asked, mut piece) = (String::new(), [0; 4096]);

@@ -92,7 +92,10 @@ pub(crate) fn flag_names() -> Vec<CompletionCandidate> {
 
 fn from_server(path: &str) -> Result<Value, Failure> {
     let server = std::env::var("TURNOUT_SERVER").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
-    Client::new(&ServerArgs { server })?.with_patience(Duration::from_millis(500)).get(path)
+    let token_file = std::env::var_os("TURNOUT_TOKEN_FILE").map(Into::into);
+    Client::new(&ServerArgs { server, token_file })?
+        .with_patience(Duration::from_millis(500))
+        .get(path)
 }
 
 /// The names of the server's routes; none where it cannot be asked, for completing must not get in the way.

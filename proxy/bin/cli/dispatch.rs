@@ -8,8 +8,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{Cli, Command};
 use super::exit::{Exit, Failure};
 use super::{
-    check, compare, completion, diff_signature, document, events, explain, flag, healthcheck,
-    ignore, out, parity, revisions, rollout, shift, signatures, status, swap, tenant,
+    audit, check, compare, completion, diff_signature, document, events, explain, flag,
+    healthcheck, ignore, nodes, out, parity, plans, revisions, rollout, shift, signatures, status,
+    swap, tenant, token,
 };
 use crate::{demo, serve};
 
@@ -56,6 +57,11 @@ fn dispatch(command: &Command) -> Result<ExitCode, Failure> {
         Command::Flag(command) => flag::run(command),
         Command::Revisions(args) => revisions::list(args),
         Command::Restore(args) => revisions::restore(args),
+        Command::Nodes(args) => nodes::run(args),
+        Command::Token(command) => token::run(command),
+        Command::Plans(args) => plans::list(args),
+        Command::Approve(args) => plans::approve(args),
+        Command::Audit(args) => audit::run(args),
         Command::Events(args) => events::run(args),
         Command::Parity(args) => parity::run(args),
         Command::DiffSignature(args) => diff_signature::run(args),

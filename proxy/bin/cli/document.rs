@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::answer::{self, ChangeAnswer, StatusAnswer};
 use super::args::{Format, OutputArgs, ServerArgs, reason, revision};
 use super::ask::{Ask, encoded};
-use super::change::{changed, warn};
+use super::change::{came_of_it, warn};
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::file::File;
@@ -28,6 +28,9 @@ pub(crate) struct ApplyArgs {
     /// Do it only on top of this revision, as `status` shows it; else end with code 75
     #[arg(long, value_name = "N", value_parser = revision)]
     if_revision: Option<u64>,
+    /// Only say what would change, and who would notice
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -78,9 +81,9 @@ struct SourceArgs {
 /// Makes a file the server's configuration.
 pub(crate) fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
     let why = args.why.as_deref().map(|why| format!("&why={}", encoded(why))).unwrap_or_default();
-    let (file, path) = (&args.file, format!("/v1/config?dry_run=false{why}"));
+    let (file, path) = (&args.file, format!("/v1/config?dry_run={}{why}", args.dry_run));
     let (answer, change) = send(&args.server, file, path, args.if_revision, args.output)?;
-    out::answer(args.output.output, &answer, |style| changed(&change, style))?;
+    out::answer(args.output.output, &answer, |style| came_of_it(&change, style))?;
     Ok(Exit::Done)
 }
 

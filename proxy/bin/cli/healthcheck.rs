@@ -35,7 +35,7 @@ struct Ready {
 /// Asks whether the server is ready.
 pub(crate) fn run(args: &HealthcheckArgs) -> Result<Exit, Failure> {
     let (server, path) = split(&args.url);
-    let client = Client::new(&ServerArgs { server: server.to_owned() })?;
+    let client = Client::new(&ServerArgs { server: server.to_owned(), token_file: None })?;
     let (status, body) = client.with_patience(Duration::from_secs(5)).ask(&Ask::get(path))?;
     out::line(&said(&body))?;
     Ok(if status.is_success() { Exit::Done } else { Exit::Failed })

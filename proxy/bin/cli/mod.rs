@@ -8,12 +8,14 @@
 //! - [`ask`], [`client`] and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
 //! - without a server: [`check`], [`explain`] and [`compare`] (all read a [`mod@file`], the last also a [`saved_answer`]),
 //!   [`completion`], [`healthcheck`];
-//! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`flag`], [`document`], [`revisions`], [`events`];
+//! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`flag`], [`document`], [`revisions`], [`audit`],
+//!   [`token`], [`plans`], [`nodes`], [`events`];
 //! - of parity: [`parity`], [`signatures`], [`diff_signature`], [`ignore`].
 
 mod answer;
 mod args;
 mod ask;
+mod audit;
 mod change;
 mod check;
 mod client;
@@ -30,8 +32,10 @@ mod file;
 mod flag;
 mod healthcheck;
 mod ignore;
+mod nodes;
 mod out;
 mod parity;
+mod plans;
 mod problem;
 mod revisions;
 mod rollout;
@@ -42,5 +46,6 @@ mod signatures;
 mod status;
 mod swap;
 mod tenant;
+mod token;
 
 pub(crate) use dispatch::run;

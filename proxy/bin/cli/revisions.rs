@@ -99,10 +99,13 @@ fn diff_of(
 /// Brings back an earlier revision.
 pub(crate) fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
     let number = args.revision;
-    confirm(&format!("Configuration and all traffic go back to what r{number} says."), args.yes)?;
+    confirm(
+        &format!("Configuration and all traffic go back to what r{number} says."),
+        args.yes || args.why.dry_run,
+    )?;
     let path = format!("/v1/revisions/{number}/restore");
     let ask = Ask::json(Method::POST, path, &json!({"why": args.why.why}));
-    change(&args.server, &ask.on(args.why.if_revision), args.output)
+    change(&args.server, &ask.because(&args.why), args.output)
 }
 
 /// Revisions, one line each.

@@ -92,6 +92,9 @@ pub(crate) struct RollbackArgs {
     /// Go on copying to the candidate, to see when it is well again
     #[arg(long)]
     keep_shadow: bool,
+    /// Only say what would change, and who would notice
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -142,7 +145,7 @@ pub(crate) fn shift(args: &ShiftArgs) -> Result<Exit, Failure> {
         }
     };
     let route = &args.route.route;
-    if share == Some(Share::ALL) && !scoped {
+    if share == Some(Share::ALL) && !scoped && !args.why.dry_run {
         confirm(&format!("All traffic of {route} goes to its candidate."), args.yes)?;
     }
     let mut body = json!({"share": share.map(|share| share.to_string()), "why": args.why.why});
@@ -151,7 +154,7 @@ pub(crate) fn shift(args: &ShiftArgs) -> Result<Exit, Failure> {
         body.insert("flag".to_owned(), flag.as_str().into());
     }
     let ask = Ask::json(Method::POST, format!("/v1/routes/{route}/shift"), &body);
-    change(&args.server, &ask.on(args.why.if_revision), args.output)
+    change(&args.server, &ask.because(&args.why), args.output)
 }
 
 /// Sets the share of copies.
@@ -163,7 +166,7 @@ pub(crate) fn shadow(args: &ShadowArgs) -> Result<Exit, Failure> {
     });
     add_scope(&mut body, &args.scope);
     let ask = Ask::json(Method::POST, format!("/v1/routes/{}/shadow", args.route.route), &body);
-    change(&args.server, &ask.on(args.why.if_revision), args.output)
+    change(&args.server, &ask.because(&args.why), args.output)
 }
 
 /// Puts everything back.
@@ -171,7 +174,7 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<Exit, Failure> {
     let mut body = json!({"why": args.why, "keep_shadow": args.keep_shadow});
     add_scope(&mut body, &args.scope);
     let ask = Ask::json(Method::POST, format!("/v1/routes/{}/rollback", args.route.route), &body);
-    change(&args.server, &ask, args.output)
+    change(&args.server, &ask.tried(args.dry_run), args.output)
 }
 
 /// Says whose traffic is meant.

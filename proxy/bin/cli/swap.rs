@@ -61,7 +61,7 @@ pub(crate) fn run(args: &SwapArgs) -> Result<Exit, Failure> {
     let targets: Vec<_> = args.targets.iter().map(target).collect();
     let body = json!({"targets": targets, "why": args.why.why});
     let ask = Ask::json(Method::PUT, format!("/v1/upstreams/{}/targets", args.upstream), &body);
-    change(&args.server, &ask.on(args.why.if_revision), args.output)
+    change(&args.server, &ask.because(&args.why), args.output)
 }
 
 #[cfg(test)]

@@ -98,12 +98,12 @@ pub(crate) fn run(command: &TenantCommand) -> Result<Exit, Failure> {
         TenantCommand::Lock(args) => {
             let body = json!({"mode": args.mode.as_str(), "why": args.why.why});
             let ask = Ask::json(Method::PUT, format!("{}/lock", path(&args.tenant)), &body);
-            change(&args.server, &ask.on(args.why.if_revision), args.output)
+            change(&args.server, &ask.because(&args.why), args.output)
         }
         TenantCommand::Unlock(args) => {
             let why = encoded(&args.why.why);
             let ask = Ask::delete(format!("{}/lock?why={why}", path(&args.tenant)));
-            change(&args.server, &ask.on(args.why.if_revision), args.output)
+            change(&args.server, &ask.because(&args.why), args.output)
         }
         TenantCommand::Show(args) => {
             let answer = Client::new(&args.server)?.get(&path(&args.tenant))?;

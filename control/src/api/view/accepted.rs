@@ -8,7 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::site::etag;
-use crate::ledger::{Done, Reach};
+use crate::blast::Blast;
+use crate::fleet::Serving;
+use crate::ledger::{Done, Preview, Reach};
 
 /// What came of a command.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,6 +28,16 @@ pub(crate) struct Accepted {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "node")]
     scope: Option<&'static str>,
+    /// How many nodes of the fleet serve it; where there is a fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fleet: Option<Serving>,
+}
+
+impl Accepted {
+    /// The same, with how far it has got.
+    pub(crate) fn served_by(self, fleet: Option<Serving>) -> Self {
+        Self { fleet, ..self }
+    }
 }
 
 impl From<Done> for Accepted {
@@ -35,7 +47,7 @@ impl From<Done> for Accepted {
             Reach::Stored => None,
             Reach::Node => Some("node"),
         };
-        Self { revision: revision.0, changed, summary, warnings, scope }
+        Self { revision: revision.0, changed, summary, warnings, scope, fleet: None }
     }
 }
 
@@ -45,7 +57,7 @@ impl IntoResponse for Accepted {
     }
 }
 
-/// What applying a configuration would do.
+/// What a command would do.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PreviewView {
     /// The revision that it would be made on.
@@ -54,23 +66,44 @@ pub(crate) struct PreviewView {
     pub(crate) changed: bool,
     /// What would change, for people.
     pub(crate) summary: String,
-    /// The change to the text, as a unified diff.
+    /// What would change, as a unified diff: the configuration's text, then one line per shift, lock and stand-in target.
     pub(crate) diff: String,
+    /// Who would notice.
+    pub(crate) blast: Blast,
     /// What whoever asks should know beside.
     pub(crate) warnings: Vec<String>,
 }
 
-/// What came of a configuration: carried out, or only tried.
+impl From<Preview> for PreviewView {
+    fn from(preview: Preview) -> Self {
+        let Preview { revision, changed, summary, diff, blast, warnings } = preview;
+        Self { revision: revision.0, changed, summary, diff, blast, warnings }
+    }
+}
+
+/// What came of a command: carried out, or only tried.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub(crate) enum AppliedView {
+pub(crate) enum Answered {
     /// It serves.
     Accepted(Accepted),
     /// It was a dry run.
     Preview(PreviewView),
 }
 
-impl IntoResponse for AppliedView {
+impl Answered {
+    /// The same, with more that whoever asked should know, where the command has changed something.
+    pub(crate) fn warning(mut self, warnings: impl FnOnce() -> Vec<String>) -> Self {
+        if let Self::Accepted(accepted) = &mut self
+            && accepted.changed
+        {
+            accepted.warnings.extend(warnings());
+        }
+        self
+    }
+}
+
+impl IntoResponse for Answered {
     fn into_response(self) -> Response {
         match self {
             Self::Accepted(accepted) => accepted.into_response(),

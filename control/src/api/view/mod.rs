@@ -12,7 +12,7 @@ mod rule;
 mod signature;
 mod upstream;
 
-pub(super) use accepted::{Accepted, AppliedView, PreviewView};
+pub(super) use accepted::{Accepted, Answered};
 pub(super) use arm::ArmView;
 pub(super) use entry::{EntryView, RevisionView};
 pub(super) use flag::{EvaluationView, FlagView};

@@ -1,0 +1,191 @@
+//! Whom does a request come from, and what may they do?
+
+use config::{AccessScope, TokenSpec};
+
+use crate::command::{Command, FlagChange, RolloutChange, Scope};
+use crate::rollout::Place;
+
+/// Whom a request comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Nobody had to say; everything is allowed. Only on loopback, or where the configuration says so.
+    Anybody,
+    /// Whoever holds this token.
+    Holder {
+        /// Its name.
+        name: String,
+        /// What it is good for.
+        token: TokenSpec,
+    },
+}
+
+/// What somebody may not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The token is not good for that.
+    #[error("token {name:?} is not good for this: it takes the scope `{}`", scope.as_str())]
+    Scope {
+        /// Its name.
+        name: String,
+        /// What it would take.
+        scope: AccessScope,
+    },
+    /// The token is good for that elsewhere only.
+    #[error("token {name:?} is limited to some {kind}, and this is not one of them")]
+    Limit {
+        /// Its name.
+        name: String,
+        /// `routes` or `tenants`.
+        kind: &'static str,
+    },
+}
+
+impl Identity {
+    /// Whether they may do what takes this scope.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub fn may(&self, scope: AccessScope) -> Result<(), Denied> {
+        match self {
+            Self::Holder { name, token } if !has(token, scope) => {
+                Err(Denied::Scope { name: name.clone(), scope })
+            }
+            Self::Anybody | Self::Holder { .. } => Ok(()),
+        }
+    }
+
+    /// Whether they may have a command carried out.
+    ///
+    /// # Errors
+    /// When they may not, here or at all.
+    pub fn may_command(&self, command: &Command) -> Result<(), Denied> {
+        if let Command::Together(commands) = command {
+            return commands.iter().try_for_each(|each| self.may_command(each));
+        }
+        self.may(scope_of(command))?;
+        let Self::Holder { name, token } = self else { return Ok(()) };
+        let (route, tenant) = place_of(command);
+        let is_within = |limit: &Option<Vec<String>>, place: Option<&str>| {
+            limit.as_ref().is_none_or(|limit| {
+                place.is_some_and(|place| limit.iter().any(|allowed| allowed == place))
+            })
+        };
+        let outside = |kind| Err(Denied::Limit { name: name.clone(), kind });
+        match command {
+            // A lock is of a tenant on all routes: whoever is limited to some must not set it.
+            _ if !is_within(&token.routes, route) => outside("routes"),
+            _ if !is_within(&token.tenants, tenant) => outside("tenants"),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn has(token: &TokenSpec, scope: AccessScope) -> bool {
+    token.scopes.contains(&scope) || token.scopes.contains(&AccessScope::Admin)
+}
+
+const fn scope_of(command: &Command) -> AccessScope {
+    match command {
+        Command::Rollout { change: RolloutChange::Approve { .. }, .. } => AccessScope::Approve,
+        Command::Shift { .. }
+        | Command::Shadow { .. }
+        | Command::Rollout { .. }
+        | Command::Flag { .. }
+        | Command::Lock { .. } => AccessScope::Shift,
+        Command::Rollback { .. } => AccessScope::Rollback,
+        Command::Apply(_) | Command::Targets { .. } | Command::Restore { .. } => AccessScope::Apply,
+        // Each of several commands takes its own; as a whole they are nobody's but the administrator's.
+        Command::Token { .. } | Command::Together(_) => AccessScope::Admin,
+    }
+}
+
+/// The one route and the one tenant that a command is about, where it is about one.
+fn place_of(command: &Command) -> (Option<&str>, Option<&str>) {
+    match command {
+        Command::Shift { route, scope, .. }
+        | Command::Shadow { route, scope, .. }
+        | Command::Rollback { route, scope, .. }
+        | Command::Rollout { place: Place { route, scope }, .. } => {
+            (Some(route.as_str()), tenant_of(scope))
+        }
+        Command::Flag { change: FlagChange::Serve { scope, .. }, .. }
+        | Command::Flag { change: FlagChange::Inherit(scope), .. } => (None, tenant_of(scope)),
+        Command::Lock { tenant, .. } => (None, Some(tenant.as_str())),
+        Command::Apply(_)
+        | Command::Targets { .. }
+        | Command::Restore { .. }
+        | Command::Flag { .. }
+        | Command::Together(_)
+        | Command::Token { .. } => (None, None),
+    }
+}
+
+fn tenant_of(scope: &Scope) -> Option<&str> {
+    match scope {
+        Scope::Tenant(tenant) => Some(tenant.as_str()),
+        Scope::Route | Scope::Cohort(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::fragile::{rollback, shift};
+
+    fn holder(scopes: &[AccessScope], routes: Option<&str>, tenants: Option<&str>) -> Identity {
+        let list = |limit: Option<&str>| limit.map(|one| vec![one.to_owned()]);
+        let (routes, tenants) = (list(routes), list(tenants));
+        let token = TokenSpec {
+            hash: String::new(),
+            scopes: scopes.to_vec(),
+            routes,
+            tenants,
+            expires: None,
+        };
+        Identity::Holder { name: "ops".into(), token }
+    }
+
+    #[test]
+    fn a_token_is_good_for_its_scopes_and_nothing_else() {
+        let on_call = holder(&[AccessScope::Rollback], None, None);
+        assert!(on_call.may_command(&rollback()).is_ok());
+        let denied = on_call.may_command(&shift("5%")).unwrap_err();
+        assert_eq!(
+            denied.to_string(),
+            "token \"ops\" is not good for this: it takes the scope `shift`"
+        );
+        assert!(on_call.may(AccessScope::Read).is_err());
+        let admin = holder(&[AccessScope::Admin], None, None);
+        for scope in AccessScope::ALL {
+            assert!(admin.may(scope).is_ok() && Identity::Anybody.may(scope).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_limited_token_reaches_no_further() {
+        let scopes = [AccessScope::Shift, AccessScope::Rollback, AccessScope::Apply];
+        let here = holder(&scopes, Some("sms"), None);
+        assert!(here.may_command(&shift("5%")).is_ok());
+        let elsewhere = holder(&scopes, Some("billing"), None);
+        assert!(elsewhere.may_command(&shift("5%")).is_err());
+        let one = holder(&scopes, None, Some("acme"));
+        assert!(one.may_command(&shift("5%")).is_err(), "everybody's traffic");
+        let of = |tenant: &str| Command::Shift {
+            route: "sms".parse().unwrap(),
+            scope: Scope::Tenant(tenant.parse().unwrap()),
+            share: None,
+        };
+        assert!(one.may_command(&of("acme")).is_ok() && one.may_command(&of("b2")).is_err());
+        let lock = Command::Lock { tenant: "acme".parse().unwrap(), lock: None };
+        assert!(one.may_command(&lock).is_ok() && here.may_command(&lock).is_err());
+        let targets = Command::Targets { upstream: "new".parse().unwrap(), targets: Vec::new() };
+        assert!(here.may_command(&targets).is_err(), "an upstream is of all routes");
+        let change = FlagChange::Inherit(Scope::Tenant("acme".parse().unwrap()));
+        let flag = Command::Flag { flag: "new-ui".parse().unwrap(), change };
+        assert!(one.may_command(&flag).is_ok());
+        assert!(here.may_command(&flag).is_err(), "a flag is of all routes");
+        let both = Command::Together(vec![of("acme"), flag.clone()]);
+        assert!(one.may_command(&both).is_ok());
+        assert!(one.may_command(&Command::Together(vec![of("b2"), flag])).is_err());
+    }
+}

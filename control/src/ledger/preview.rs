@@ -1,0 +1,82 @@
+//! What would a command do? And what should whoever asks know beside?
+
+use std::sync::Arc;
+
+use config::{Compiled, Settings};
+use rules::Revision;
+
+use super::state::compiled;
+use super::{Declined, Ledger, Present, Preview};
+use crate::blast;
+use crate::command::Command;
+use crate::desired::{self, Applied, Next, difference};
+use crate::hour::Hour;
+
+impl Ledger {
+    /// What a command would do; nothing is stored or served.
+    ///
+    /// # Errors
+    /// When it would be refused or does not compile.
+    pub fn preview(&self, command: &Command, hour: &Hour) -> Result<Preview, Declined> {
+        let present = self.present();
+        let revision = present.revision();
+        match desired::apply(&present.desired, command)? {
+            Applied::Unchanged(summary) => Ok(Preview {
+                revision,
+                changed: false,
+                summary,
+                diff: String::new(),
+                blast: blast::between(&present.compiled, &present.compiled, hour),
+                warnings: Vec::new(),
+            }),
+            Applied::Changed(next) => {
+                let number = Revision(revision.0.saturating_add(1));
+                let compiled =
+                    compiled(&next.desired, number, Some(&present)).map_err(Declined::Invalid)?;
+                Ok(Preview {
+                    revision,
+                    changed: true,
+                    diff: difference::between(&present.desired, &next.desired),
+                    blast: blast::between(&present.compiled, &compiled, hour),
+                    warnings: self.warnings(&next, &compiled, &present),
+                    summary: next.summary,
+                })
+            }
+        }
+    }
+
+    pub(super) fn warnings(
+        &self,
+        next: &Next,
+        compiled: &Compiled,
+        present: &Present,
+    ) -> Vec<String> {
+        let mut warnings = next.notes.clone();
+        let document = &next.desired.configuration.document;
+        if !Arc::ptr_eq(document, &present.desired.configuration.document) {
+            warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+            warnings.extend(needs_restart(&self.started_with, &compiled.settings));
+        }
+        warnings
+    }
+}
+
+/// What of the settings only a restart can change, if any of it is other than at the start.
+fn needs_restart(started_with: &Settings, next: &Settings) -> Option<String> {
+    let changed = [
+        ("listeners", started_with.listeners != next.listeners),
+        ("control", started_with.control != next.control),
+        ("status", started_with.status != next.status),
+        ("store", started_with.store != next.store || started_with.redis != next.redis),
+        ("access_log", started_with.access_log != next.access_log),
+        ("shadow", started_with.shadow != next.shadow),
+        ("drain", started_with.drain != next.drain),
+        ("drain_delay", started_with.drain_delay != next.drain_delay),
+        ("threads", started_with.threads != next.threads),
+    ];
+    let names: Vec<&str> =
+        changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
+    let told =
+        || format!("{} changed: that takes effect when Turnout is started again", names.join(", "));
+    (!names.is_empty()).then(told)
+}

@@ -1,0 +1,212 @@
+//! The contract of stores, on real servers: one alone, one that Sentinels watch over, and a cluster.
+
+use std::time::{Duration, Instant};
+
+use config::RedisServers;
+use redis::cmd;
+use rules::Revision;
+
+use super::Shared;
+use super::server::{Server, settings};
+use crate::audit::{Line, Verifier};
+use crate::store::{Commit, CommitError, Store, contract};
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Runs the contract, each case under a prefix of its own.
+fn keeps_the_contract(servers: &RedisServers) {
+    let mut cases = 0;
+    contract::run(&mut || {
+        cases += 1;
+        let settings =
+            config::RedisSettings { prefix: format!("case-{cases}"), ..settings(servers.clone()) };
+        ((), Box::new(Shared::new(&settings)))
+    });
+    assert!(cases > 5);
+}
+
+#[test]
+fn one_server_keeps_the_contract_of_stores() {
+    let server = Server::start(&[]);
+    keeps_the_contract(&RedisServers::One(server.address()));
+}
+
+#[test]
+fn a_cluster_keeps_the_contract_of_stores() {
+    let nodes: Vec<Server> = (0..3)
+        .map(|_| Server::start(&["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]))
+        .collect();
+    for (n, node) in nodes.iter().enumerate() {
+        let mut connection = node.connection();
+        let (first, last) = (n * 16_384 / 3, (n + 1) * 16_384 / 3 - 1);
+        let slots = cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(first).arg(last).clone();
+        slots.query::<()>(&mut connection).unwrap();
+        for other in &nodes {
+            let meet = cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(other.port).clone();
+            meet.query::<()>(&mut connection).unwrap();
+        }
+    }
+    for node in &nodes {
+        eventually("the cluster is whole", || {
+            let info: String =
+                cmd("CLUSTER").arg("INFO").clone().query(&mut node.connection()).unwrap();
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+        });
+    }
+    keeps_the_contract(&RedisServers::Cluster(vec![nodes[1].address()]));
+}
+
+#[test]
+fn the_server_that_sentinels_name_keeps_the_contract_and_its_successor_has_it_all() {
+    let leader = Server::start(&[]);
+    let follower = Server::start(&["--replicaof", "127.0.0.1", &leader.port.to_string()]);
+    eventually("the follower follows", || {
+        let info: String =
+            cmd("INFO").arg("replication").clone().query(&mut follower.connection()).unwrap();
+        info.contains("master_link_status:up")
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let sentinels: Vec<Server> = (0..3)
+        .map(|n| {
+            let file = folder.path().join(format!("sentinel-{n}.conf"));
+            let text = format!(
+                "sentinel monitor fleet 127.0.0.1 {} 2\nsentinel down-after-milliseconds fleet 500\nsentinel failover-timeout fleet 3000\n",
+                leader.port
+            );
+            std::fs::write(&file, text).unwrap();
+            Server::start_sentinel(&file)
+        })
+        .collect();
+    let addresses = sentinels.iter().map(Server::address).collect();
+    let servers = RedisServers::Sentinel { sentinels: addresses, master: "fleet".into() };
+    eventually("the Sentinels know one another", || {
+        sentinels.iter().all(|sentinel| {
+            let asked = cmd("SENTINEL").arg("sentinels").arg("fleet").clone();
+            let others: Vec<redis::Value> = asked.query(&mut sentinel.connection()).unwrap();
+            others.len() == 2
+        })
+    });
+    keeps_the_contract(&servers);
+    let store = Shared::new(&settings(servers));
+    for revision in 1..=5 {
+        contract::commit(&store, revision, &[]).unwrap();
+    }
+    eventually("all of it is copied", || {
+        let mut head = cmd("HGET");
+        head.arg("{turnout}:head").arg("revision");
+        head.query::<Option<u64>>(&mut follower.connection()).unwrap() == Some(5)
+    });
+    drop(leader);
+    eventually("the successor is found", || contract::commit(&store, 6, &[]).is_ok());
+    assert_eq!(store.revisions(Revision(1), Revision(9)).unwrap().len(), 6);
+}
+
+#[test]
+fn of_nodes_with_the_lease_only_the_present_holder_gets_through() {
+    let server = Server::start(&[]);
+    let (a, b) = (Shared::new(&server.settings()), Shared::new(&server.settings()));
+    let keep = Duration::from_secs(60);
+    let first = a.lease("a", keep).unwrap().unwrap();
+    assert_eq!(a.lease("a", keep).unwrap(), Some(first), "it goes on");
+    assert_eq!(b.lease("b", keep).unwrap(), None);
+    cmd("DEL").arg("{turnout}:lease").clone().query::<()>(&mut server.connection()).unwrap();
+    let second = b.lease("b", keep).unwrap().unwrap();
+    assert!(second > first);
+    let entry = contract::entry(1, "late");
+    let by = |fence| Commit::new(Revision(0), &entry, &[]).fenced(Some(fence));
+    assert!(matches!(a.commit(&by(first)), Err(CommitError::Fenced)));
+    b.commit(&by(second)).unwrap();
+}
+
+#[test]
+fn what_is_old_is_not_kept() {
+    let server = Server::start(&[]);
+    let few = config::RedisSettings { keep_revisions: 10, keep_audit: 100, ..server.settings() };
+    let store = Shared::new(&few);
+    for revision in 1..=1_000 {
+        contract::commit(&store, revision, &[("a".into(), Some(revision.to_string()))]).unwrap();
+    }
+    let kept = store.revisions(Revision(1), Revision(2_000)).unwrap();
+    assert_eq!((kept.len(), kept[0].revision), (10, Revision(991)));
+    assert_eq!(store.load_at(Revision(991)).unwrap().unwrap().values["a"], "991");
+    assert!(store.load_at(Revision(990)).unwrap().is_none());
+    let lines = store.lines(1, 2_000).unwrap();
+    assert!((100..=300).contains(&lines.len()), "{}", lines.len());
+    let mut verifier = Verifier::default();
+    lines.iter().for_each(|line: &Line| verifier.take(&line.exported()).unwrap());
+    assert_eq!(verifier.end().unwrap().unwrap().1, store.audited().unwrap());
+}
+
+#[test]
+fn a_user_with_few_rights_and_a_password_is_enough() {
+    let server = Server::start(&[]);
+    let user = [
+        "SETUSER",
+        "turnout",
+        "on",
+        ">secret",
+        "resetkeys",
+        "~{turnout}:*",
+        "resetchannels",
+        "&{turnout}:*",
+        "-@all",
+        "+@hash",
+        "+@scripting",
+        "+@stream",
+        "+@sortedset",
+        "+@string",
+        "+@pubsub",
+        "+@connection",
+        "+@keyspace",
+        "+time",
+        "-flushall",
+        "-flushdb",
+    ];
+    cmd("ACL").arg(&user).clone().query::<()>(&mut server.connection()).unwrap();
+    let password = Some(config::document::secret::Secret::of(b"secret"));
+    let login =
+        config::RedisSettings { username: Some("turnout".into()), password, ..server.settings() };
+    let store = Shared::new(&login);
+    contract::commit(&store, 1, &[]).unwrap();
+    store.lease("a", Duration::from_secs(1)).unwrap();
+    let other = config::RedisSettings { prefix: "other".into(), ..login.clone() };
+    assert!(contract::commit(&Shared::new(&other), 1, &[]).is_err(), "other keys are not its own");
+    let wrong = config::document::secret::Secret::of(b"wrong");
+    let error = Shared::new(&config::RedisSettings { password: Some(wrong), ..login }).load();
+    assert!(!format!("{:?}", error.unwrap_err()).contains("wrong"));
+}
+
+#[test]
+fn a_connection_that_broke_is_made_anew_and_nothing_is_stored_twice() {
+    let server = Server::start(&[]);
+    let store = Shared::new(&server.settings());
+    for revision in 1..=20 {
+        let kill = cmd("CLIENT").arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]).clone();
+        kill.query::<()>(&mut server.connection()).unwrap();
+        contract::commit(&store, revision, &[]).unwrap();
+    }
+    assert_eq!(store.audited().unwrap().seq, 20);
+}
+
+#[test]
+fn news_is_heard_at_once() {
+    let server = Server::start(&[]);
+    let (listener, teller) = (Shared::new(&server.settings()), Shared::new(&server.settings()));
+    let heard = listener.hints().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    eventually("it listens", || {
+        let asked = cmd("PUBSUB").arg("NUMSUB").arg("{turnout}:told").clone();
+        let (_, count): (String, u64) = asked.query(&mut server.connection()).unwrap();
+        count == 1
+    });
+    contract::commit(&teller, 1, &[]).unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(10), heard.notified()).await.unwrap();
+    });
+}

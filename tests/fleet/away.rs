@@ -1,0 +1,137 @@
+//! What a fleet does while its Redis, or the way to it, is away.
+
+use serde_json::json;
+
+use super::kit::{Fleet, at, degraded, rollback, try_shift};
+use crate::kit::get;
+
+#[tokio::test]
+async fn traffic_goes_on_and_only_rollbacks_are_taken_while_redis_is_away() {
+    let mut fleet = Fleet::of(2).await;
+    fleet.nodes[0].shift("sms", "100%").await;
+    fleet.all_at("100%").await;
+    let killed = fleet.redis.kill();
+    for node in &fleet.nodes {
+        degraded(node, &["store"]).await;
+        node.get("/v1/sms").await.expect(200);
+    }
+    assert_eq!(try_shift(&fleet.nodes[0], "5%").await, 503);
+    let done = rollback(&fleet.nodes[0]).await;
+    assert_eq!((&done["scope"], &done["changed"]), (&json!("node"), &json!(true)));
+    at(&fleet.nodes[0], "0%").await;
+    assert_eq!(fleet.nodes[0].get("/v1/sms").await.expect(200).origin(), "old");
+    at(&fleet.nodes[1], "100%").await;
+    // Killed and started again without Redis, it still knows: the last good revision, and the rollback.
+    let setup = fleet.nodes.remove(0).kill();
+    let mut again = setup.spawn();
+    again.ready().await;
+    at(&again, "0%").await;
+    degraded(&again, &["store", "unstored"]).await;
+    fleet.nodes.insert(0, again);
+    fleet.redis = killed.start().await;
+    // The rollback reaches everybody.
+    fleet.all_at("0%").await;
+    for node in &fleet.nodes {
+        degraded(node, &[]).await;
+    }
+    assert_eq!(try_shift(&fleet.nodes[1], "5%").await, 200);
+    fleet.all_at("5%").await;
+    fleet.nodes[0].cli(&["audit", "verify"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn a_rollback_behind_a_cut_wire_wins_over_what_others_promoted_meanwhile() {
+    let fleet = Fleet::of(2).await;
+    fleet.nodes[0].shift("sms", "10%").await;
+    fleet.all_at("10%").await;
+    fleet.wires[1].cut();
+    degraded(&fleet.nodes[1], &["store"]).await;
+    rollback(&fleet.nodes[1]).await;
+    fleet.nodes[0].shift("sms", "100%").await;
+    fleet.wires[1].mend();
+    fleet.all_at("0%").await;
+}
+
+#[tokio::test]
+async fn a_rollback_of_before_does_not_undo_what_was_begun_anew_after_another_one() {
+    let fleet = Fleet::of(2).await;
+    fleet.nodes[0].shift("sms", "10%").await;
+    fleet.all_at("10%").await;
+    fleet.wires[1].cut();
+    degraded(&fleet.nodes[1], &["store"]).await;
+    rollback(&fleet.nodes[1]).await;
+    // The same rollback here, and then somebody who knows of it begins anew.
+    rollback(&fleet.nodes[0]).await;
+    fleet.nodes[0].shift("sms", "5%").await;
+    fleet.wires[1].mend();
+    at(&fleet.nodes[1], "5%").await;
+    fleet.all_at("5%").await;
+}
+
+#[tokio::test]
+async fn a_rollback_of_what_this_node_never_saw_moving_wins_all_the_same() {
+    let fleet = Fleet::of(2).await;
+    fleet.wires[1].cut();
+    degraded(&fleet.nodes[1], &["store"]).await;
+    fleet.nodes[0].shift("sms", "50%").await;
+    let done = rollback(&fleet.nodes[1]).await;
+    assert_eq!(done["scope"], "node");
+    fleet.wires[1].mend();
+    fleet.all_at("0%").await;
+}
+
+#[tokio::test]
+async fn a_store_that_was_emptied_is_never_followed() {
+    let mut fleet = Fleet::of(2).await;
+    fleet.nodes[0].shift("sms", "30%").await;
+    fleet.all_at("30%").await;
+    fleet.redis = fleet.redis.kill().start_empty().await;
+    for node in &fleet.nodes {
+        degraded(node, &["store_held"]).await;
+        at(node, "30%").await;
+    }
+    assert_eq!(try_shift(&fleet.nodes[0], "5%").await, 503);
+    // Not even after a restart, and a rollback is taken all the same.
+    let setup = fleet.nodes.remove(0).kill();
+    let mut again = setup.spawn();
+    again.ready().await;
+    at(&again, "30%").await;
+    degraded(&again, &["store_held"]).await;
+    let held = again.client.send(again.status(), get("/metrics")).await.unwrap().text();
+    assert!(held.contains("turnout_store_held 1"), "{held}");
+    rollback(&again).await;
+    at(&again, "0%").await;
+}
+
+#[tokio::test]
+async fn without_redis_and_without_a_last_good_revision_everything_is_on_stable() {
+    let mut fleet = Fleet::of(1).await;
+    fleet.nodes[0].shift("sms", "100%").await;
+    let setup = fleet.nodes.remove(0).kill();
+    for file in ["turnout.db.last-good", "turnout.db.last-good.before"] {
+        std::fs::remove_file(setup.folder().join(file)).ok();
+    }
+    let killed = fleet.redis.kill();
+    let mut node = setup.spawn();
+    node.ready().await;
+    at(&node, "0%").await;
+    degraded(&node, &["store"]).await;
+    assert_eq!(node.get("/v1/sms").await.expect(200).origin(), "old");
+    let redis = killed.start().await;
+    at(&node, "100%").await;
+    degraded(&node, &[]).await;
+    drop(redis);
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_holds_up_neither_traffic_nor_a_rollback() {
+    let fleet = Fleet::of(1).await;
+    fleet.nodes[0].shift("sms", "100%").await;
+    fleet.redis.signal("STOP");
+    let done = rollback(&fleet.nodes[0]).await;
+    assert_eq!(done["scope"], "node");
+    assert_eq!(fleet.nodes[0].get("/v1/sms").await.expect(200).origin(), "old");
+    fleet.redis.signal("CONT");
+    degraded(&fleet.nodes[0], &[]).await;
+    at(&fleet.nodes[0], "0%").await;
+}

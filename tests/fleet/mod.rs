@@ -1,0 +1,5 @@
+//! A fleet on one Redis: what one node is told, all serve; and what they do while the Redis, or the way to it, is away.
+
+mod away;
+mod kit;
+mod together;
