@@ -340,10 +340,13 @@ impl<'j, 'f> Walk<'j, 'f> {
         self.report(DifferenceKind::Type, classes, relation, weight.mismatched.max(1))
     }
 
-    /// Whether two values at the current place are the same. Nothing is counted.
+    /// Whether two values at the current place are the same, whatever a twin showed there: what is only masked is not the
+    /// same. Nothing is counted.
     fn is_same(&mut self, left: &'j Json<'j>, right: &'j Json<'j>) -> Result<bool, Stop> {
         let before = self.findings.tally.bookmark();
+        let mask = std::mem::take(&mut self.findings.mask);
         let is_same = self.ask(|walk| walk.values(left, right));
+        self.findings.mask = mask;
         self.findings.tally.rewind(before);
         is_same
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::kit::{compare_json, table, typed};
 use crate::compare::{
     Answer, Body, CompareRules, Comparison, DifferenceKind, Effect, Fields, Found, Pair, PlaceRule,
-    compare,
+    Relation, compare,
 };
 use crate::exchange::Outcome;
 
@@ -223,4 +223,19 @@ fn differences_are_kept_once_and_up_to_a_bound() {
     let comparison = compare_json(&rules, &both(1), &both(2));
     assert_eq!((comparison.differences.len(), comparison.unlisted), (100, 20));
     assert_eq!(comparison.fields.mismatched, 120);
+}
+
+/// What a twin showed to be unsteady is masked, and not the same: a hint is about the values that are there.
+#[test]
+fn a_twin_does_not_change_the_hint_of_another_type() {
+    let json = typed("application/json");
+    let (stable, candidate, twin) = ("[[true]]", "[false]", "[[false]]");
+    let answer = |body| Answer::new(200, &json, str::as_bytes(body));
+    let pair = get(answer(stable), answer(candidate));
+    let masked = Pair { twin: Some(answer(twin)), ..pair };
+    let hints = |pair: &Pair<'_>| -> Vec<Option<Relation>> {
+        let found = compare(&CompareRules::default(), pair).differences;
+        found.iter().map(|found| found.difference.relation).collect()
+    };
+    assert_eq!((hints(&pair), hints(&masked)), (vec![None], vec![None]));
 }
