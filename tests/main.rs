@@ -43,6 +43,7 @@ mod state;
 mod streams;
 mod tenants;
 mod tls;
+mod tokens;
 mod unusual_bodies;
 mod upstream_safety;
 mod upstream_tls;

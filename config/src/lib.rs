@@ -7,12 +7,13 @@
 //! - [`live`]: what commands change while the file stays the same;
 //! - [`mod@compile`]: from both to what serves, with every error of meaning at once; [`plan`]: what rollouts become;
 //! - [`problem`]: what is wrong, where, and what would be right; [`mod@diff`] and [`schema`] for people and editors;
-//! - [`edit`]: a text with one more thing in it.
+//! - [`jwks`]: the keys of those who sign tokens; [`edit`]: a text with one more thing in it.
 
 pub mod compile;
 pub mod diff;
 pub mod document;
 pub mod edit;
+pub mod jwks;
 pub mod live;
 pub mod plan;
 pub mod problem;

@@ -8,6 +8,7 @@ use rules::limits::ClientLimits;
 use rules::matching::PathMatch;
 use rules::route::{AfterSunset, Arm, ShadowCredentials, Sticky};
 use rules::tenant::{MissingTenant, TenantSource};
+use rules::token::{IssuerId, KeySource, MissingToken, TokenRule};
 use rules::{Rewrite, Route};
 
 use crate::kit::{check, compiled, files, folder};
@@ -155,4 +156,27 @@ fn a_document_survives_the_way_through_json() {
     after.origin = before.origin.clone();
     assert_eq!(after, *before);
     assert!(!json.contains("very-secret"));
+}
+
+#[test]
+fn an_issuer_means_what_it_says() {
+    let compiled = full();
+    let [login, staff] = &*compiled.snapshot.issuers else { panic!("there are two") };
+    assert_eq!(
+        (&*login.issuer, login.leeway),
+        ("https://login.example.org/", Duration::from_secs(5))
+    );
+    assert_eq!(login.audiences.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["api", "web"]);
+    assert_eq!(login.claims.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["sub", "tenant"]);
+    assert!(matches!(&login.keys, KeySource::Set(text) if text.contains("\"kid\"")));
+    let KeySource::Url(url) = &staff.keys else { panic!("it publishes its keys") };
+    assert_eq!(
+        (url.address.to_string(), &*url.path),
+        ("staff.example.org:8443".to_owned(), "/keys?v=2")
+    );
+    assert_eq!(url.every, Duration::from_secs(600));
+    assert_eq!(url.tls.as_ref().unwrap().roots.as_ref().unwrap().len(), 1);
+    let rule = |name| route(&compiled, name).token.unwrap();
+    assert_eq!(rule("records"), TokenRule { issuer: IssuerId(0), missing: MissingToken::Reject });
+    assert_eq!(rule("notes"), TokenRule { issuer: IssuerId(1), missing: MissingToken::Pass });
 }

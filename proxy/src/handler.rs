@@ -20,11 +20,13 @@ use crate::metrics::ProxyCounters;
 use crate::peers::Peers;
 use crate::phase::{failure, intake, logging, peer, upstream_request, upstream_response};
 use crate::shadow::ShadowSender;
+use crate::token::Issuers;
 
 /// Everything that phases need besides the exchange itself.
 pub(crate) struct Handler {
     pub(crate) cell: Arc<SnapshotCell>,
     pub(crate) peers: Peers,
+    pub(crate) issuers: Arc<Issuers>,
     pub(crate) shadow: ShadowSender,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) counters: Arc<ProxyCounters>,

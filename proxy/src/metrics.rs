@@ -14,6 +14,7 @@ use crate::connection::{Admission, Pressure};
 use crate::gate::Refusal;
 use crate::pool_metrics;
 use crate::shadow::ShadowSender;
+use crate::token::{Figures, Issuers};
 
 /// What is counted of no route in particular.
 #[derive(Debug, Default)]
@@ -47,6 +48,7 @@ pub(crate) struct ProxyCollector {
     pub(crate) counters: Arc<ProxyCounters>,
     pub(crate) pressure: Arc<Pressure>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) issuers: Arc<Issuers>,
     pub(crate) shadow: ShadowSender,
 }
 
@@ -71,6 +73,7 @@ impl Collector for ProxyCollector {
         self.encode_process(&mut encoder)?;
         encode_refusals(&mut encoder, &self.counters)?;
         self.encode_overload(&mut encoder)?;
+        encode_tokens(&mut encoder, &self.issuers.figures(&snapshot))?;
         encode_durations(&mut encoder, &snapshot, &self.counters.answered)?;
         encode_attempts(&mut encoder, &snapshot)?;
         encode_aliases(&mut encoder, &snapshot)?;
@@ -153,6 +156,27 @@ fn encode_refusals(encoder: &mut DescriptorEncoder<'_>, counters: &ProxyCounters
         let labels = Labels([("reason", refusal.code())]);
         let count = count.load(Ordering::Relaxed);
         metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+    }
+    Ok(())
+}
+
+/// What came of the tokens of each issuer, and whether its keys are known.
+fn encode_tokens(encoder: &mut DescriptorEncoder<'_>, issuers: &[Figures]) -> fmt::Result {
+    let help = "Keys that the tokens of an issuer can be verified with";
+    let mut metric =
+        encoder.encode_descriptor("turnout_issuer_keys", help, None, MetricType::Gauge)?;
+    for issuer in issuers {
+        let labels = Labels([("issuer", issuer.name())]);
+        let keys = i64::try_from(issuer.keys()).unwrap_or(i64::MAX);
+        metric.encode_family(&labels)?.encode_gauge(&keys)?;
+    }
+    let help = "Tokens that requests brought, by issuer and what came of them";
+    let mut metric = encoder.encode_descriptor("turnout_jwt", help, None, MetricType::Counter)?;
+    for issuer in issuers {
+        for (outcome, count) in issuer.outcomes() {
+            let labels = Labels([("issuer", issuer.name()), ("outcome", outcome)]);
+            metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use pingora::proxy::Session;
 use rules::Route;
 use rules::decide::RefusalCause;
 use rules::sli::ErrorClass;
+use rules::token::TokenProblem;
 use rules::upstream::Overflow;
 
 use crate::exchange::Exchange;
@@ -25,6 +26,8 @@ pub(crate) struct Problem {
     code: Cow<'static, str>,
     title: &'static str,
     retry: bool,
+    /// How the client can prove who it is (RFC 9110 section 11.6.1).
+    challenge: Option<&'static str>,
     /// Where the resource lives now.
     successor: Option<String>,
 }
@@ -53,11 +56,22 @@ impl Problem {
     }
 
     const fn new(status: u16, code: &'static str, title: &'static str) -> Self {
-        Self { status, code: Cow::Borrowed(code), title, retry: false, successor: None }
+        Self {
+            status,
+            code: Cow::Borrowed(code),
+            title,
+            retry: false,
+            challenge: None,
+            successor: None,
+        }
     }
 
     fn later(self) -> Self {
         Self { retry: true, ..self }
+    }
+
+    fn proven_by(self, challenge: &'static str) -> Self {
+        Self { challenge: Some(challenge), ..self }
     }
 
     /// The problem of a refusal on a route. `successor` is the path that took an alias's place.
@@ -79,6 +93,20 @@ impl Problem {
             }
             RefusalCause::TenantInvalid => {
                 Self::new(400, "tenant_invalid", "The request's tenant cannot be told")
+            }
+            RefusalCause::TenantDisagreement => {
+                Self::new(403, "tenant_disagreement", "The token names another tenant")
+            }
+            RefusalCause::TokenMissing => {
+                Self::new(401, "token_missing", "The request needs a token").proven_by("Bearer")
+            }
+            RefusalCause::TokenRefused(TokenProblem::NoKeys) => {
+                Self::new(503, "token_keys_missing", "No token can be verified for now").later()
+            }
+            // What exactly is wrong helps those who try; the metric tells operators.
+            RefusalCause::TokenRefused(_) => {
+                Self::new(401, "token_invalid", "The request's token proves nothing")
+                    .proven_by("Bearer error=\"invalid_token\"")
             }
             RefusalCause::TenantReadOnly => {
                 Self::new(503, "tenant_read_only", "The tenant is read-only for now").later()
@@ -209,6 +237,9 @@ fn head(
     head.insert_header(header::CACHE_CONTROL, "no-store")?;
     if problem.retry {
         head.insert_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS)?;
+    }
+    if let Some(challenge) = problem.challenge {
+        head.insert_header(header::WWW_AUTHENTICATE, challenge)?;
     }
     forwarding::mark_answer(&mut head, exchange, client_path)?;
     Ok(head)

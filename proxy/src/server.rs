@@ -30,7 +30,8 @@ use crate::peers::Peers;
 use crate::shadow::ShadowSender;
 use crate::signals::Signals;
 use crate::sockets::{OnSockets, Sockets};
-use crate::{health, resolver};
+use crate::token::Issuers;
+use crate::{health, resolver, token};
 
 /// How often a request is tried at most: on a target, on another one of the arm, on stable, on another one there.
 const ATTEMPTS: usize = 4;
@@ -121,16 +122,19 @@ impl Proxy {
             AccessLog::start(Arc::clone(&counters), Arc::clone(&unwritten))
                 .map_err(StartError::AccessLog)
         };
+        let issuers = Arc::new(Issuers::new(&parts.cell.load()));
         metrics.register_collector(Box::new(ProxyCollector {
             cell: Arc::clone(&parts.cell),
             counters: Arc::clone(&counters),
             pressure: Arc::clone(&pressure),
             admission: Arc::clone(&admission),
+            issuers: Arc::clone(&issuers),
             shadow: shadow.clone(),
         }));
         let handler = Handler {
             cell: Arc::clone(&parts.cell),
             peers: Peers::default(),
+            issuers,
             shadow,
             access_log: parts.settings.access_log.then(log).transpose()?,
             counters,
@@ -159,6 +163,7 @@ impl Proxy {
         let mut server = Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
         let pressure = Arc::clone(&handler.pressure);
+        let issuers = Arc::clone(&handler.issuers);
         let (counters, access_log) = (Arc::clone(&handler.counters), handler.access_log.clone());
         let app = http_proxy(&server.configuration, handler);
         let surroundings = Surroundings::new(Arc::clone(&cell), counters, access_log);
@@ -175,6 +180,8 @@ impl Proxy {
         server.add_service(OnSockets { service: proxy, sockets: sockets_of, cell: cell_of });
         let resolving = resolver::keep_resolving(Arc::clone(&cell));
         server.add_service(background_service("resolver", Beside::until_shutdown(resolving)));
+        let fetching = token::keep_fetching(Arc::clone(&cell), issuers);
+        server.add_service(background_service("keys", Beside::until_shutdown(fetching)));
         let checking = health::keep_checking(cell);
         server.add_service(background_service("health", Beside::until_shutdown(checking)));
         server.add_service(background_service("control", Beside::to_its_end(beside)));

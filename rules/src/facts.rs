@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
 
+use crate::token::Token;
+
 /// The facts of one request, borrowed from wherever its head is kept; collected once.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'r> {
@@ -23,6 +25,8 @@ pub struct Facts<'r> {
     pub client: IpAddr,
     /// Whether the peer is one of `trusted_proxies`, so that its identity headers are believed.
     pub trusted: bool,
+    /// What its token proves, where the route asks for one.
+    pub token: Token<'r>,
     /// The request's id: stable over retries and over both layers of proxies.
     pub request_id: &'r str,
     /// Now, in seconds since 1970, for sunset dates.
@@ -72,6 +76,17 @@ impl<'r> Facts<'r> {
     pub fn query_parameter(&self, name: &str) -> Occurrence<Cow<'r, str>> {
         let named = self.query_pairs().filter(|(key, _)| decoded_is(key, name));
         only(named.map(|(_, value)| percent_decode_str(value).decode_utf8_lossy()))
+    }
+
+    /// The value of a claim in the verified token.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Occurrence<Cow<'r, str>> {
+        let Token::Verified(claims) = self.token else { return Occurrence::Missing };
+        match claims.get(name) {
+            Occurrence::One(value) => Occurrence::One(Cow::Borrowed(value)),
+            Occurrence::Missing => Occurrence::Missing,
+            Occurrence::Ambiguous => Occurrence::Ambiguous,
+        }
     }
 
     /// The path's segment at `index`, counted from 0.
@@ -133,6 +148,7 @@ mod tests {
             headers,
             client: [127, 0, 0, 1].into(),
             trusted: true,
+            token: Token::Missing,
             request_id: "",
             now_unix: 0,
         }

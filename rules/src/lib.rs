@@ -5,7 +5,7 @@
 //!
 //! - [`facts`]: what is known of a request; [`normal`]: the one spelling of its path; [`lookalike`]: header names that read
 //!   the same; [`matching`]: which route it belongs to; [`route`]: what a route is;
-//! - [`tenant`], [`cohort`], [`shift`], [`bucket`]: who it is for and where their traffic stands;
+//! - [`token`], [`tenant`], [`cohort`], [`shift`], [`bucket`]: who it is for and where their traffic stands;
 //! - [`flag`]: named values that tenants have;
 //! - [`mod@decide`]: one decision per request, with its reason;
 //! - [`snapshot`] and [`cell`]: a revision compiled for serving, swapped in as one pointer; [`limits`],
@@ -37,6 +37,7 @@ pub mod snapshot;
 pub mod standing;
 pub mod tenant;
 pub mod tls;
+pub mod token;
 pub mod upstream;
 
 mod address_text;
@@ -49,7 +50,8 @@ pub use cell::SnapshotCell;
 pub use decide::{Decision, Verdict, decide};
 pub use facts::Facts;
 pub use name::{
-    CohortName, FlagName, NameError, RouteName, TenantId, TokenName, UpstreamName, is_tenant_id,
+    CohortName, FlagName, IssuerName, NameError, RouteName, TenantId, TokenName, UpstreamName,
+    is_tenant_id,
 };
 pub use path::{Path, Rewrite};
 pub use route::{Arm, Route};

@@ -94,6 +94,10 @@ name!(
     UpstreamName, "an upstream name", NAME_RULE, is_name
 );
 name!(
+    /// The name of an issuer of tokens.
+    IssuerName, "an issuer name", NAME_RULE, is_name
+);
+name!(
     /// The name of a cohort, a named set of tenants.
     CohortName, "a cohort name", NAME_RULE, is_name
 );

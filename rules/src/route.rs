@@ -12,6 +12,7 @@ use crate::matching::{Conditions, PathMatch};
 use crate::path::{Path, Rewrite};
 use crate::sli::RouteCounters;
 use crate::tenant::TenantRule;
+use crate::token::TokenRule;
 use crate::{RouteName, Share};
 
 /// A route's place in its table.
@@ -180,6 +181,8 @@ pub enum Sticky {
     ClientAddress,
     /// Kong's consumer, `X-Consumer-ID`; believed only from `trusted_proxies`.
     Consumer,
+    /// A claim of the verified token.
+    Claim(Box<str>),
     /// The request's own id: a fresh pick each time.
     Request,
 }
@@ -299,6 +302,8 @@ pub struct Route {
     pub websockets: bool,
     /// Whether stable serves what the candidate fails to (safe and idempotent methods only).
     pub fallback_to_stable: bool,
+    /// What it asks of tokens; nothing where none is set.
+    pub token: Option<TokenRule>,
     /// How the tenant is found.
     pub tenant: TenantRule,
     /// What it asks of a flag.

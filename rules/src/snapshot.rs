@@ -14,6 +14,7 @@ use crate::route::{RouteId, UpstreamId};
 use crate::shift::Shifts;
 use crate::tenant::Tenants;
 use crate::tls::ListenerTls;
+use crate::token::{Issuer, IssuerId};
 use crate::upstream::Upstream;
 
 /// The number of one immutable version of the desired state. It only grows. (INV-5)
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub tenants: Arc<Tenants>,
     /// The flags, by [`crate::flag::FlagId`].
     pub flags: FlagSet,
+    /// Who signs tokens, by [`crate::token::IssuerId`].
+    pub issuers: Arc<[Issuer]>,
     /// The peers whose identity and forwarding headers are believed.
     pub trusted_proxies: Arc<[IpNet]>,
     /// What clients may take.
@@ -68,6 +71,12 @@ impl Snapshot {
     #[must_use]
     pub fn cohort(&self, id: CohortId) -> Option<&Cohort> {
         self.cohorts.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// The issuer of an id.
+    #[must_use]
+    pub fn issuer(&self, id: IssuerId) -> Option<&Issuer> {
+        self.issuers.get(usize::try_from(id.0).ok()?)
     }
 
     /// Whether a peer's identity headers are believed.

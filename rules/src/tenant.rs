@@ -23,6 +23,8 @@ pub enum TenantSource {
     Query(Box<str>),
     /// A cookie.
     Cookie(Box<str>),
+    /// A claim of the verified token.
+    Claim(Box<str>),
 }
 
 /// What happens to a request without a tenant.
@@ -53,18 +55,20 @@ pub enum TenantProblem {
     Missing,
     /// What stands there is not a tenant's id, or there is more than one.
     Invalid,
+    /// The token names one tenant and a believed header another.
+    Disagreement,
 }
 
 impl TenantRule {
     /// The tenant's id in this request; none where the route knows no tenants or lets the stable arm serve strangers.
     ///
     /// # Errors
-    /// When the id is malformed or ambiguous, or missing where the route rejects that.
+    /// When the id is malformed or ambiguous, missing where the route rejects that, or not the one that the token names.
     pub fn find<'r>(&'r self, facts: &Facts<'r>) -> Result<Option<Cow<'r, str>>, TenantProblem> {
         for source in &self.sources {
             match source.value(facts) {
                 Occurrence::Missing => {}
-                Occurrence::One(id) if is_tenant_id(&id) => return Ok(Some(id)),
+                Occurrence::One(id) if is_tenant_id(&id) => return self.agreed(id, facts),
                 Occurrence::One(_) | Occurrence::Ambiguous => return Err(TenantProblem::Invalid),
             }
         }
@@ -75,6 +79,28 @@ impl TenantRule {
         }
     }
 
+    /// The id, unless a claim or a header among the sources names another: who signs a request in and who passes it on
+    /// must mean the same tenant.
+    fn agreed<'r>(
+        &'r self,
+        id: Cow<'r, str>,
+        facts: &Facts<'r>,
+    ) -> Result<Option<Cow<'r, str>>, TenantProblem> {
+        let proven = |source: &&TenantSource| matches!(source, TenantSource::Claim(_));
+        let said =
+            |source: &&TenantSource| matches!(source, TenantSource::Header(_)) || proven(source);
+        if !self.sources.iter().any(|source| proven(&source)) {
+            return Ok(Some(id));
+        }
+        let mut others = self.sources.iter().filter(said).map(|source| source.value(facts));
+        let agree = others.all(|other| match other {
+            Occurrence::Missing => true,
+            Occurrence::One(other) => other == id,
+            Occurrence::Ambiguous => false,
+        });
+        if agree { Ok(Some(id)) } else { Err(TenantProblem::Disagreement) }
+    }
+
     /// The headers among the sources.
     pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.sources.iter().filter_map(|source| match source {
@@ -82,7 +108,8 @@ impl TenantRule {
             TenantSource::PathSegment(_)
             | TenantSource::HostLabel(_)
             | TenantSource::Query(_)
-            | TenantSource::Cookie(_) => None,
+            | TenantSource::Cookie(_)
+            | TenantSource::Claim(_) => None,
         })
     }
 }
@@ -105,6 +132,7 @@ impl TenantSource {
             },
             Self::Query(name) => facts.query_parameter(name),
             Self::Cookie(name) => facts.cookie(name),
+            Self::Claim(name) => facts.claim(name),
         }
     }
 }
@@ -200,6 +228,7 @@ mod tests {
                 headers: &headers,
                 client: [127, 0, 0, 1].into(),
                 trusted,
+                token: crate::token::Token::Missing,
                 request_id: "",
                 now_unix: 0,
             };
@@ -222,6 +251,7 @@ mod tests {
                 headers: &HeaderMap::new(),
                 client: [127, 0, 0, 1].into(),
                 trusted: false,
+                token: crate::token::Token::Missing,
                 request_id: "",
                 now_unix: 0,
             };
@@ -247,6 +277,7 @@ mod tests {
             headers: &headers,
             client: [127, 0, 0, 1].into(),
             trusted: true,
+            token: crate::token::Token::Missing,
             request_id: "",
             now_unix: 0,
         };

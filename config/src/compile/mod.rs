@@ -1,6 +1,6 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
-//! `settings` (with `access` and `store`) is for the process, `listeners` and `limits` are about clients, `upstreams` (with
+//! `settings` (with `access` and `store`) is for the process, `listeners`, `limits` and `issuers` are about clients, `upstreams` (with
 //! `protection`), `tenants`, `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts:
 //! `conditions`, `paths`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes
 //! together. `rollouts` makes plans, with their `gates`. `certificates` is for both ends, `findings` collects what is wrong.
@@ -15,6 +15,7 @@ mod findings;
 mod flag_gates;
 mod flags;
 mod gates;
+mod issuers;
 mod limits;
 mod listeners;
 mod paths;
@@ -40,6 +41,7 @@ use rules::limits::ClientLimits;
 use rules::matching::RouteTable;
 use rules::shift::Shifts;
 use rules::tls::ListenerTls;
+use rules::token::Issuer;
 use rules::{Revision, Snapshot, Upstream};
 
 use crate::document::Document;
@@ -86,6 +88,7 @@ struct Frame {
     flags: Flags,
     pools: Vec<Pool>,
     plans: Arc<BTreeMap<String, Arc<Plan>>>,
+    issuers: Arc<[Issuer]>,
     trusted_proxies: Arc<[IpNet]>,
     limits: ClientLimits,
     tls: Arc<[ListenerTls]>,
@@ -124,6 +127,7 @@ pub fn compile(
             cohorts: Arc::clone(&frame.cohorts),
             tenants: with.tenants(),
             flags: with.flags(),
+            issuers: Arc::clone(&frame.issuers),
             trusted_proxies: Arc::clone(&frame.trusted_proxies),
             limits: frame.limits,
             tls: Arc::clone(&frame.tls),
@@ -174,6 +178,7 @@ fn frame(
     let flags = flags::flags(document, known_flags, findings);
     let limits = limits::limits(document, findings);
     let tls = listeners::tls(document, now_unix, findings);
+    let issuers = issuers::issuers(document, findings).into();
     let pools = upstreams::pools(document, now_unix, findings);
     let before = previous.map_or(&[][..], |previous| previous.snapshot.table.routes());
     let around = Surroundings::new(document, &roster.cohorts, before, now_unix);
@@ -187,6 +192,7 @@ fn frame(
         flags,
         pools,
         plans: Arc::new(plans),
+        issuers,
         trusted_proxies,
         limits,
         tls,

@@ -14,6 +14,7 @@ use super::conditions::conditions;
 use super::filters::{authority, edits};
 use super::findings::{Findings, Pointer};
 use super::flag_gates::{flag_gate, flag_headers};
+use super::issuers::token_rule;
 use super::paths::{Around, after_sunset, encoded_slash, families};
 use super::policies::{shadow, start, timeouts, unusual_bodies};
 use super::redirects::redirect;
@@ -75,10 +76,12 @@ fn route(
     let families = families(spec, at, &paths, findings);
     let asking = Asking {
         document,
+        route: spec,
         conditions: &conditions,
         families: families.as_deref().unwrap_or_default(),
     };
     let tenant = tenant_rule(&asking, spec.tenant.as_ref(), &at.key("tenant"), findings);
+    let token = token_rule(document, spec, at, findings);
     let requires_flag = flag_gate(document, spec, at, findings);
     let flag_headers = flag_headers(document, spec, at, findings);
     let sticky = sticky(document, spec, at, findings);
@@ -113,6 +116,7 @@ fn route(
         unusual_bodies: unusual_bodies(spec.unusual_bodies),
         websockets: spec.websockets,
         fallback_to_stable: spec.fallback.is_some(),
+        token,
         tenant,
         requires_flag,
         flag_headers,

@@ -7,6 +7,7 @@ use rules::tenant::{MissingTenant, TenantRule, TenantSource};
 
 use super::conditions::header_name;
 use super::findings::{Findings, Pointer};
+use super::issuers::claim;
 use super::tenants::likely_slip;
 use crate::document::Document;
 use crate::document::route::{MissingSpec, RouteSpec, StickySpec, TenantSourceSpec, TenantSpec};
@@ -16,6 +17,7 @@ const TEMPLATE: &str = "{tenant}";
 /// One route's question for the tenant.
 pub(super) struct Asking<'a> {
     pub(super) document: &'a Document,
+    pub(super) route: &'a RouteSpec,
     pub(super) conditions: &'a Conditions,
     pub(super) families: &'a [Family],
 }
@@ -56,6 +58,7 @@ fn written_sources(
         spec.cookie.clone().map(|name| (at.key("cookie"), TenantSourceSpec::Cookie(name))),
         spec.path.clone().map(|template| (at.key("path"), TenantSourceSpec::Path(template))),
         spec.host.clone().map(|template| (at.key("host"), TenantSourceSpec::Host(template))),
+        spec.claim.clone().map(|name| (at.key("claim"), TenantSourceSpec::Claim(name))),
     ]
     .into_iter()
     .flatten()
@@ -66,7 +69,7 @@ fn written_sources(
         (None, 0) if lost => Vec::new(),
         (None, 0) => {
             let hint =
-                "write one of `header`, `query`, `cookie`, `path`, `host`, or a list under `from`"
+                "write one of `header`, `query`, `cookie`, `path`, `host`, `claim`, or a list under `from`"
                     .to_owned();
             findings.error_with_hint(
                 at,
@@ -110,6 +113,7 @@ const fn kind(source: &TenantSourceSpec) -> &'static str {
         TenantSourceSpec::Cookie(_) => "cookie",
         TenantSourceSpec::Path(_) => "path",
         TenantSourceSpec::Host(_) => "host",
+        TenantSourceSpec::Claim(_) => "claim",
     }
 }
 
@@ -133,6 +137,9 @@ fn source(
         TenantSourceSpec::Path(template) => path_segment(template, asking.families, at, findings),
         TenantSourceSpec::Host(template) => {
             host_label(template, &asking.conditions.hosts, at, findings)
+        }
+        TenantSourceSpec::Claim(name) => {
+            claim(asking.route, name, at, findings).map(TenantSource::Claim)
         }
     }
 }
@@ -265,5 +272,8 @@ pub(super) fn sticky(
             header_name(name, &at.key("header"), findings).map(Sticky::Header)
         }
         StickySpec::Cookie(name) => cookie(name, &at.key("cookie"), findings).map(Sticky::Cookie),
+        StickySpec::Claim(name) => {
+            claim(route, name, &at.key("claim"), findings).map(Sticky::Claim)
+        }
     }
 }

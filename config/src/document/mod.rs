@@ -2,13 +2,14 @@
 //!
 //! [`Document`] is the whole; [`access`] says who may command, [`store`] where the state is; [`upstream`] (with its
 //! [`protection`]), [`route`] (with its rules to [`compare`] by) and [`rollout`] are its large parts, [`listener`] and
-//! [`limits`] are about clients, [`flag`] is what tenants have beside routes, [`forms`] holds what can be written in more
+//! [`limits`] are about clients, [`issuer`] about their tokens, [`flag`] is what tenants have beside routes, [`forms`] holds what can be written in more
 //! than one way, and [`secret`] what must never be printed. Maps keep the order in which they are written.
 
 pub mod access;
 pub mod compare;
 pub mod flag;
 pub mod forms;
+pub mod issuer;
 pub mod limits;
 pub mod listener;
 pub mod protection;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::units::{ByteSize, Time};
 pub use access::{AccessScope, ControlSpec, TokenSpec};
 pub use flag::FlagSpec;
+pub use issuer::IssuerSpec;
 use limits::{ClientTimeoutsSpec, LimitsSpec};
 pub use listener::{ListenerSpec, SocketSpec};
 pub use origin::Origin;
@@ -87,6 +89,9 @@ pub struct Document {
     /// Tenants with their attributes. Only those named here may be seen in metrics and logs.
     #[serde(default)]
     pub tenants: IndexMap<String, IndexMap<String, String>>,
+    /// Who signs tokens, for routes that ask for one.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub issuers: IndexMap<String, IssuerSpec>,
     /// Named sets of tenants. Where a tenant belongs to several, the first one here counts.
     #[serde(default)]
     pub cohorts: IndexMap<String, CohortSpec>,

@@ -10,6 +10,7 @@ use super::compare::CompareSpec;
 use super::flag::FlagGateSpec;
 use super::forms::{HeaderText, PathSpec, ValueSpec};
 use super::is_false;
+use super::issuer::JwtSpec;
 use crate::live::ShiftSpec;
 use crate::units::{ByteSize, Time};
 
@@ -58,6 +59,9 @@ pub struct RouteSpec {
     /// Set where stable serves what the candidate fails to, for safe and idempotent methods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<FallbackSpec>,
+    /// Whose token (JWT) requests must bring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<JwtSpec>,
     /// Where the tenant's id comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantSpec>,
@@ -189,6 +193,9 @@ pub struct TenantSpec {
     /// A host label: `{tenant}.example.org`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// A claim of the token that the route asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
     /// Several places; the first that yields an id wins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Vec<TenantSourceSpec>>,
@@ -211,6 +218,8 @@ pub enum TenantSourceSpec {
     Path(String),
     /// A host label: `{tenant}.example.org`.
     Host(String),
+    /// A claim of the token that the route asks for.
+    Claim(String),
 }
 
 /// What happens to a request without a tenant.
@@ -241,6 +250,8 @@ pub enum StickySpec {
     Header(String),
     /// A cookie's value.
     Cookie(String),
+    /// A claim of the token that the route asks for.
+    Claim(String),
 }
 
 /// Changes to a head: remove, then set, then add.

@@ -64,6 +64,12 @@ fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
         found
             .extend(tls.clients.as_ref().map(|clients| (at.key("clients").key("ca"), &clients.ca)));
     }
+    for (name, issuer) in &document.issuers {
+        let at = Pointer::root().key("issuers").key(name);
+        found.extend(issuer.keys.as_ref().map(|keys| (at.key("keys"), keys)));
+        let ca = issuer.keys_from.as_ref().and_then(|from| from.ca.as_ref());
+        found.extend(ca.map(|ca| (at.key("keys_from").key("ca"), ca)));
+    }
     for (name, upstream) in &document.upstreams {
         let Some(tls) = &upstream.tls else { continue };
         let at = Pointer::root().key("upstreams").key(name).key("tls");

@@ -7,12 +7,13 @@ use http::{Method, Version};
 use pingora::http::RequestHeader;
 use pingora::prelude::{Error, ErrorType};
 use pingora::proxy::Session;
-use rules::decide::{Redirection, Refusal};
+use rules::decide::{Redirection, Refusal, decide_on};
 use rules::limits::ClientLimits;
 use rules::lookalike::Names;
 use rules::normal::normal;
 use rules::overload::Shed;
 use rules::route::UnusualBodies;
+use rules::token::Token;
 use rules::{Facts, Route, Verdict};
 
 use crate::clock::now_unix;
@@ -56,7 +57,7 @@ pub(crate) async fn decide(
     let admitted =
         judge_http2(handler, session).and_then(|()| admit(session, exchange, &mut known, tenants));
     identity::remove_claims(session.as_downstream_mut().req_header_mut(), known.trusted, tenants);
-    let verdict = admitted.map(|()| verdict(session, exchange, &known));
+    let verdict = admitted.map(|()| verdict(handler, session, exchange, &known));
     if let Ok(verdict) = &verdict {
         flags::count(&exchange.snapshot, verdict, now_unix());
     }
@@ -218,9 +219,9 @@ fn normal_path(head: &RequestHeader) -> Result<Cow<'_, str>, Problem> {
     normal(head.uri.path()).map_err(|_unclear| Problem::BAD_PATH)
 }
 
-fn verdict(session: &Session, exchange: &Exchange, known: &Known) -> Verdict {
-    let head = session.req_header();
-    let facts = Facts {
+fn verdict(handler: &Handler, session: &Session, exchange: &Exchange, known: &Known) -> Verdict {
+    let (head, snapshot) = (session.req_header(), &exchange.snapshot);
+    let mut facts = Facts {
         method: &head.method,
         host: &known.host,
         path: known.normal_path.as_deref().unwrap_or(head.uri.path()),
@@ -228,10 +229,20 @@ fn verdict(session: &Session, exchange: &Exchange, known: &Known) -> Verdict {
         headers: &head.headers,
         client: known.client.unwrap_or([0, 0, 0, 0].into()),
         trusted: known.trusted,
+        token: Token::Missing,
         request_id: &known.request_id,
         now_unix: now_unix(),
     };
-    rules::decide(&exchange.snapshot, &facts)
+    let found = snapshot.table.find(&facts);
+    let asked = found.and_then(|(route, ..)| route.token);
+    let judged = asked
+        .map(|rule| handler.issuers.judge(snapshot, rule.issuer, &head.headers, facts.now_unix));
+    facts.token = match &judged {
+        Some(Ok(Some(verified))) => Token::Verified(&verified.claims),
+        Some(Err(problem)) => Token::Refused(*problem),
+        Some(Ok(None)) | None => Token::Missing,
+    };
+    decide_on(snapshot, &facts, found)
 }
 
 async fn refuse(session: &mut Session, exchange: &mut Exchange, refusal: &Refusal) {

@@ -200,6 +200,7 @@ mod tests {
             headers: &http::HeaderMap::new(),
             client: [127, 0, 0, 1].into(),
             trusted: false,
+            token: rules::token::Token::Missing,
             request_id: "x",
             now_unix: 0,
         };

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rules::Facts;
+use rules::token::{Claims, Token, TokenProblem};
 use serde::Deserialize;
 
 use crate::world::Texts;
@@ -17,6 +18,11 @@ pub(crate) struct RequestCase {
     untrusted: Option<bool>,
     id: Option<String>,
     now: Option<i64>,
+    /// What the token says; a claim of `null` is one that is not a text.
+    claims: Option<std::collections::BTreeMap<Box<str>, Option<Box<str>>>>,
+    /// The token proves nothing.
+    #[serde(default)]
+    forged: bool,
     /// What is expected, as [`crate::tables`] writes verdicts.
     pub(crate) gives: String,
 }
@@ -33,6 +39,8 @@ pub(crate) struct Request {
     trusted: bool,
     id: String,
     now_unix: i64,
+    claims: Option<Claims>,
+    forged: bool,
 }
 
 impl Request {
@@ -51,6 +59,8 @@ impl Request {
             trusted: true,
             id: "request-1".to_owned(),
             now_unix: 0,
+            claims: None,
+            forged: false,
         }
     }
 
@@ -73,6 +83,11 @@ impl Request {
             headers: &self.headers,
             client: self.client,
             trusted: self.trusted,
+            token: match &self.claims {
+                _ if self.forged => Token::Refused(TokenProblem::Signature),
+                Some(claims) => Token::Verified(claims),
+                None => Token::Missing,
+            },
             request_id: &self.id,
             now_unix: self.now_unix,
         }
@@ -91,6 +106,8 @@ impl From<&RequestCase> for Request {
         request.client = case.client.unwrap_or(request.client);
         request.trusted = !case.untrusted.unwrap_or(false);
         request.id = case.id.clone().unwrap_or(request.id);
+        request.claims = case.claims.clone().map(Claims::new);
+        request.forged = case.forged;
         request.now_unix = case.now.unwrap_or(0);
         request
     }

@@ -30,6 +30,11 @@ fn verdict_text(world: &World, request: &Request) -> String {
         Verdict::Refuse(refusal) => match refusal.cause {
             RefusalCause::TenantMissing => "refused: tenant missing",
             RefusalCause::TenantInvalid => "refused: tenant invalid",
+            RefusalCause::TenantDisagreement => "refused: tenants disagree",
+            RefusalCause::TokenMissing => "refused: token missing",
+            RefusalCause::TokenRefused(problem) => {
+                return format!("refused: token {}", problem.as_str());
+            }
             RefusalCause::TenantReadOnly => "refused: tenant read-only",
             RefusalCause::TenantBlocked => "refused: tenant blocked",
             RefusalCause::FlagRequired(..) => "refused: flag required",

@@ -16,6 +16,7 @@ use rules::route::{
 use rules::shift::Shifts;
 use rules::sli::RouteCounters;
 use rules::tenant::{Lock, MissingTenant, Tenant, TenantRule, TenantSource};
+use rules::token::{IssuerId, MissingToken, TokenRule};
 use rules::{Path, Route, Shift, Snapshot};
 use serde::Deserialize;
 
@@ -75,11 +76,13 @@ pub(crate) struct RouteCase {
     /// `old` where none is given.
     pub(crate) stable: Option<String>,
     pub(crate) candidate: Option<String>,
-    /// `header x`, `query x`, `cookie x`, `path 1` or `host 0`.
+    /// `reject` or `pass`: what becomes of requests without a token.
+    pub(crate) token: String,
+    /// `header x`, `query x`, `cookie x`, `path 1`, `host 0` or `claim x`.
     pub(crate) tenant: Vec<String>,
     /// `stable`, `reject` or a tenant's id.
     pub(crate) missing: String,
-    /// `tenant`, `client_address`, `consumer`, `request`, `header x` or `cookie x`.
+    /// `tenant`, `client_address`, `consumer`, `request`, `header x`, `cookie x` or `claim x`.
     pub(crate) sticky: String,
     pub(crate) seed: Option<String>,
     pub(crate) redirect: Option<RedirectCase>,
@@ -254,6 +257,7 @@ impl RouteCase {
             unusual_bodies: UnusualBodies::default(),
             websockets: false,
             fallback_to_stable: false,
+            token: self.token_rule(),
             tenant: self.tenant_rule(),
             requires_flag: None,
             flag_headers: [].into(),
@@ -301,6 +305,16 @@ impl RouteCase {
         }
     }
 
+    fn token_rule(&self) -> Option<TokenRule> {
+        let missing = match &*self.token {
+            "" => return None,
+            "reject" => MissingToken::Reject,
+            "pass" => MissingToken::Pass,
+            other => panic!("{other}"),
+        };
+        Some(TokenRule { issuer: IssuerId(0), missing })
+    }
+
     fn tenant_rule(&self) -> TenantRule {
         let source = |text: &String| {
             let (kind, name) = text.split_once(' ').unwrap();
@@ -310,6 +324,7 @@ impl RouteCase {
                 "cookie" => TenantSource::Cookie(name.into()),
                 "path" => TenantSource::PathSegment(name.parse().unwrap()),
                 "host" => TenantSource::HostLabel(name.parse().unwrap()),
+                "claim" => TenantSource::Claim(name.into()),
                 other => panic!("{other}"),
             }
         };
@@ -382,6 +397,7 @@ fn sticky(text: &str) -> Option<Sticky> {
         ("request", _) => Sticky::Request,
         ("header", name) => Sticky::Header(name.parse().unwrap()),
         ("cookie", name) => Sticky::Cookie(name.into()),
+        ("claim", name) => Sticky::Claim(name.into()),
         (other, _) => panic!("{other}"),
     })
 }

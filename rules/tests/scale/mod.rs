@@ -82,6 +82,7 @@ pub(crate) fn facts<'r>(headers: &'r HeaderMap, host: &'r str, path: &'r str) ->
         headers,
         client: [192, 0, 2, 7].into(),
         trusted: true,
+        token: rules::token::Token::Missing,
         request_id: "3f1d1b62-5a0e-7c3e-9b6f-6f8a8f6d2c11",
         now_unix: 1_800_000_000,
     }
@@ -118,6 +119,7 @@ fn route(n: u32) -> Route {
         unusual_bodies: UnusualBodies::Refuse,
         websockets: false,
         fallback_to_stable: false,
+        token: None,
         tenant: TenantRule {
             sources: [TenantSource::Header("x-tenant-id".parse().unwrap())].into(),
             ..TenantRule::default()

@@ -187,6 +187,13 @@ const fn refused(cause: RefusalCause) -> (u16, &'static str, &'static str) {
         RefusalCause::TenantInvalid => {
             (400, "tenant_invalid", "the tenant's id is malformed or given twice")
         }
+        RefusalCause::TenantDisagreement => {
+            (403, "tenant_disagreement", "the token and a believed header name different tenants")
+        }
+        RefusalCause::TokenMissing => {
+            (401, "token_missing", "the route takes requests with a token only: see --claim")
+        }
+        RefusalCause::TokenRefused(_) => (401, "token_invalid", "the token proves nothing"),
         RefusalCause::TenantReadOnly => {
             (503, "tenant_read_only", "the tenant is locked for writes")
         }
@@ -258,6 +265,7 @@ flags: {report: {start: {share: 50%}}, size: {variants: {small: 1, large: 2}, of
             headers: &headers,
             client: [192, 0, 2, 1].into(),
             trusted,
+            token: rules::token::Token::Missing,
             request_id: "7",
             now_unix: now,
         };

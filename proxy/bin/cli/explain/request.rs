@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use rules::token::{Claims, Token};
 use rules::{Facts, Snapshot};
 
 /// Where a request's id may stand, as the proxy looks for it.
@@ -26,6 +27,9 @@ pub(crate) struct RequestArgs {
     /// A header, `name=value` or `name: value`; again for more
     #[arg(short = 'H', long = "header", value_name = "NAME=VALUE")]
     headers: Vec<Field>,
+    /// A claim of the request's token, as if it were verified; again for more
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    claims: Vec<SaidClaim>,
     /// The client's address; believed what it says of itself where it is one of `trusted_proxies`
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     client: IpAddr,
@@ -41,6 +45,7 @@ pub(crate) struct RequestArgs {
 pub(crate) struct Described<'a> {
     args: &'a RequestArgs,
     headers: HeaderMap,
+    claims: Option<Claims>,
     request_id: String,
     now_unix: i64,
 }
@@ -54,7 +59,9 @@ impl RequestArgs {
         }
         let said = ID_HEADERS.iter().find_map(|name| headers.get(*name)?.to_str().ok());
         let request_id = self.request_id.as_deref().or(said).unwrap_or("explain").to_owned();
-        Described { args: self, headers, request_id, now_unix }
+        let claims = self.claims.iter().map(|said| (said.name.clone(), Some(said.value.clone())));
+        let claims = (!self.claims.is_empty()).then(|| Claims::new(claims));
+        Described { args: self, headers, claims, request_id, now_unix }
     }
 }
 
@@ -69,6 +76,7 @@ impl Described<'_> {
             headers: &self.headers,
             client: self.args.client,
             trusted: self.args.trusted || snapshot.trusts(self.args.client),
+            token: self.claims.as_ref().map_or(Token::Missing, Token::Verified),
             request_id: &self.request_id,
             now_unix: self.now_unix,
         }
@@ -113,6 +121,23 @@ impl FromStr for Field {
         let name = name.trim().parse().map_err(|_invalid| wrong())?;
         let value = value.trim().parse().map_err(|_invalid| wrong())?;
         Ok(Self { name, value })
+    }
+}
+
+/// One claim of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SaidClaim {
+    name: Box<str>,
+    value: Box<str>,
+}
+
+impl FromStr for SaidClaim {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) =
+            text.split_once('=').ok_or("write name=value, for example tenant=acme")?;
+        Ok(Self { name: name.into(), value: value.into() })
     }
 }
 

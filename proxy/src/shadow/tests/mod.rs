@@ -182,6 +182,7 @@ fn route() -> Route {
         unusual_bodies: rules::route::UnusualBodies::default(),
         websockets: false,
         fallback_to_stable: false,
+        token: None,
         tenant: Default::default(),
         requires_flag: None,
         flag_headers: [].into(),

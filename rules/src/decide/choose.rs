@@ -1,184 +1,30 @@
-//! Where does this request go, and why? One decision per request, kept to its end. (INV-3)
+//! Where does this request go? One decision per request, kept to its end. (INV-3)
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use http::{HeaderName, Method};
 
+use super::verdict::{Decision, Pick, Reason, Redirection, Refusal, RefusalCause, Verdict};
+use crate::TenantId;
 use crate::address_text::AddressText;
 use crate::bucket::Bucket;
-use crate::cohort::CohortId;
 use crate::facts::{Facts, Occurrence};
-use crate::flag::{FlagId, Subject, VariantId, kept_out, told};
+use crate::flag::{Subject, kept_out, told};
 use crate::normal::holds_encoded_slash;
 use crate::route::{
-    AfterSunset, Arm, EncodedSlash, Family, FamilyId, Redirect, Route, RouteId, Sticky, UpstreamId,
+    AfterSunset, Arm, EncodedSlash, Family, FamilyId, Redirect, Route, RouteId, Sticky,
 };
 use crate::shift::{Scope, Shift, Stage};
 use crate::snapshot::Snapshot;
 use crate::tenant::{Lock, Tenant, TenantProblem, print_of};
-use crate::{Share, TenantId};
+use crate::token::{MissingToken, Token, TokenRule};
 
 /// The header by which a tester behind a trusted proxy chooses the arm.
 pub const ARM_HEADER: HeaderName = HeaderName::from_static("x-turnout-arm");
 /// The header that marks a copy, so that it is never copied again.
 pub const SHADOW_HEADER: HeaderName = HeaderName::from_static("x-turnout-shadow");
 const CONSUMER_HEADER: HeaderName = HeaderName::from_static("x-consumer-id");
-
-/// What happens to a request.
-#[derive(Debug, Clone)]
-pub enum Verdict {
-    /// No route matches it: 404.
-    NoRoute,
-    /// It is refused.
-    Refuse(Refusal),
-    /// It is answered with a redirect.
-    Redirect(Redirection),
-    /// It is served by an arm.
-    Forward(Decision),
-}
-
-/// Why a request is refused, and on which route.
-#[derive(Debug, Clone)]
-pub struct Refusal {
-    /// The route.
-    pub route: RouteId,
-    /// The path family that the client used.
-    pub family: FamilyId,
-    /// Why.
-    pub cause: RefusalCause,
-}
-
-/// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RefusalCause {
-    /// The route rejects requests without a tenant: 400.
-    TenantMissing,
-    /// The tenant's id is malformed or ambiguous: 400.
-    TenantInvalid,
-    /// The tenant is locked for writes: 503.
-    TenantReadOnly,
-    /// The tenant is locked: 503.
-    TenantBlocked,
-    /// The alias is past its sunset: 410.
-    AliasGone,
-    /// The tenant has another variant, this one, of the flag that the route asks for: the route's own status.
-    FlagRequired(FlagId, VariantId),
-    /// The path holds a slash as data, which the route does not take: 400.
-    EncodedSlash,
-}
-
-/// Where a request is redirected to.
-#[derive(Debug, Clone)]
-pub struct Redirection {
-    /// The route.
-    pub route: RouteId,
-    /// The path family that the client used.
-    pub family: FamilyId,
-    /// 301, 302, 303, 307 or 308.
-    pub status: u16,
-    /// An absolute path, or a URL where scheme or host change; the query goes along.
-    pub location: Box<str>,
-}
-
-/// Where a request goes, and why.
-#[derive(Debug, Clone)]
-pub struct Decision {
-    /// The route.
-    pub route: RouteId,
-    /// The path family that the client used.
-    pub family: FamilyId,
-    /// The arm that serves it.
-    pub arm: Arm,
-    /// That arm's pool.
-    pub upstream: UpstreamId,
-    /// Why that arm.
-    pub reason: Reason,
-    /// The arm that gets a copy, if any.
-    pub shadow: Option<Arm>,
-    /// The tenant, where the configuration names it: only then may it be seen.
-    pub tenant: Option<TenantId>,
-    /// A print of the tenant's id, for a request that is copied: it tells tenants apart and says nothing of them.
-    pub tenant_print: Option<u64>,
-    /// The tenant's bucket, whoever it is and whatever is asked for: tells tenants apart without a name.
-    pub tenant_bucket: Option<Bucket>,
-    /// The cohort that the tenant belongs to, the first as written.
-    pub cohort: Option<CohortId>,
-    /// The variants that the arm is told, in the order of the route's flag headers.
-    pub flags: Box<[(FlagId, VariantId)]>,
-}
-
-/// Why an arm was picked: whose shift, and what in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reason {
-    /// Whose shift applied.
-    pub scope: Scope,
-    /// What in it decided.
-    pub pick: Pick,
-}
-
-/// What decided between the arms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pick {
-    /// The route has no candidate.
-    NoCandidate,
-    /// A tester chose.
-    Override,
-    /// The request has no tenant, and such requests belong to stable.
-    NoTenant,
-    /// The stage is off or shadow: all on stable.
-    AllStable(Stage),
-    /// The stage is live: all on the candidate.
-    AllCandidate,
-    /// The key's bucket against the share.
-    Bucket(Bucket, Share),
-    /// The request lacks what makes it sticky, so stable serves it.
-    NoKey,
-}
-
-impl Reason {
-    /// The reason as people read it: `bucket 412 < 500`, `tenant-shift live`, `cohort:AF shadow`, `override`.
-    #[must_use]
-    pub fn describe(&self, snapshot: &Snapshot) -> String {
-        let mut text = match self.scope {
-            Scope::Route => String::new(),
-            Scope::Tenant => "tenant-shift ".to_owned(),
-            Scope::Cohort(id) => snapshot
-                .cohort(id)
-                .map(|cohort| format!("cohort:{} ", cohort.name))
-                .unwrap_or_default(),
-        };
-        // Writing to a string cannot fail.
-        let _ok = write!(text, "{}", self.pick);
-        text
-    }
-}
-
-impl fmt::Display for Pick {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoCandidate => f.write_str("no-candidate"),
-            Self::Override => f.write_str("override"),
-            Self::NoTenant => f.write_str("no-tenant"),
-            Self::AllStable(stage) => f.write_str(stage.as_str()),
-            Self::AllCandidate => f.write_str(Stage::Live.as_str()),
-            Self::NoKey => f.write_str("no-sticky-key"),
-            Self::Bucket(bucket, share) => {
-                let relation = if bucket.is_within(*share) { "<" } else { ">=" };
-                write!(f, "bucket {} {relation} {}", bucket.index(), share.basis_points())
-            }
-        }
-    }
-}
-
-impl Decision {
-    /// The path that an arm knows the request's resource by.
-    #[must_use]
-    pub fn path_on<'p>(&self, arm: Arm, route: &Route, path: &'p str) -> Cow<'p, str> {
-        let target = route.family(self.family).and_then(|family| family.arm(arm));
-        target.map_or(Cow::Borrowed(path), |target| target.rewrite.apply(path))
-    }
-}
 
 /// Decides what happens to a request. Allocates nothing where no path is rewritten, no escape is decoded and
 /// no flag is told.
@@ -195,6 +41,7 @@ impl Decision {
 ///     headers: &headers,
 ///     client: [192, 0, 2, 1].into(),
 ///     trusted: false,
+///     token: rules::token::Token::Missing,
 ///     request_id: "7",
 ///     now_unix: 0,
 /// };
@@ -202,9 +49,17 @@ impl Decision {
 /// ```
 #[must_use]
 pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
-    let Some((route, id, family_id)) = snapshot.table.find(facts) else {
-        return Verdict::NoRoute;
-    };
+    decide_on(snapshot, facts, snapshot.table.find(facts))
+}
+
+/// Decides about a request whose route has been found already: with what its token proves, which depends on the route.
+#[must_use]
+pub fn decide_on(
+    snapshot: &Snapshot,
+    facts: &Facts<'_>,
+    found: Option<(&Arc<Route>, RouteId, FamilyId)>,
+) -> Verdict {
+    let Some((route, id, family_id)) = found else { return Verdict::NoRoute };
     let Some(family) = route.family(family_id) else { return Verdict::NoRoute };
     let refuse = |cause| Verdict::Refuse(Refusal { route: id, family: family_id, cause });
 
@@ -224,10 +79,14 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
         return Verdict::Redirect(Redirection { route: id, family: family_id, status, location });
     }
 
+    if let Some(cause) = route.token.and_then(|rule| unproven(rule, facts)) {
+        return refuse(cause);
+    }
     let tenant_id = match route.tenant.find(facts) {
         Ok(tenant) => tenant,
         Err(TenantProblem::Missing) => return refuse(RefusalCause::TenantMissing),
         Err(TenantProblem::Invalid) => return refuse(RefusalCause::TenantInvalid),
+        Err(TenantProblem::Disagreement) => return refuse(RefusalCause::TenantDisagreement),
     };
     let known = tenant_id.as_deref().and_then(|tenant| snapshot.tenants.get_key_value(tenant));
     match known.and_then(|(_, tenant)| tenant.lock) {
@@ -261,6 +120,15 @@ pub fn decide(snapshot: &Snapshot, facts: &Facts<'_>) -> Verdict {
         cohort: cohorts.first().copied(),
         flags: told(&snapshot.flags, route, subject),
     })
+}
+
+/// Why a route does not take a request for what its token proves.
+fn unproven(rule: TokenRule, facts: &Facts<'_>) -> Option<RefusalCause> {
+    match (facts.token, rule.missing) {
+        (Token::Missing, MissingToken::Reject) => Some(RefusalCause::TokenMissing),
+        (Token::Missing, MissingToken::Pass) | (Token::Verified(_), _) => None,
+        (Token::Refused(problem), _) => Some(RefusalCause::TokenRefused(problem)),
+    }
 }
 
 fn named(known: Option<(&TenantId, &Tenant)>) -> Option<TenantId> {
@@ -352,6 +220,7 @@ fn bucket(route: &Route, facts: &Facts<'_>, tenant: Option<&str>, scope: Scope) 
         Some(Sticky::ClientAddress) => of(AddressText::of(facts.client).as_str()),
         Some(Sticky::Consumer) if facts.trusted => of_one(facts.header(&CONSUMER_HEADER)),
         Some(Sticky::Consumer) => None,
+        Some(Sticky::Claim(name)) => of_one(facts.claim(name)),
         Some(Sticky::Request) => of(facts.request_id),
         None => of(tenant.filter(|_| scope != Scope::Tenant).unwrap_or(facts.request_id)),
     }
