@@ -150,3 +150,68 @@ async fn a_lock_outlives_a_restart() {
     let again = turnout.kill().start().await;
     again.send(get("/x").tenant("moving")).await.expect(503);
 }
+
+/// A route whose cohort `africa` is on the candidate; tenants belong to it by their residency.
+async fn by_residency() -> (Turnout, Origin, Origin) {
+    let (old, new) = (origin("old").await, origin("new").await);
+    let routes = "tenants: {acme: {residency: AF}}\ncohorts: {africa: {attribute: {residency: AF}}}\n\
+                  routes:\n  a: {canonical: /, stable: {upstream: old}, candidate: {upstream: new}, tenant: {header: X-Tenant-Id}}\n";
+    let setup = Setup::new(routes).upstream("old", old.address()).upstream("new", new.address());
+    let turnout = setup.start().await;
+    turnout.shift_cohort("a", "africa", "100%").await;
+    (turnout, old, new)
+}
+
+#[tokio::test]
+async fn a_tenant_follows_its_attributes_at_once() {
+    let (turnout, _old, _new) = by_residency().await;
+    let arm = async |tenant: &str| origin_of(&turnout, get("/x").tenant(tenant)).await;
+    assert_eq!((arm("acme").await, arm("zeta").await), ("new".into(), "old".into()));
+    let why = ["--why", "its data has moved"];
+    let set = async |arguments: &[&str]| {
+        let all = [&["tenant", "set"], arguments, &why].concat();
+        turnout.cli(&all).await.expect(0).text()
+    };
+    let said = set(&["zeta", "residency=AF", "plan=gold"]).await;
+    assert!(said.contains("tenant zeta: plan unset -> gold, residency unset -> AF"), "{said}");
+    assert_eq!(arm("zeta").await, "new");
+    set(&["acme", "residency="]).await;
+    assert_eq!(arm("acme").await, "old");
+    let shown = turnout.cli(&["tenant", "show", "zeta"]).await.expect(0).text();
+    assert!(shown.contains("of africa") && shown.contains("plan=gold residency=AF"), "{shown}");
+    let would = set(&["zeta", "residency=EU", "--dry-run"]).await;
+    assert!(would.contains("1 tenant: zeta"), "{would}");
+    assert_eq!(arm("zeta").await, "new");
+    let restarted = turnout.kill().start().await;
+    assert_eq!(origin_of(&restarted, get("/x").tenant("zeta")).await, "new");
+    assert_eq!(origin_of(&restarted, get("/x").tenant("acme")).await, "old");
+}
+
+#[tokio::test]
+async fn a_list_of_tenants_is_one_revision_or_none() {
+    let (turnout, _old, _new) = by_residency().await;
+    let file = turnout.setup().folder().join("tenants.csv");
+    let import = async |text: &str, more: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let file = file.to_str().unwrap();
+        let all = [&["tenant", "import", file, "--why", "from the register"], more].concat();
+        turnout.cli(&all).await
+    };
+    let rows = (0..5_000).map(|n| format!("t{n},{}\n", if n % 2 == 0 { "AF" } else { "EU" }));
+    let list = format!("tenant,residency\n{}", rows.collect::<String>());
+    let before = turnout.revision().await;
+    let would = import(&list, &["--dry-run"]).await.expect(0).text();
+    assert!(would.contains("2500 tenants: t0, "), "{}", would.lines().nth(1).unwrap_or(&would));
+    assert_eq!(turnout.revision().await, before);
+    let said = import(&list, &[]).await.expect(0).text();
+    assert!(said.contains("attributes of 5000 of 5000 tenants changed"), "{said}");
+    assert_eq!(turnout.revision().await, before + 1);
+    assert_eq!(origin_of(&turnout, get("/x").tenant("t4998")).await, "new");
+    assert_eq!(origin_of(&turnout, get("/x").tenant("t4999")).await, "old");
+
+    let bad = import("tenant,residency\nt1,AF\nb d,AF\nt2,x\u{1}y\n", &[]).await.expect(1).text();
+    assert!(bad.contains("/tenants/b d") && bad.contains("/tenants/t2/residency"), "{bad}");
+    assert!(import("id,residency\n", &[]).await.expect(64).text().contains("line 1"));
+    assert_eq!(turnout.revision().await, before + 1);
+    assert_eq!(origin_of(&turnout, get("/x").tenant("t1")).await, "old");
+}

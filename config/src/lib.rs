@@ -33,7 +33,7 @@ pub use compile::{
 pub use diff::diff;
 pub use document::{AccessScope, Document, TokenSpec};
 pub use flags::{FlagLive, ServeSpec};
-pub use live::{Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live};
+pub use live::{AttributeChanges, Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live};
 pub use plan::Plan;
 pub use problem::{Problem, Problems, Severity};
 pub use read::{Source, read};

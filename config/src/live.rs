@@ -1,4 +1,4 @@
-//! What do commands change while the file stays the same? Shifts, locks, flags and the targets of upstreams.
+//! What do commands change while the file stays the same? Shifts, locks, attributes, flags and targets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,9 @@ pub struct Live {
     /// Locked tenants.
     #[serde(with = "crate::names::shared")]
     pub locks: Arc<BTreeMap<TenantId, LockSpec>>,
+    /// Attributes of tenants that stand in for those of the file; none where one of the file is left out.
+    #[serde(with = "crate::names::shared")]
+    pub attributes: Arc<BTreeMap<TenantId, AttributeChanges>>,
     /// Targets that stand in for those of the file.
     #[serde(with = "crate::names::shared")]
     pub targets: Arc<BTreeMap<UpstreamName, Vec<TargetSpec>>>,
@@ -34,6 +37,9 @@ pub struct Live {
     #[serde(skip)]
     pub tokens: Arc<BTreeMap<TokenName, TokenSpec>>,
 }
+
+/// Attributes by name with their values; none removes one.
+pub type AttributeChanges = BTreeMap<String, Option<String>>;
 
 /// One route's shifts. A tenant's own stands before its cohort's, a cohort's before the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +152,7 @@ pub fn starting_live(document: &Document, previous: &Live) -> Live {
     Live {
         routes: routes.collect(),
         locks: Arc::clone(&previous.locks),
+        attributes: Arc::clone(&previous.attributes),
         targets: without_lost_upstreams(document, &previous.targets),
         flags: known_flags(document, &previous.flags),
         tokens: Arc::clone(&previous.tokens),

@@ -76,6 +76,41 @@ fn a_shift_of_one_route_shares_everything_else() {
 }
 
 #[test]
+fn attributes_decide_which_cohorts_a_tenant_belongs_to() {
+    let text = "tenants: {acme: {residency: AF}, b2: {residency: EU}}\n\
+                cohorts: {africa: {attribute: {residency: AF}}, listed: {tenants: [acme, c3]}, gold: {attribute: {plan: gold, residency: AF}}}\n\
+                upstreams: {a: {targets: [{address: '127.0.0.1:1'}]}}\n\
+                routes: {a: {canonical: /, stable: {upstream: a}}}\n";
+    let before = compiled(text);
+    let cohorts =
+        |compiled: &Compiled, id: &str| -> Vec<u32> {
+            compiled.snapshot.tenants.get(id).map_or_else(Vec::new, |tenant| {
+                tenant.cohorts.iter().map(|cohort| cohort.0).collect()
+            })
+        };
+    assert_eq!((cohorts(&before, "acme"), cohorts(&before, "b2")), (vec![0, 1], vec![]));
+    let set = |id: &str, all: &[(&str, Option<&str>)]| {
+        let all = all.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned)));
+        (id.parse().unwrap(), all.collect())
+    };
+    let attributes = [
+        set("acme", &[("residency", None)]),
+        set("b2", &[("residency", Some("AF")), ("plan", Some("gold"))]),
+        set("c3", &[("plan", Some("gold"))]),
+        set("new", &[("residency", Some("AF"))]),
+    ];
+    let live = Live { attributes: Arc::new(attributes.into()), ..before.live.clone() };
+    let after = next(&before, &live);
+    let of = |id| cohorts(&after, id);
+    assert_eq!(
+        (of("acme"), of("b2"), of("c3"), of("new")),
+        (vec![1], vec![0, 2], vec![1], vec![0])
+    );
+    assert!(!after.snapshot.tenants["new"].named, "nobody outside the file is seen in metrics");
+    assert_eq!(cohorts(&next(&after, &before.live), "acme"), [0, 1]);
+}
+
+#[test]
 fn a_lock_changes_only_what_is_known_of_tenants() {
     let before = compiled(TEXT);
     let locks = [

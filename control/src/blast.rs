@@ -1,6 +1,7 @@
 //! Who would notice? Which tenants a change moves to the other arm, and how much of the last hour's traffic.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use config::{Compiled, Live};
 use rules::cohort::CohortId;
@@ -47,15 +48,20 @@ pub struct RouteBlast {
 pub fn between(before: &Compiled, after: &Compiled, hour: &Hour) -> Blast {
     let (mut routes, mut tenants) = (Vec::new(), BTreeSet::new());
     let names = named(after);
+    let regrouped = !Arc::ptr_eq(&before.snapshot.tenants, &after.snapshot.tenants);
     for (route, shifts) in after.snapshot.table.routes().iter().zip(&after.snapshot.shifts) {
         let nothing = Shifts::default();
         let was = shifts_of(&before.snapshot, route).unwrap_or(&nothing);
-        if was == &**shifts {
+        if was == &**shifts && !regrouped {
             continue;
         }
-        let step = Step { route, was, will_be: shifts, snapshot: &after.snapshot };
-        tenants.extend(names.iter().filter(|name| step.moves(name)));
-        routes.push(step.blast(hour));
+        let snapshots = [&*before.snapshot, &*after.snapshot];
+        let step = Step { route, was, will_be: shifts, snapshots };
+        let moves: Vec<&TenantId> = names.iter().filter(|name| step.moves(name)).collect();
+        if was != &**shifts || !moves.is_empty() {
+            routes.push(step.blast(hour));
+        }
+        tenants.extend(moves);
     }
     let moved: u64 = routes.iter().map(|route| route.moved).sum();
     Blast {
@@ -72,10 +78,11 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// The tenants that the configuration or a shift names.
+/// The tenants that the configuration or a command names.
 fn named(compiled: &Compiled) -> BTreeSet<TenantId> {
-    let Live { routes, .. } = &compiled.live;
-    let shifted = routes.values().flat_map(|live| live.tenants.keys()).cloned();
+    let Live { routes, attributes, .. } = &compiled.live;
+    let shifted = routes.values().flat_map(|live| live.tenants.keys());
+    let shifted = shifted.chain(attributes.keys()).cloned();
     let written = compiled.document.tenants.keys().filter_map(|name| name.parse().ok());
     written.chain(shifted).take(LOOKED_AT).collect()
 }
@@ -90,16 +97,20 @@ struct Step<'s> {
     route: &'s Route,
     was: &'s Shifts,
     will_be: &'s Shifts,
-    snapshot: &'s Snapshot,
+    /// Before and after.
+    snapshots: [&'s Snapshot; 2],
 }
 
 impl Step<'_> {
     /// Whether a tenant would be served by the other arm, or some of its requests would.
     fn moves(&self, tenant: &TenantId) -> bool {
-        let known = self.snapshot.tenants.get(tenant);
-        let cohorts = known.map_or(&[][..], |known| &known.cohorts);
-        let [was, will_be] =
-            [self.was, self.will_be].map(|shifts| shifts.of(Some(tenant.as_str()), cohorts));
+        let shift = |snapshot: &Snapshot, shifts: &Shifts| {
+            let known = snapshot.tenants.get(tenant);
+            let cohorts = known.map_or(&[][..], |known| &known.cohorts);
+            shifts.of(Some(tenant.as_str()), cohorts)
+        };
+        let [before, after] = self.snapshots;
+        let (was, will_be) = (shift(before, self.was), shift(after, self.will_be));
         let whole = match self.route.sticky {
             // A tenant's own share is a share of its requests, unless the route says otherwise.
             None => was.0 != Scope::Tenant && will_be.0 != Scope::Tenant,
@@ -117,7 +128,7 @@ impl Step<'_> {
         let asked = hour.of(self.route.name.as_str());
         let mut others = asked.requests;
         let mut moved = 0;
-        for (cohort, id) in self.snapshot.cohorts.iter().zip(0..) {
+        for (cohort, id) in self.snapshots[1].cohorts.iter().zip(0..) {
             let requests = asked.cohorts.get(&cohort.name).copied().unwrap_or(0);
             others = others.saturating_sub(requests);
             let share = |shifts: &Shifts| shifts.of(None, &[CohortId(id)]).1.share;

@@ -1,8 +1,9 @@
 //! What can be asked for? Every change to the desired state is one of these, whoever asks: people, files, the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{Document, LockSpec, TargetSpec, TokenSpec};
+use config::{AttributeChanges, Document, LockSpec, TargetSpec, TokenSpec};
 use rules::{CohortName, FlagName, Revision, RouteName, Share, TenantId, TokenName, UpstreamName};
 use serde_json::{Value, json};
 
@@ -64,6 +65,8 @@ pub enum Command {
         /// The lock; none unlocks.
         lock: Option<LockSpec>,
     },
+    /// Change attributes of tenants, and with them the cohorts that they belong to.
+    Attributes(BTreeMap<TenantId, AttributeChanges>),
     /// Change what tenants have of a flag.
     Flag {
         /// The flag.
@@ -194,6 +197,7 @@ impl Command {
             Self::Targets { .. } => "targets",
             Self::Lock { lock: Some(_), .. } => "lock",
             Self::Lock { lock: None, .. } => "unlock",
+            Self::Attributes(_) => "attributes",
             Self::Flag { change: FlagChange::Off, .. } => "flag off",
             Self::Flag { change: FlagChange::On, .. } => "flag on",
             Self::Flag { change: FlagChange::Serve { .. } | FlagChange::Inherit(_), .. } => "flag",
@@ -237,6 +241,14 @@ impl Command {
                 json!({"upstream": upstream.as_str(), "targets": targets})
             }
             Self::Lock { tenant, lock } => json!({"tenant": tenant.as_str(), "mode": lock}),
+            Self::Attributes(tenants) => {
+                let mut tenants = tenants.iter().map(|(id, changes)| (id.as_str(), changes));
+                match (tenants.next(), tenants.len()) {
+                    (Some((id, changes)), 0) => json!({"tenant": id, "attributes": changes}),
+                    // A list of thousands is in the revision's difference, if anybody wants to see it.
+                    (first, rest) => json!({"tenants": rest + usize::from(first.is_some())}),
+                }
+            }
             Self::Flag { flag, change } => change.arguments(flag),
             Self::Together(commands) => {
                 let each = commands.iter().map(

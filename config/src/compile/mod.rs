@@ -97,7 +97,7 @@ struct Frame {
 /// Compiles a document and its live state.
 ///
 /// The cost is in proportion to what changed since `previous`: under the same document (the same `Arc`) the table,
-/// cohorts and counters are shared, as are the shifts of every route, the locks and the targets whose `Arc` in `live` is
+/// cohorts and counters are shared, as are the shifts of every route, the locks, the attributes and the targets whose `Arc` in `live` is
 /// the same. Under a changed document counters go on by route name, and what is known of targets by upstream and
 /// address. Live entries of routes and cohorts that the document does not have are ignored.
 ///
@@ -118,7 +118,7 @@ pub fn compile(
     };
     let sound = frame.as_ref().filter(|_| !findings.are_errors());
     let snapshot = sound.map(|frame| {
-        let mut with = With { frame, live, previous, findings: &mut findings };
+        let mut with = With { document, frame, live, previous, findings: &mut findings };
         Snapshot {
             revision,
             table: Arc::clone(&frame.table),
@@ -201,6 +201,7 @@ fn frame(
 
 /// A frame with its live state and what came before, from which unchanged parts are shared.
 struct With<'a, 'o> {
+    document: &'a Document,
     frame: &'a Frame,
     live: &'a Live,
     previous: Option<&'a Compiled>,
@@ -276,11 +277,13 @@ impl With<'_, '_> {
     fn tenants(&self) -> Arc<rules::tenant::Tenants> {
         let same_frame =
             self.previous.filter(|previous| std::ptr::eq(&*previous.frame, self.frame));
-        let unchanged =
-            same_frame.filter(|previous| Arc::ptr_eq(&previous.live.locks, &self.live.locks));
+        let unchanged = same_frame.filter(|previous| {
+            Arc::ptr_eq(&previous.live.locks, &self.live.locks)
+                && Arc::ptr_eq(&previous.live.attributes, &self.live.attributes)
+        });
         match unchanged {
             Some(previous) => Arc::clone(&previous.snapshot.tenants),
-            None => Arc::new(tenants::locked(&self.frame.roster, &self.live.locks)),
+            None => Arc::new(tenants::known(self.document, &self.frame.roster, self.live)),
         }
     }
 

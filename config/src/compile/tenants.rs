@@ -1,7 +1,8 @@
 //! What is known of tenants? Names, cohorts, locks.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
+use indexmap::IndexMap;
 use rules::TenantId;
 use rules::cohort::{Cohort, CohortId};
 use rules::tenant::{Tenant, Tenants};
@@ -9,13 +10,15 @@ use rules::tenant::{Tenant, Tenants};
 use super::findings::{Findings, Pointer};
 use crate::closest::{closest, misspelled};
 use crate::document::{CohortSpec, Document};
-use crate::live::LockSpec;
+use crate::live::Live;
 
 /// The tenants and cohorts that a document speaks of, without locks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Roster {
     pub(super) cohorts: Vec<Cohort>,
     pub(super) tenants: Tenants,
+    /// What each cohort asks of its members; none where it lists them.
+    asked: Vec<Option<IndexMap<String, String>>>,
 }
 
 /// The document's tenants and cohorts.
@@ -35,6 +38,7 @@ pub(super) fn roster(document: &Document, findings: &mut Findings<'_>) -> Roster
         let Some(name) = findings.parsed(&at, "bad_name", name.parse()) else { continue };
         let id = CohortId(u32::try_from(roster.cohorts.len()).unwrap_or(u32::MAX));
         roster.cohorts.push(Cohort { name });
+        roster.asked.push(spec.attribute.clone().filter(|_| spec.tenants.is_none()));
         for tenant in of_cohort {
             members.entry(tenant).or_default().push(id);
         }
@@ -59,7 +63,7 @@ fn members(
     match (&spec.tenants, &spec.attribute) {
         (Some(tenants), None) => listed(document, tenants, &at.key("tenants"), findings),
         (None, Some(attribute)) => {
-            let has = |of: &indexmap::IndexMap<String, String>| {
+            let has = |of: &IndexMap<String, String>| {
                 attribute.iter().all(|(name, value)| of.get(name) == Some(value))
             };
             let members: Vec<TenantId> = document
@@ -164,19 +168,30 @@ pub(super) fn likely_slip(
     }
 }
 
-fn unknown_attribute(
-    document: &Document,
-    asked: &indexmap::IndexMap<String, String>,
-) -> Option<String> {
+fn unknown_attribute(document: &Document, asked: &IndexMap<String, String>) -> Option<String> {
     let known = || document.tenants.values().flat_map(|of| of.keys().map(String::as_str));
     let unknown = asked.keys().find(|name| known().all(|known| known != *name))?;
     closest(unknown, known()).map(|near| format!("did you mean the attribute `{near}`?"))
 }
 
-/// The roster's tenants with these locks.
-pub(super) fn locked(roster: &Roster, locks: &BTreeMap<TenantId, LockSpec>) -> Tenants {
+/// The roster's tenants with their locks, and in the cohorts that they belong to by their present attributes.
+pub(super) fn known(document: &Document, roster: &Roster, live: &Live) -> Tenants {
     let mut tenants = roster.tenants.clone();
-    for (id, lock) in locks {
+    for (id, changes) in live.attributes.iter() {
+        let tenant = tenants.entry(id.clone()).or_default();
+        let written = document.tenants.get(id.as_str());
+        let has = |name: &String, value: &String| match changes.get(name) {
+            Some(change) => change.as_ref() == Some(value),
+            None => written.and_then(|written| written.get(name)) == Some(value),
+        };
+        let belongs = |(asked, id): &(&Option<IndexMap<String, String>>, CohortId)| match asked {
+            Some(asked) => asked.iter().all(|(name, value)| has(name, value)),
+            None => tenant.cohorts.contains(id),
+        };
+        let all = roster.asked.iter().zip((0..).map(CohortId));
+        tenant.cohorts = all.filter(belongs).map(|(_, id)| id).collect();
+    }
+    for (id, lock) in live.locks.iter() {
         tenants.entry(id.clone()).or_default().lock = Some((*lock).into());
     }
     tenants

@@ -1,6 +1,7 @@
 //! Whom does a request come from, and what may they do?
 
 use config::{AccessScope, TokenSpec};
+use rules::TenantId;
 
 use crate::command::{Command, FlagChange, RolloutChange, Scope};
 use crate::rollout::Place;
@@ -91,6 +92,7 @@ const fn scope_of(command: &Command) -> AccessScope {
         | Command::Shadow { .. }
         | Command::Rollout { .. }
         | Command::Flag { .. }
+        | Command::Attributes(_)
         | Command::Lock { .. } => AccessScope::Shift,
         Command::Rollback { .. } => AccessScope::Rollback,
         Command::Apply(_) | Command::Targets { .. } | Command::Restore { .. } => AccessScope::Apply,
@@ -111,10 +113,14 @@ fn place_of(command: &Command) -> (Option<&str>, Option<&str>) {
         Command::Flag { change: FlagChange::Serve { scope, .. }, .. }
         | Command::Flag { change: FlagChange::Inherit(scope), .. } => (None, tenant_of(scope)),
         Command::Lock { tenant, .. } => (None, Some(tenant.as_str())),
+        Command::Attributes(tenants) if tenants.len() == 1 => {
+            (None, tenants.keys().next().map(TenantId::as_str))
+        }
         Command::Apply(_)
         | Command::Targets { .. }
         | Command::Restore { .. }
         | Command::Flag { .. }
+        | Command::Attributes(_)
         | Command::Together(_)
         | Command::Token { .. } => (None, None),
     }

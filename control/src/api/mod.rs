@@ -6,8 +6,10 @@
 
 mod access;
 mod account;
+mod attributes;
 mod audit;
 mod configuration;
+mod declined;
 mod events;
 mod flags;
 mod fleet;

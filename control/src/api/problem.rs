@@ -10,14 +10,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::site::etag;
-use crate::access::Denied;
 use crate::desired::Refusal;
-use crate::ledger::{Declined, NotApproved};
-use crate::store::StoreError;
 
 /// What is wrong with a request, or went wrong.
 #[derive(Debug)]
-pub(crate) struct Problem(Box<ProblemView>);
+pub(crate) struct Problem(pub(super) Box<ProblemView>);
 
 /// Marks the answer to what was refused before it was a command, so that the audit still learns of it.
 #[derive(Debug, Clone, Copy)]
@@ -44,13 +41,13 @@ pub(crate) struct ProblemView {
     errors: Vec<Fault>,
     /// The present revision, where another one was expected.
     #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<u64>,
+    pub(super) revision: Option<u64>,
     /// Who made the present revision.
     #[serde(skip_serializing_if = "Option::is_none")]
-    actor: Option<String>,
+    pub(super) actor: Option<String>,
     /// The hash of the plan that others have to approve.
     #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<String>,
+    pub(super) plan: Option<String>,
     /// Whether the audit has it already.
     #[serde(skip)]
     #[schema(ignore)]
@@ -79,7 +76,7 @@ pub(crate) struct Fault {
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self(Box::new(ProblemView {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
@@ -94,12 +91,12 @@ impl Problem {
         }))
     }
 
-    fn accounted_for(mut self) -> Self {
+    pub(super) fn accounted_for(mut self) -> Self {
         self.0.accounted_for = true;
         self
     }
 
-    fn hint(mut self, hint: Option<String>) -> Self {
+    pub(super) fn hint(mut self, hint: Option<String>) -> Self {
         self.0.hint = hint;
         self
     }
@@ -229,8 +226,23 @@ impl Problem {
 
     /// 413: the body is over the bound.
     pub(super) fn too_large() -> Self {
-        let detail = "the body is too large: at most 1 MiB, and 16 MiB for a configuration";
+        let detail = "the body is too large: at most 1 MiB, and 16 MiB for a configuration or a list of tenants";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    /// 422: a list is not valid; with all that is wrong, by its place and what is wrong there.
+    pub(super) fn invalid_list(wrong: Vec<(String, String)>) -> Self {
+        let detail = "the list is not valid; nothing has changed";
+        let fault = |(pointer, detail)| Fault {
+            pointer,
+            detail,
+            code: None,
+            hint: None,
+            line: None,
+            column: None,
+        };
+        let errors = wrong.into_iter().map(fault).collect();
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_list", detail).errors(errors)
     }
 
     /// 422: a configuration is not valid; with all that is wrong.
@@ -245,90 +257,6 @@ impl Problem {
             column: Some(problem.column).filter(|column| *column > 0),
         });
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).errors(errors.collect())
-    }
-}
-
-impl From<Declined> for Problem {
-    fn from(declined: Declined) -> Self {
-        let code = declined.code();
-        let problem: Self = match declined {
-            Declined::Refused(refusal) => refusal.into(),
-            Declined::Invalid(problems) => Self::invalid(&problems),
-            Declined::Store(error) => error.into(),
-            Declined::NeedsApproval { ref plan, .. } => {
-                let hint = format!(
-                    "somebody else: turnout approve {plan} --why \"...\"; then the same command again"
-                );
-                let mut problem = Self::new(StatusCode::FORBIDDEN, code, declined.to_string());
-                problem.0.plan = Some(plan.clone());
-                problem.hint(Some(hint))
-            }
-            Declined::Fenced => Self::new(StatusCode::CONFLICT, code, declined.to_string()),
-            Declined::HandedOver => {
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                Self::new(status, code, declined.to_string())
-            }
-            Declined::Unresolved(_) => {
-                let hint = "is the name right, and known where this runs?";
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Self::new(status, code, declined.to_string()).hint(Some(hint.to_owned()))
-            }
-            Declined::Stale { present, ref actor } => {
-                let status = StatusCode::PRECONDITION_FAILED;
-                let mut problem = Self::new(status, code, declined.to_string());
-                problem.0.revision = Some(present.0);
-                problem.0.actor = Some(actor.clone());
-                problem
-            }
-        };
-        problem.accounted_for()
-    }
-}
-
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
-        let code = match denied {
-            Denied::Scope { .. } => "scope_missing",
-            Denied::Limit { .. } => "out_of_limits",
-        };
-        Self::new(StatusCode::FORBIDDEN, code, denied.to_string())
-    }
-}
-
-impl From<NotApproved> for Problem {
-    fn from(not: NotApproved) -> Self {
-        let detail = not.to_string();
-        match not {
-            NotApproved::Unknown { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_plan", detail),
-            NotApproved::Own { .. } => Self::new(StatusCode::FORBIDDEN, "own_plan", detail),
-            NotApproved::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let (detail, code) = (refusal.to_string(), refusal.code());
-        match refusal {
-            Refusal::Unknown { hint, .. } => {
-                let hint = hint.map(|name| format!("did you mean {name:?}?"));
-                Self::new(StatusCode::NOT_FOUND, code, detail).hint(hint)
-            }
-            Refusal::RolloutRuns { .. }
-            | Refusal::Rollout { .. }
-            | Refusal::NoCandidate { .. }
-            | Refusal::ArchivedFlag { .. } => Self::new(StatusCode::CONFLICT, code, detail),
-            Refusal::ShareOfTenant | Refusal::NothingAbove => Self::field(code, "/share", detail),
-        }
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        // What exactly failed is for the operator's log, not for whoever asks.
-        tracing::error!(error = &error as &dyn std::error::Error, "the store does not serve");
-        let detail = "the store does not serve: nothing has changed, and traffic goes on as it was";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
     }
 }
 

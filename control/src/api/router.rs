@@ -13,9 +13,9 @@ use utoipa_axum::routes;
 use super::problem::Problem;
 use super::site::Site;
 use super::{
-    access, account, audit, configuration, events, flags, fleet, guard, health, ignore, ofrep,
-    overview, parity, plans, repeat, revisions, rollouts, routes as route, signatures, tenants,
-    tokens, traffic, upstreams,
+    access, account, attributes, audit, configuration, events, flags, fleet, guard, health, ignore,
+    ofrep, overview, parity, plans, repeat, revisions, rollouts, routes as route, signatures,
+    tenants, tokens, traffic, upstreams,
 };
 use crate::file;
 
@@ -31,8 +31,9 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 struct Description;
 
 fn described() -> OpenApiRouter<Arc<Site>> {
-    let configuration_post = OpenApiRouter::new()
+    let large = OpenApiRouter::new()
         .routes(routes!(configuration::apply))
+        .routes(routes!(attributes::import))
         .layer(DefaultBodyLimit::max(file::MAX_BYTES));
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(overview::status))
@@ -53,6 +54,7 @@ fn described() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(upstreams::replace_targets))
         .routes(routes!(tenants::one))
         .routes(routes!(tenants::lock, tenants::unlock))
+        .routes(routes!(attributes::set))
         .routes(routes!(flags::list))
         .routes(routes!(flags::one))
         .routes(routes!(flags::serve))
@@ -75,7 +77,7 @@ fn described() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .merge(configuration_post)
+        .merge(large)
 }
 
 /// The control API.

@@ -1,5 +1,6 @@
 //! How does one tenant stand, and how is it locked?
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,6 +18,7 @@ use super::request::{Body, Caller, Parameters, Path, bad_tenant, why};
 use super::site::{Site, etag};
 use super::view::{Answered, ShiftView};
 use crate::command::Command;
+use crate::desired::attributes;
 
 /// What a tenant may do while its data is being moved.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -59,6 +61,8 @@ pub(super) struct TenantView {
     named: bool,
     /// Its lock.
     lock: Option<Mode>,
+    /// Its attributes: the configuration's, and those that commands have set.
+    attributes: BTreeMap<String, String>,
     /// The cohorts it belongs to, in the order that counts.
     cohorts: Vec<String>,
     /// Where its traffic stands on each route that has a candidate.
@@ -97,7 +101,8 @@ pub(super) async fn one(
         LockSpec::ReadOnly => Mode::ReadOnly,
         LockSpec::Blocked => Mode::Blocked,
     });
-    let view = view(&present.compiled.snapshot, &tenant, lock);
+    let attributes = attributes(&present.desired, &tenant);
+    let view = TenantView { attributes, ..view(&present.compiled.snapshot, &tenant, lock) };
     Ok(([(header::ETAG, etag(present.revision()))], Json(view)).into_response())
 }
 
@@ -118,6 +123,7 @@ fn view(snapshot: &Snapshot, id: &TenantId, lock: Option<Mode>) -> TenantView {
         tenant: id.to_string(),
         named: tenant.named,
         lock,
+        attributes: BTreeMap::new(),
         cohorts: tenant.cohorts.iter().filter_map(|id| name(*id)).collect(),
         routes: routes.collect(),
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{Live, LockSpec, TargetSpec, TokenSpec, starting_live};
+use config::{Live, TargetSpec, TokenSpec, starting_live};
 use jiff::Timestamp;
-use rules::{Rank, TenantId, TokenName, UpstreamName};
+use rules::{Rank, TokenName, UpstreamName};
 
-use super::{flags, rollouts, summary, traffic};
+use super::{flags, rollouts, summary, tenants, traffic};
 use crate::command::{Command, Configuration};
 use crate::rollout::{Phase, Place, Rollout};
 
@@ -189,7 +189,8 @@ pub fn apply(desired: &Desired, command: &Command) -> Result<Applied, Refusal> {
         }
         Command::Rollout { place, change } => rollouts::change(desired, place, change),
         Command::Targets { upstream, targets } => replace_targets(desired, upstream, targets),
-        Command::Lock { tenant, lock } => Ok(set_lock(desired, tenant, *lock)),
+        Command::Lock { tenant, lock } => Ok(tenants::set_lock(desired, tenant, *lock)),
+        Command::Attributes(changes) => Ok(tenants::set_attributes(desired, changes)),
         Command::Flag { flag, change } => flags::change(desired, flag, change),
         Command::Together(commands) => together(desired, commands),
         Command::Token { name, token } => Ok(set_token(desired, name, token.as_ref())),
@@ -238,7 +239,7 @@ fn together(desired: &Desired, commands: &[Command]) -> Result<Applied, Refusal>
     })
 }
 
-fn changed(desired: Desired, summary: String) -> Applied {
+pub(super) fn changed(desired: Desired, summary: String) -> Applied {
     Applied::Changed(Next { desired, summary, notes: Vec::new() })
 }
 
@@ -302,21 +303,6 @@ fn replace_targets(
     }
     let (before, after) = (summary::of_targets(before), summary::of_targets(targets));
     Ok(changed(next, format!("upstream {upstream}: {before} -> {after}")))
-}
-
-fn set_lock(desired: &Desired, tenant: &TenantId, lock: Option<LockSpec>) -> Applied {
-    let present = desired.live.locks.get(tenant).copied();
-    let (before, after) = (summary::of_lock(present), summary::of_lock(lock));
-    if present == lock {
-        return Applied::Unchanged(format!("tenant {tenant}: {after}"));
-    }
-    let mut next = desired.clone();
-    let locks = Arc::make_mut(&mut next.live.locks);
-    match lock {
-        Some(lock) => locks.insert(tenant.clone(), lock),
-        None => locks.remove(tenant),
-    };
-    changed(next, format!("tenant {tenant}: {before} -> {after}"))
 }
 
 /// Restoring is a decision of its own, later than every one before: no route's generation goes back.

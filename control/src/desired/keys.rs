@@ -9,7 +9,7 @@
 //! | `shift/<route>/cohort/<name>`, `shift/<route>/tenant/<id>` | the shift of one cohort or tenant |
 //! | `standing/<route>` | how often somebody began anew, and whether it is rolled back |
 //! | `targets/<upstream>` | targets that stand in for the configuration's |
-//! | `lock/<tenant>` | a tenant's lock |
+//! | `lock/<tenant>`, `attributes/<tenant>` | a tenant's lock; attributes that stand in for the configuration's |
 //! | `flag/<name>` | what everybody has of a flag, and whether it is on |
 //! | `flag/<name>/cohort/<name>`, `flag/<name>/tenant/<id>` | what one cohort or tenant has of it |
 //! | `rollout/<route>`, `rollout/<route>/cohort/<name>`, `rollout/<route>/tenant/<id>` | a rollout |
@@ -70,6 +70,9 @@ pub fn changes(before: Option<&Desired>, after: &Desired) -> Vec<Change> {
     }
     if !Arc::ptr_eq(&live.locks, &after.live.locks) {
         map_changes("lock/", &live.locks, &after.live.locks, &mut changes);
+    }
+    if !Arc::ptr_eq(&live.attributes, &after.live.attributes) {
+        map_changes("attributes/", &live.attributes, &after.live.attributes, &mut changes);
     }
     if !Arc::ptr_eq(&live.tokens, &after.live.tokens) {
         map_changes("token/", &live.tokens, &after.live.tokens, &mut changes);
@@ -217,6 +220,7 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     let mut flags: BTreeMap<FlagName, FlagLive> = BTreeMap::new();
     let (mut targets, mut locks) = (BTreeMap::new(), BTreeMap::new());
     let (mut tokens, mut rollouts) = (BTreeMap::new(), BTreeMap::new());
+    let mut attributes = BTreeMap::new();
     for (key, value) in values {
         let parts: Vec<&str> = key.split('/').collect();
         match parts.as_slice() {
@@ -244,6 +248,9 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
             ["lock", tenant] => {
                 locks.insert(name(key, tenant)?, read(key, value)?);
             }
+            ["attributes", tenant] => {
+                attributes.insert(name(key, tenant)?, read(key, value)?);
+            }
             ["token", token] => {
                 tokens.insert(name(key, token)?, read(key, value)?);
             }
@@ -259,7 +266,8 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     let routes = routes.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
     let flags = flags.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
     let (locks, targets, flags) = (Arc::new(locks), Arc::new(targets), Arc::new(flags));
-    let live = Live { routes, locks, targets, flags, tokens: Arc::new(tokens) };
+    let (attributes, tokens) = (Arc::new(attributes), Arc::new(tokens));
+    let live = Live { routes, locks, attributes, targets, flags, tokens };
     let passed_over = values.get(PASSED_OVER).map(|text| Arc::from(text.as_str()));
     Ok(Unread { text, accepted_unix, live, rollouts, passed_over })
 }

@@ -1,7 +1,8 @@
 //! What is wanted, and what do commands make of it?
 //!
 //! [`apply()`] makes the next state from a state and a command; `traffic` are the commands that move traffic and
-//! `rollouts` those that do it by a plan, `flags` those that change what tenants have; `summary` tells a change to people,
+//! `rollouts` those that do it by a plan, `flags` those that change what tenants have,
+//! `tenants` those that change what is known of them; `summary` tells a change to people,
 //! [`keys`] is how a state is stored, and [`difference`] how two of them are compared.
 
 pub mod difference;
@@ -11,10 +12,12 @@ mod apply;
 mod flags;
 mod rollouts;
 mod summary;
+mod tenants;
 mod traffic;
 
 #[cfg(test)]
 mod tests;
 
 pub use apply::{Applied, Desired, Next, Refusal, apply};
+pub(crate) use tenants::attributes;
 pub(crate) use traffic::rolled_back_anyway;

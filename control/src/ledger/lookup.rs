@@ -102,6 +102,7 @@ pub(super) fn unknown_names(command: &Command, serves: &Snapshot) -> BTreeSet<Ad
         | Command::Rollout { .. }
         | Command::Flag { .. }
         | Command::Lock { .. }
+        | Command::Attributes(_)
         | Command::Token { .. } => return BTreeSet::new(),
     };
     let written = document.iter().flat_map(|document| document.upstreams.values());

@@ -202,6 +202,7 @@ pub(crate) struct TenantAnswer {
     pub(crate) tenant: String,
     pub(crate) named: bool,
     pub(crate) lock: Option<String>,
+    pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) cohorts: Vec<String>,
     pub(crate) routes: Vec<TenantRoute>,
 }

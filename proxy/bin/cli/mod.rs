@@ -15,6 +15,7 @@
 mod answer;
 mod args;
 mod ask;
+mod attributes;
 mod audit;
 mod change;
 mod check;

@@ -1,4 +1,4 @@
-//! What may a tenant do while its data is being moved? Locks, and what is known of a tenant.
+//! What may a tenant do while its data is being moved, and what is known of it?
 
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
@@ -8,6 +8,7 @@ use serde_json::json;
 use super::answer::{self, TenantAnswer};
 use super::args::{OutputArgs, ServerArgs, WhyArgs};
 use super::ask::{Ask, encoded};
+use super::attributes::{self, ImportArgs, SetArgs};
 use super::change::change;
 use super::client::Client;
 use super::exit::{Exit, Failure};
@@ -21,7 +22,11 @@ pub(crate) enum TenantCommand {
     Lock(LockArgs),
     /// Let a tenant's requests through again
     Unlock(UnlockArgs),
-    /// Show a tenant's lock, its cohorts, and where its traffic stands on each route
+    /// Set attributes of a tenant, and with them the cohorts that it belongs to
+    Set(SetArgs),
+    /// Take attributes of many tenants from a file, as one revision or not at all
+    Import(ImportArgs),
+    /// Show a tenant's lock, its attributes and cohorts, and where its traffic stands on each route
     Show(ShowArgs),
 }
 
@@ -30,7 +35,7 @@ pub(crate) enum TenantCommand {
 pub(crate) struct TenantArgs {
     /// The tenant's id
     #[arg(value_name = "TENANT")]
-    tenant: TenantId,
+    pub(super) tenant: TenantId,
 }
 
 /// Lock a tenant.
@@ -105,6 +110,8 @@ pub(crate) fn run(command: &TenantCommand) -> Result<Exit, Failure> {
             let ask = Ask::delete(format!("{}/lock?why={why}", path(&args.tenant)));
             change(&args.server, &ask.because(&args.why), args.output)
         }
+        TenantCommand::Set(args) => attributes::set(args),
+        TenantCommand::Import(args) => attributes::import(args),
         TenantCommand::Show(args) => {
             let answer = Client::new(&args.server)?.get(&path(&args.tenant))?;
             let tenant = answer::read(&answer)?;
@@ -114,7 +121,7 @@ pub(crate) fn run(command: &TenantCommand) -> Result<Exit, Failure> {
     }
 }
 
-fn path(args: &TenantArgs) -> String {
+pub(super) fn path(args: &TenantArgs) -> String {
     format!("/v1/tenants/{}", encoded(args.tenant.as_str()))
 }
 
@@ -129,8 +136,12 @@ fn shown(tenant: &TenantAnswer, style: Style) -> String {
         [] => "of no cohort".to_owned(),
         cohorts => format!("of {}", cohorts.join(", ")),
     };
-    let head =
+    let mut head =
         format!("{}  {named}, {cohorts}, {lock}\n", style.paint(Tone::Strong, &tenant.tenant));
+    if !tenant.attributes.is_empty() {
+        let attributes = tenant.attributes.iter().map(|(name, value)| format!("{name}={value}"));
+        head += &format!("{}\n", attributes.collect::<Vec<_>>().join(" "));
+    }
     if tenant.routes.is_empty() {
         return head;
     }
@@ -157,7 +168,8 @@ mod tests {
     #[test]
     fn a_tenant_is_shown_with_whose_shift_applies() {
         let tenant = answer::read(&json!({
-            "tenant": "acme", "named": true, "lock": "read_only", "cohorts": ["africa", "pilots"],
+            "tenant": "acme", "named": true, "lock": "read_only",
+            "attributes": {"residency": "AF", "plan": "gold"}, "cohorts": ["africa", "pilots"],
             "routes": [
                 {"route": "sms", "by": "tenant", "stage": "live", "share": "100%", "shadow": "0%", "reverse_shadow": "0%"},
                 {"route": "fax", "by": "cohort", "cohort": "africa", "stage": "canary", "share": "5%", "shadow": "100%"},
@@ -166,6 +178,7 @@ mod tests {
         }));
         let expected = "\
 acme  named in the configuration, of africa, pilots, locked: read-only
+plan=gold residency=AF
 
 ROUTE  TRAFFIC                 WHOSE SHIFT
 sms    live                    its own

@@ -137,6 +137,35 @@ fn locks_are_told() {
 }
 
 #[test]
+fn attributes_are_told_and_kept_only_where_they_differ() {
+    type Said<'s> = &'s [(&'s str, Option<&'s str>)];
+    let set = |tenants: &[(&str, Said<'_>)]| {
+        let changes = |all: Said<'_>| {
+            all.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect()
+        };
+        let each = tenants.iter().map(|(id, all)| (id.parse().unwrap(), changes(all)));
+        Command::Attributes(each.collect())
+    };
+    let commands = [
+        set(&[("acme", &[("residency", Some("EU")), ("plan", Some("gold"))])]),
+        set(&[("acme", &[("residency", Some("EU"))])]),
+        set(&[("acme", &[("residency", None)]), ("b2", &[("plan", None)])]),
+        set(&[("acme", &[("residency", Some("AF")), ("plan", None)])]),
+        set(&[("new", &[("plan", None)]), ("b2", &[("plan", None)])]),
+    ];
+    let expected = [
+        "tenant acme: plan unset -> gold, residency AF -> EU",
+        "= tenant acme: its attributes are so already",
+        "attributes of 1 of 2 tenants changed",
+        "tenant acme: plan gold -> unset, residency unset -> AF",
+        "= 2 tenants: their attributes are so already",
+    ];
+    let (desired, told) = told(first(), &commands);
+    assert_eq!(told, expected);
+    assert!(desired.live.attributes.is_empty(), "all is as the configuration says");
+}
+
+#[test]
 fn a_rollback_can_keep_the_shadow() {
     let commands = [
         shadow("sms", Scope::Route, "40%"),

@@ -59,6 +59,9 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => (1_u16..9).prop_map(|port| targets("new", &[(&format!("127.0.0.1:{port}"), port)])),
         1 => (prop_oneof![Just("acme"), Just("b2")], lock)
             .prop_map(|(id, lock)| Command::Lock { tenant: id.parse::<TenantId>().unwrap(), lock }),
+        1 => (prop_oneof![Just("acme"), Just("b2")], prop::option::of("[a-c]")).prop_map(|(id, plan)| {
+            Command::Attributes([(id.parse().unwrap(), [("plan".to_owned(), plan)].into())].into())
+        }),
         3 => (prop_oneof![Just("report"), Just("colour"), Just("gone")], any_change())
             .prop_map(|(name, change)| flag(name, change)),
         1 => text.prop_map(|text| Command::Apply(configuration(&text, 0))),
