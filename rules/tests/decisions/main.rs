@@ -1,8 +1,11 @@
 //! Tables of cases and properties: which route, which arm, which path, and why.
 //!
 //! [`world`] builds a snapshot from a table's text, [`request`] a request; [`tables`] runs `cases/*.json`, [`kong`] a
-//! Kong configuration's expectations, and [`properties`] compares matching with a search through all routes.
+//! Kong configuration's expectations, [`properties`] compares matching with a search through all routes, and [`hosts`]
+//! tells which hosts lead alike.
 
+#[cfg(test)]
+mod hosts;
 #[cfg(test)]
 mod kong;
 #[cfg(test)]
