@@ -1,13 +1,13 @@
 //! What runs side by side? The proxy's listeners, the background services, and whatever the binary brings along.
 
 use std::future::Future;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use config::{Listener as Listening, Settings};
+use config::{Listener as Listening, Protocol, Settings};
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
@@ -37,8 +37,9 @@ use crate::{health, resolver, token};
 const ATTEMPTS: usize = 4;
 /// Unused connections to upstreams that each worker may keep.
 const KEPT_CONNECTIONS: usize = 1_024;
-/// Memory for what is read of each connection at a time: with Pingora's own, thousands that are idle take too much.
-const READ_BUFFER_BYTES: usize = 8 * 1_024;
+/// What is read at a time of a TLS connection, whose records are read piece by piece. All else is read right to where it
+/// belongs: with a buffer for each of thousands that are idle, they take too much.
+const TLS_READ_BUFFER_BYTES: usize = 8 * 1_024;
 
 /// Where the process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,13 +169,14 @@ impl Proxy {
         let app = http_proxy(&server.configuration, handler);
         let surroundings = Surroundings::new(Arc::clone(&cell), counters, access_log);
         let entrances = entrances(&settings.listeners, &sockets);
+        let addresses: Vec<(SocketAddr, Protocol)> =
+            entrances.iter().map(|one| (one.bound, one.listener.protocol)).collect();
         let app = ConnectionApp::new(app, &cell, entrances, admission, surroundings);
         let app = ToldToLeave::new(app, Arc::clone(&farewell));
         let mut proxy = Service::new("proxy".to_owned(), app);
-        for address in sockets.addresses() {
+        for (address, protocol) in addresses {
             let listener = ListenerConfig::tcp(address.to_string());
-            let buffers = L4BufferSettings::default().read(READ_BUFFER_BYTES);
-            proxy.add_listener(listener.l4_buffer(buffers));
+            proxy.add_listener(listener.l4_buffer(buffers(protocol)));
         }
         let (sockets_of, cell_of) = (Arc::clone(&sockets), Arc::clone(&cell));
         server.add_service(OnSockets { service: proxy, sockets: sockets_of, cell: cell_of });
@@ -206,6 +208,14 @@ fn entrances(listeners: &[Listening], sockets: &Sockets) -> Vec<Entrance> {
     let bound = sockets.addresses().iter();
     let each = listeners.iter().zip(bound);
     each.map(|(listener, bound)| Entrance { listener: *listener, bound: *bound }).collect()
+}
+
+fn buffers(protocol: Protocol) -> L4BufferSettings {
+    let read = match protocol {
+        Protocol::Tls => TLS_READ_BUFFER_BYTES,
+        Protocol::Http1 | Protocol::H2c => 0,
+    };
+    L4BufferSettings::default().read(read)
 }
 
 /// Tells that the proxy serves as soon as connections are accepted.

@@ -193,6 +193,14 @@ impl RawConnection {
         Self::of(socket.connect(to).await.unwrap())
     }
 
+    /// The same, with as little room for what comes as the kernel grants.
+    pub(crate) async fn narrow(local: [u8; 4], to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(1).unwrap();
+        socket.bind((IpAddr::from(local), 0).into()).unwrap();
+        Self::of(socket.connect(to).await.unwrap())
+    }
+
     pub(crate) fn of(stream: impl Stream) -> Self {
         Self { stream: Box::new(stream), ahead: Vec::new() }
     }

@@ -83,7 +83,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> ConnectionApp<A> {
         drop(self.served.current().process_new(Box::new(gated), shutdown).await);
         let returned = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(returned) = returned {
-            gate::answer(returned, &self.surroundings).await;
+            Box::pin(gate::answer(returned, &self.surroundings)).await;
         }
     }
 
@@ -99,9 +99,9 @@ impl<A: HttpServerApp + Send + Sync + 'static> ConnectionApp<A> {
 
     async fn encrypted(&self, entrance: &Entrance, stream: Stream, shutdown: &ShutdownWatch) {
         let within = self.cell.load().limits.times.handshake;
-        match self.tls.accept(entrance.listener.address, stream, within).await {
+        match Box::pin(self.tls.accept(entrance.listener.address, stream, within)).await {
             Ok(stream) if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) => {
-                self.http2(Transport::new(stream), shutdown).await;
+                Box::pin(self.http2(Transport::new(stream), shutdown)).await;
             }
             Ok(stream) => self.http1(Transport::new(stream), shutdown).await,
             Err(Failure::Handshake) => self.admission.count(Turned::Handshake),
@@ -110,6 +110,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> ConnectionApp<A> {
     }
 }
 
+/// What comes of it is kept as long as the connection: the ways that most do not take are kept apart, each as large as it
+/// is alone.
 #[async_trait]
 impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for ConnectionApp<A> {
     async fn process_new(
@@ -121,8 +123,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for ConnectionApp<A> {
         let entrance = self.entrance(&stream)?;
         match entrance.listener.protocol {
             Protocol::Http1 => self.http1(Transport::new(stream), shutdown).await,
-            Protocol::H2c => self.http2(Transport::new(stream), shutdown).await,
-            Protocol::Tls => self.encrypted(entrance, stream, shutdown).await,
+            Protocol::H2c => Box::pin(self.http2(Transport::new(stream), shutdown)).await,
+            Protocol::Tls => Box::pin(self.encrypted(entrance, stream, shutdown)).await,
         }
         None
     }
