@@ -11,7 +11,7 @@ use origins::{Origin, Reader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::kit::{RawConnection, RawOrigin, Setup, Turnout, get, sample};
+use crate::kit::{RawConnection, RawOrigin, Setup, Turnout, eventually, get, sample};
 
 const ALL: &str =
     "threads: 1\nroutes:\n  all: {canonical: /, stable: {upstream: api}, websockets: true}\n";
@@ -202,6 +202,9 @@ async fn a_body_that_turns_bad_is_never_completed_upstream() {
     assert!(head.starts_with("http/1.1 400"), "{head}");
     assert!(body.contains("\"code\":\"bad_chunk\""), "{body}");
     assert_eq!(upstream.read_to_end().await, "");
+    // The access log says what the client was told.
+    let status = "\"http.response.status_code\":400";
+    eventually("it is logged", async || turnout.output().contains(status)).await;
 }
 
 #[tokio::test]

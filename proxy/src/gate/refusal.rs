@@ -1,5 +1,8 @@
 //! Why is a request refused? Each reason has a code, which is its label in the metrics as well.
 
+use std::error::Error;
+use std::{fmt, io};
+
 /// Why bytes of a client were not let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -110,7 +113,20 @@ impl Refusal {
             Self::Flood => "frame_flood",
         }
     }
+
+    /// What was refused midway, where that is why reading a body failed.
+    pub(crate) fn behind(cause: &(dyn Error + 'static)) -> Option<Self> {
+        cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref().copied()
+    }
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Error for Refusal {}
 
 #[cfg(test)]
 mod tests {

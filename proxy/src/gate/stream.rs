@@ -205,7 +205,7 @@ impl GatedStream {
             self.surroundings.count(refusal);
         }
         if self.told.is_some_and(|refused| refused.midway) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, refusal.code()));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, refusal));
         }
         Ok(())
     }

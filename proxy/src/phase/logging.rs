@@ -10,7 +10,9 @@ use crate::access_log::Line;
 use crate::cause::class_of;
 use crate::clock::now_unix;
 use crate::exchange::{Exchange, Fallback, Subject};
+use crate::gate::Refusal;
 use crate::handler::Handler;
+use crate::problem::Problem;
 use crate::shadow::PrimaryEnd;
 use crate::trace::TRACEPARENT;
 
@@ -24,7 +26,7 @@ pub(crate) fn finish(
     error: Option<&Error>,
     exchange: &mut Exchange,
 ) {
-    let status = session.response_written().map_or(CLIENT_CLOSED, |head| head.status.as_u16());
+    let status = status(session, error);
     let failed = error.map(|error| exchange.failure.unwrap_or_else(|| class_of(error)));
     let class = failed.or((status >= 500).then_some(ErrorClass::ServerError));
     let key = series_key(session, exchange, status, class);
@@ -57,6 +59,14 @@ pub(crate) fn finish(
             request_bytes: session.body_bytes_read(),
         });
     }
+}
+
+/// What the client was answered with. Where the gate refused the rest of a request, it answers that as soon as Pingora has
+/// let go of the connection.
+fn status(session: &Session, error: Option<&Error>) -> u16 {
+    let written = session.response_written().map(|head| head.status.as_u16());
+    let refused = || Refusal::behind(error?.root_cause()).map(Problem::refused);
+    written.or_else(|| Some(refused()?.status())).unwrap_or(CLIENT_CLOSED)
 }
 
 /// Whether the time of the exchange as a whole was up. That may be the client's doing: a target that does not answer is a
