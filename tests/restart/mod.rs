@@ -8,6 +8,7 @@ mod fake;
 mod http2;
 mod load;
 mod refusals;
+mod tls;
 
 use std::path::PathBuf;
 
