@@ -267,6 +267,22 @@ async fn what_needs_a_restart_is_said() {
 }
 
 #[tokio::test]
+async fn what_the_file_said_at_the_start_needs_no_other() {
+    let (turnout, _api) = serving_a().await;
+    let before = turnout.setup().text();
+    let turnout = turnout.kill().with_line("threads: 3").start().await;
+    let started_with = turnout.setup().text();
+    let warnings = async |text: &str| {
+        turnout.apply(text, "why=w").await.expect(200).json()["warnings"].to_string()
+    };
+    let same = warnings(&format!("{started_with}# the same\n")).await;
+    assert!(!same.contains("changed"), "{same}");
+    let former = warnings(&before).await;
+    assert!(former.contains("threads changed"), "{former}");
+    assert!(!turnout.output().contains("threads changed"), "{}", turnout.output().text());
+}
+
+#[tokio::test]
 async fn variables_come_from_the_environment() {
     let api = origin("api").await;
     let yaml = "routes:\n  a:\n    canonical: ${E2E_PATH}\n    stable: {upstream: api}\n    response_headers: {set: {X-Env: \"${E2E_MISSING:-fallback}\"}}\n";

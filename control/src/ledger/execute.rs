@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use config::Settings;
@@ -34,8 +34,8 @@ pub struct Ledger {
     pub(super) file: ConfigFile,
     cell: Arc<SnapshotCell>,
     present: watch::Sender<Arc<Present>>,
-    /// What the process runs with until it is started again.
-    pub(super) started_with: Arc<Settings>,
+    /// What the process runs with until it is started again; not known while it starts.
+    pub(super) started_with: OnceLock<Arc<Settings>>,
     pub(super) turn: Mutex<()>,
     /// Whether another process serves by now. It is changed by whoever has the turn.
     pub(super) handed_over: AtomicBool,
@@ -67,7 +67,7 @@ impl Ledger {
             store,
             file,
             cell: Arc::new(SnapshotCell::new(Arc::clone(&present.compiled.snapshot))),
-            started_with: Arc::clone(&present.compiled.settings),
+            started_with: Arc::clone(&present.compiled.settings).into(),
             present: watch::Sender::new(Arc::new(present)),
             turn: Mutex::default(),
             handed_over: AtomicBool::new(false),
@@ -98,7 +98,17 @@ impl Ledger {
 
     /// The same for a process whose settings are those of a configuration that is still to be taken.
     pub(crate) fn starting_with(self, settings: Arc<Settings>) -> Self {
-        Self { started_with: settings, ..self }
+        Self { started_with: settings.into(), ..self }
+    }
+
+    /// The same for a process that still starts: what the file says beyond the state is in its settings, too.
+    pub(crate) fn starting(self) -> Self {
+        Self { started_with: OnceLock::new(), ..self }
+    }
+
+    /// The process starts with the settings that are in force now.
+    pub(crate) fn starts(&self) {
+        self.started_with.get_or_init(|| Arc::clone(&self.present().compiled.settings));
     }
 
     /// What serves now.
@@ -146,13 +156,14 @@ impl Ledger {
     /// Whether the control API listens beyond loopback.
     #[must_use]
     pub fn is_reached(&self) -> bool {
-        !self.started_with.control.ip().to_canonical().is_loopback()
+        !self.started_with().control.ip().to_canonical().is_loopback()
     }
 
-    /// What the process runs with until it is started again.
+    /// What the process runs with until it is started again; while it starts, what is in force.
     #[must_use]
-    pub fn started_with(&self) -> &Settings {
-        &self.started_with
+    pub fn started_with(&self) -> Arc<Settings> {
+        let in_force = || Arc::clone(&self.present().compiled.settings);
+        self.started_with.get().map_or_else(in_force, Arc::clone)
     }
 
     /// Where configurations come from.

@@ -55,7 +55,8 @@ impl Ledger {
         let document = &next.desired.configuration.document;
         if !Arc::ptr_eq(document, &present.desired.configuration.document) {
             warnings.extend(compiled.warnings.iter().map(ToString::to_string));
-            warnings.extend(needs_restart(&self.started_with, &compiled.settings));
+            let started_with = self.started_with.get();
+            warnings.extend(started_with.and_then(|with| needs_restart(with, &compiled.settings)));
         }
         warnings
     }

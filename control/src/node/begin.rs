@@ -60,7 +60,8 @@ impl Beginning {
         let passed_over = present.desired.passed_over.clone();
         let news = self.content.as_ref().ok() != passed_over.as_ref();
         let Self { store, file, content, path, now } = self;
-        let ledger = Ledger::new(store, file, present).keeping(last_good, Kept::of(&path), history);
+        let ledger = Ledger::new(store, file, present).starting();
+        let ledger = ledger.keeping(last_good, Kept::of(&path), history);
         if !store_up {
             ledger.meters().store_failed();
         }
@@ -69,6 +70,7 @@ impl Beginning {
         if take_file && news {
             desk.reload(content.clone(), "start");
         }
+        desk.ledger().starts();
         let seen = Seen::now(content, &desk.ledger().present().desired.configuration.document);
         Ok(Node { store: path, desk: Arc::new(desk), seen })
     }
