@@ -1,5 +1,11 @@
 //! Are decoded fields judged as bytes are? The head of HTTP/2 is written out as HTTP/1 would have it, and goes through the
 //! same gate.
+//!
+//! What no HTTP/2 reader may take for a head never comes here (RFC 9113, section 8.1.1): upper case in a name, a
+//! pseudo-header that is unknown, twice there or too late, fields of a connection, a length that the body does not keep.
+//! The library that reads frames ends such a stream with RST_STREAM and no answer, hence without a problem's code, and
+//! without a count or a line in the log; what breaks the connection's own rules ends it with GOAWAY. Nothing of either
+//! reaches an upstream.
 
 use http::Method;
 use http::header::{HOST, TE, TRANSFER_ENCODING};
