@@ -179,7 +179,7 @@ impl ByteGate {
     /// Whether the policy may be changed: no head is half judged.
     #[must_use]
     pub fn is_at_start(&self) -> bool {
-        matches!(&self.phase, Phase::Head(head) if *head == Head::default())
+        matches!(&self.phase, Phase::Head(head) if head.is_untouched())
     }
 
     /// The policy in force.

@@ -1,10 +1,9 @@
-//! Which bytes may stand where? Tables for tokens and targets, and a scan for field values.
+//! Which bytes may stand where? A table for tokens, and scans for targets and field values.
 
 const TOKEN: u8 = 1;
 /// In a token, but neither a letter, a digit nor a hyphen: what some readers turn into a hyphen.
 const ODD: u8 = 2;
-const TARGET: u8 = 4;
-const HYPHEN: u8 = 8;
+const HYPHEN: u8 = 4;
 
 const CLASSES: [u8; 256] = classes();
 
@@ -42,13 +41,8 @@ const fn class_of(byte: u8) -> u8 {
             | b'|'
             | b'~'
     );
-    // What RFC 3986 leaves out of every part of a URI, and the fragment, which is never sent.
-    let unsafe_in_target =
-        matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'{' | b'}' | b'`' | b'|' | b'#');
-    let target = byte.is_ascii_graphic() && !unsafe_in_target;
     (if plain || odd { TOKEN } else { 0 })
         | (if odd { ODD } else { 0 })
-        | (if target { TARGET } else { 0 })
         | (if byte == b'-' { HYPHEN } else { 0 })
 }
 
@@ -67,32 +61,75 @@ pub(super) enum Name {
     Bad,
 }
 
+/// How the whole of this reads as a name.
 pub(super) fn name(bytes: &[u8]) -> Name {
-    let (all, any, twice, _) =
-        bytes.iter().fold((TOKEN, 0, 0, 0), |(all, any, twice, before), &byte| {
-            let class = class(byte);
-            (all & class, any | class, twice | class & before, class)
-        });
-    match (bytes.is_empty() || all & TOKEN == 0, (any & ODD) | (twice & HYPHEN) != 0) {
-        (true, _) => Name::Bad,
-        (false, true) => Name::Odd,
-        (false, false) => Name::Plain,
+    match split_name(bytes) {
+        (name, read) if name.len() == bytes.len() => read,
+        _ => Name::Bad,
     }
+}
+
+/// What names a field at the front of a line, up to the first byte that has no place in a name, and how it reads.
+pub(super) fn split_name(line: &[u8]) -> (&[u8], Name) {
+    let (mut length, mut any, mut twice, mut before) = (0, 0, 0, 0);
+    for &byte in line {
+        let class = class(byte);
+        if class & TOKEN == 0 {
+            break;
+        }
+        any |= class;
+        twice |= class & before;
+        before = class;
+        length += 1;
+    }
+    let read = match ((any & ODD) | (twice & HYPHEN) != 0, length) {
+        (_, 0) => Name::Bad,
+        (true, _) => Name::Odd,
+        (false, _) => Name::Plain,
+    };
+    (line.get(..length).unwrap_or_default(), read)
 }
 
 pub(super) fn is_token(bytes: &[u8]) -> bool {
     name(bytes) != Name::Bad
 }
 
+/// Whether nothing but what a target may hold is there: what is visible, besides what RFC 3986 leaves out of every part of
+/// a URI, and the fragment, which is never sent.
+///
+/// Looks at every byte without branching, so that the compiler can take many at once.
 pub(super) fn is_target(bytes: &[u8]) -> bool {
-    bytes.iter().fold(TARGET, |all, &byte| all & class(byte)) != 0
+    bytes.iter().fold(true, |all, &byte| {
+        let visible = (byte > 0x20) & (byte < 0x7f);
+        let quotes = (byte == b'"') | (byte == b'`') | (byte == b'^') | (byte == b'\\');
+        let brackets = (byte == b'<') | (byte == b'>') | (byte == b'{') | (byte == b'}');
+        all & visible & !quotes & !brackets & (byte != b'|') & (byte != b'#')
+    })
+}
+
+/// Whether a control character is among them.
+pub(super) fn has_control(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks();
+    let found = words.iter().fold(0, |any, word| any | controls(u64::from_ne_bytes(*word)));
+    found != 0 || rest.iter().any(u8::is_ascii_control)
+}
+
+/// Whether one of eight bytes is a control character: then some bit is set. Each byte is below 0x20 where subtracting that
+/// sets its highest bit anew, and is 0x7f where subtracting one from what it differs in does; what a subtraction borrows
+/// from a byte means that there was one before it.
+const fn controls(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
+    let below = word.wrapping_sub(ONES * 0x20) & !word;
+    let other = word ^ (ONES * 0x7f);
+    (below | (other.wrapping_sub(ONES) & !other)) & HIGHEST
 }
 
 /// Whether nothing but visible characters, blanks, tabs and bytes above 0x7f are there. (RFC 9110, section 5.5)
 ///
-/// Looks at every byte without branching, so that the compiler can take many at once.
+/// Looks at eight bytes at once. Tabs are rare.
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
-    !bytes.iter().fold(false, |bad, &byte| bad | ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f))
+    !has_control(bytes) || !bytes.iter().any(|&byte| byte.is_ascii_control() && byte != b'\t')
 }
 
 /// The value without the blanks and tabs around it.
@@ -120,6 +157,14 @@ mod tests {
             assert_eq!(is_target(&one), target, "{byte:#x}");
             let value = byte == 9 || (byte >= 0x20 && byte != 0x7f);
             assert_eq!(is_field_value(&one), value, "{byte:#x}");
+            assert_eq!(has_control(&one), byte.is_ascii_control(), "{byte:#x}");
+            // Wherever it stands.
+            for at in 0..20 {
+                let mut many = *b"\x80 a\xff~b\xa0!c\x9f d efgh ij";
+                many[at] = byte;
+                assert_eq!(is_field_value(&many), value, "{byte:#x} at {at}");
+                assert_eq!(has_control(&many), byte.is_ascii_control(), "{byte:#x} at {at}");
+            }
         }
         assert_eq!((name(b""), name(b"X-1"), name(b"X_1")), (Name::Bad, Name::Plain, Name::Odd));
         assert_eq!((name(b"a-b-c"), name(b"a--b")), (Name::Plain, Name::Odd));

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
-
-use super::classes::{self, Name, is_field_value, is_token, trim};
+use super::classes::{Name, is_field_value, is_token, split_name, trim};
 use super::host::is_authority;
 use super::policy::Policy;
 use super::protected::{is_protected, looks_protected};
@@ -37,20 +35,16 @@ pub(super) struct Field<'l> {
 /// Takes a line apart, its end included, and refuses what is not exactly a field.
 pub(super) fn read<'l>(line: &'l [u8], policy: &Policy) -> Result<Field<'l>, Refusal> {
     let text = line.strip_suffix(b"\r\n").ok_or(Refusal::Field)?;
-    let colon = memchr(b':', text).ok_or(Refusal::Field)?;
-    let (name, rest) = text.split_at_checked(colon).ok_or(Refusal::Field)?;
-    let raw = rest.get(1..).unwrap_or_default();
-    if !is_field_value(raw) {
-        return Err(Refusal::Field);
-    }
-    match classes::name(name) {
+    let (name, read) = split_name(text);
+    let raw = text.get(name.len()..).and_then(|rest| rest.strip_prefix(b":"));
+    let raw = raw.filter(|raw| is_field_value(raw)).ok_or(Refusal::Field)?;
+    match read {
         Name::Bad => return Err(Refusal::Field),
         Name::Odd if looks_protected(name, policy) => return Err(Refusal::LookAlike),
         Name::Odd | Name::Plain => {}
     }
-    let value = trim(raw);
     let leading = raw.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    Ok(Field { name, value, value_at: colon + 1 + leading })
+    Ok(Field { name, value: trim(raw), value_at: name.len() + 1 + leading })
 }
 
 impl Fields {

@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::request_line::{self, Method, RequestLine};
 
 /// A head that is being read. Places are counted from its first byte.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Head {
     /// Where the line begins that is not complete yet.
     line: usize,
@@ -59,6 +59,11 @@ impl Head {
             }
             self.fields.judge(line, from, policy)?;
         }
+    }
+
+    /// Whether nothing of it has come.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.scanned == 0
     }
 
     /// Whether it asks for no body in the answer.

@@ -6,35 +6,61 @@ use std::net::Ipv6Addr;
 const LONGEST_NAME: usize = 254;
 /// The longest label of a name.
 const LONGEST_LABEL: usize = 63;
+/// The most digits of a port.
+const LONGEST_PORT: usize = 5;
 
 /// Whether an authority is a host and perhaps a port, and nothing else: no user, no empty label, no empty port.
 pub(super) fn is_authority(authority: &[u8]) -> bool {
-    let Ok(authority) = std::str::from_utf8(authority) else { return false };
-    if let Some(literal) = authority.strip_prefix('[') {
-        return literal.split_once(']').is_some_and(|(address, rest)| {
-            address.parse::<Ipv6Addr>().is_ok() && (rest.is_empty() || is_port_part(rest))
-        });
+    if let Some(literal) = authority.strip_prefix(b"[") {
+        return is_literal(literal);
     }
-    let name_ends = authority.find(':').unwrap_or(authority.len());
-    let Some((name, rest)) = authority.split_at_checked(name_ends) else { return false };
-    is_name(name) && (rest.is_empty() || is_port_part(rest))
+    match authority
+        .iter()
+        .position(|&byte| byte == b':')
+        .and_then(|at| authority.split_at_checked(at))
+    {
+        Some((name, port)) => is_name(name) && is_port_part(port),
+        None => is_name(authority),
+    }
 }
 
-fn is_name(name: &str) -> bool {
-    let labels = name.strip_suffix('.').unwrap_or(name);
-    name.len() <= LONGEST_NAME && !labels.is_empty() && labels.split('.').all(is_label)
+/// Whether an IPv6 address and its closing bracket come, and perhaps a port.
+fn is_literal(literal: &[u8]) -> bool {
+    std::str::from_utf8(literal).ok().and_then(|literal| literal.split_once(']')).is_some_and(
+        |(address, rest)| {
+            let is_end = rest.is_empty() || is_port_part(rest.as_bytes());
+            is_end && address.parse::<Ipv6Addr>().is_ok()
+        },
+    )
 }
 
-fn is_label(label: &str) -> bool {
-    // Underscores are in names that containers are reached by.
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    !label.is_empty() && label.len() <= LONGEST_LABEL && label.bytes().all(fits)
+/// Looks at each byte once: every request has such a name.
+fn is_name(name: &[u8]) -> bool {
+    let labels = name.strip_suffix(b".").unwrap_or(name);
+    let mut length = 0;
+    for &byte in labels {
+        // Underscores are in names that containers are reached by.
+        length = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => length + 1,
+            b'.' if length > 0 => 0,
+            _ => return false,
+        };
+        if length > LONGEST_LABEL {
+            return false;
+        }
+    }
+    name.len() <= LONGEST_NAME && length > 0
 }
 
-fn is_port_part(part: &str) -> bool {
-    let digits = part.strip_prefix(':').unwrap_or("");
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    plain && digits.len() <= 5 && digits.parse::<u16>().is_ok()
+fn is_port_part(part: &[u8]) -> bool {
+    let digits = part.strip_prefix(b":").unwrap_or_default();
+    if !(1..=LONGEST_PORT).contains(&digits.len()) {
+        return false;
+    }
+    let number = digits.iter().try_fold(0_u32, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
+    });
+    number.is_some_and(|number| u16::try_from(number).is_ok())
 }
 
 #[cfg(test)]

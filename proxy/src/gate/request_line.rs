@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::classes::{is_target, is_token};
+use super::classes::{has_control, is_target, is_token};
 use super::policy::Policy;
 use super::refusal::Refusal;
 
@@ -50,7 +50,7 @@ pub(super) fn judge_beginning(bytes: &[u8], policy: &Policy) -> Result<(), Refus
     let window = bytes.get(..longest).unwrap_or(bytes);
     let text = window.strip_suffix(b"\n").unwrap_or(window);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
-    if text.iter().any(|byte| byte.is_ascii_control()) {
+    if has_control(text) {
         return Err(Refusal::RequestLine);
     }
     if bytes.len() > longest { Err(Refusal::TargetTooLong) } else { Ok(()) }

@@ -132,17 +132,18 @@ impl GatedStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<(), End>> {
         loop {
-            if self.gate.is_at_start() {
+            // As a rule nothing waits.
+            if self.gate.waits() || self.gate.refused().is_some() {
                 self.follow_policy();
-            }
-            let judged = self.gate.pull(buf.remaining())?;
-            if !judged.is_empty() {
-                buf.put_slice(judged);
-                self.is_over_in_time();
-                return Poll::Ready(Ok(()));
-            }
-            if self.gate.is_upgrade_asked() && self.gate.waits() {
-                return Poll::Pending;
+                let judged = self.gate.pull(buf.remaining())?;
+                if !judged.is_empty() {
+                    buf.put_slice(judged);
+                    self.is_over_in_time();
+                    return Poll::Ready(Ok(()));
+                }
+                if self.gate.is_upgrade_asked() && self.gate.waits() {
+                    return Poll::Pending;
+                }
             }
             let before = buf.filled().len();
             let read = Pin::new(self.stream().map_err(End::Broken)?).poll_read(cx, buf);
@@ -161,6 +162,7 @@ impl GatedStream {
                 buf.set_filled(before);
                 continue;
             }
+            self.follow_policy();
             let passed = self.gate.push(fresh);
             buf.set_filled(before + passed.unwrap_or(0));
             if passed? > 0 {
@@ -179,7 +181,11 @@ impl GatedStream {
         if self.gate.is_in_head() { Err(End::Refused(Refusal::HeadTimeout)) } else { Ok(()) }
     }
 
+    /// A head is judged by one policy from its first byte to its last.
     fn follow_policy(&mut self) {
+        if !self.gate.is_at_start() {
+            return;
+        }
         if let Some(current) = self.surroundings.policies.other_than(self.gate.policy()) {
             self.gate.set_policy(current);
         }
