@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use rules::compare::Fields;
-use rules::compare::parity::{Figures, Lack, Limits, Verdict, exchanges_needed};
+use rules::compare::parity::{Figures, Lack, Limits, Verdict};
+use rules::gate::absolute::smallest_passing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -166,7 +167,7 @@ impl VerdictView {
     pub(super) fn new(figures: &Figures, limits: &Limits) -> Self {
         let mut verdict = figures.judge(limits);
         if figures.shadowed == 0 {
-            let needed = exchanges_needed(0, limits.mismatched);
+            let needed = smallest_passing(0, limits.mismatched, 1.0);
             verdict = Verdict::Undetermined(Lack::Exchanges(needed));
         }
         let (verdict, lacks) = match verdict {
