@@ -3,6 +3,7 @@
 mod bounds;
 mod origin;
 mod outcomes;
+mod table;
 mod wire;
 
 use std::sync::Arc;

@@ -34,7 +34,7 @@ fn paths(comparison: &Comparison) -> Vec<&str> {
 #[test]
 fn headers() {
     for case in table!("headers.json") {
-        // Entity tags are compared by presence alone, as the specification has it.
+        // Entity tags are compared by presence alone; see the README of the cases.
         if case["id"] == "etag-weakness" {
             continue;
         }
