@@ -128,6 +128,7 @@ async fn signatures_come_from_the_reports_of_the_proxy() {
                 ..Comparison::impossible(NotComparable::Budget)
             },
             rules: Arc::default(),
+            samples: None,
             at_unix_ms: 1_790_000_000_000,
         };
         running.reports.send(report).await.unwrap();

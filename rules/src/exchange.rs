@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::compare::{CompareRules, Comparison};
+use crate::compare::{CompareRules, Comparison, Samples};
 use crate::{CohortName, RouteName};
 
 /// Why the two answers of an exchange could not be compared. A 5xx is an answer; a transport failure is not.
@@ -147,7 +147,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What the proxy tells the control plane of one shadowed exchange. It holds no value of any answer. (INV-12)
+/// What the proxy tells the control plane of one shadowed exchange. It holds no value of any answer, but for samples of a
+/// route that opted in. (INV-12)
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExchangeReport {
     /// The route.
@@ -166,6 +167,8 @@ pub struct ExchangeReport {
     pub comparison: Comparison,
     /// The rules it was compared by, which `comparison.uses` counts by their numbers.
     pub rules: Arc<CompareRules>,
+    /// Values of what differs, where the route opted in and anything does.
+    pub samples: Option<Samples>,
     /// When it was compared, in milliseconds since 1970.
     pub at_unix_ms: i64,
 }

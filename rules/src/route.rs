@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::bucket::Bucket;
-use crate::compare::CompareRules;
+use crate::compare::{CompareRules, SamplePolicy};
 use crate::flag::{FlagId, VariantId};
 use crate::matching::{Conditions, PathMatch};
 use crate::path::{Path, Rewrite};
@@ -251,7 +251,7 @@ pub enum ShadowCredentials {
 }
 
 /// Which requests may be copied to the other arm, and within which bounds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ShadowPolicy {
     /// The methods that may be copied.
     pub methods: Box<[Method]>,
@@ -262,6 +262,8 @@ pub struct ShadowPolicy {
     pub timeout: Duration,
     /// What becomes of credentials.
     pub credentials: ShadowCredentials,
+    /// Which values of differences are kept; none, where nobody opted in.
+    pub samples: Option<Arc<SamplePolicy>>,
 }
 
 /// How often stable is asked a second time, to learn where it is not steady itself.

@@ -383,6 +383,7 @@ pub(super) mod tests {
             candidate_status: Some(200),
             comparison,
             rules: Arc::default(),
+            samples: None,
             at_unix_ms,
         }
     }

@@ -1,11 +1,13 @@
 //! Which two answers are compared, and what comes out? The order of checks: status, headers, body, trailers.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method};
 
 use super::findings::{Findings, OverBudget};
 use super::{
     CompareRules, Difference, DifferenceKind, Drift, Fields, Found, Location, Pinpoint, RuleUse,
-    ValueClass, body, headers,
+    SamplePolicy, Samples, ValueClass, body, headers,
 };
 use crate::Rewrite;
 use crate::exchange::{NotComparable, Outcome};
@@ -117,14 +119,24 @@ pub fn compare(rules: &CompareRules, pair: &Pair<'_>) -> Comparison {
 /// Compares as [`compare`] does, and says where exactly the answers differ: at most 1,000 times.
 #[must_use]
 pub fn pinpoint(rules: &CompareRules, pair: &Pair<'_>) -> (Comparison, Vec<Pinpoint>) {
-    compared(rules, pair, Findings::pinpointing())
+    let (comparison, kept) = compared(rules, pair, Findings::pinpointing());
+    (comparison, kept.pinpoints)
 }
 
-fn compared(
+/// Compares as [`compare`] does, and keeps values of what differs, as far as the policy lets them: for a route that opted
+/// in. (INV-12)
+#[must_use]
+pub fn sample(
     rules: &CompareRules,
     pair: &Pair<'_>,
-    mut findings: Findings,
-) -> (Comparison, Vec<Pinpoint>) {
+    policy: &Arc<SamplePolicy>,
+) -> (Comparison, Option<Samples>) {
+    let findings = Findings::sampling(Arc::clone(policy));
+    let (comparison, kept) = compared(rules, pair, findings);
+    (comparison, kept.samples)
+}
+
+fn compared(rules: &CompareRules, pair: &Pair<'_>, mut findings: Findings) -> (Comparison, Kept) {
     // Another status says nothing of how steady the fields are.
     let twin = pair.twin.filter(|twin| twin.status == pair.stable.status);
     let judged = if pair.stable.status == pair.candidate.status {
@@ -154,7 +166,13 @@ fn compared(
         uses: parts.uses,
         drifts: twin.map(|_| parts.drifts),
     };
-    (comparison, parts.pinpoints)
+    (comparison, Kept { pinpoints: parts.pinpoints, samples: parts.samples })
+}
+
+/// What is kept of an exchange beside its comparison, where somebody asked for it.
+struct Kept {
+    pinpoints: Vec<Pinpoint>,
+    samples: Option<Samples>,
 }
 
 /// Compares what there is beside the status.

@@ -13,7 +13,7 @@ use super::texts::texts;
 use super::walk::{Stop, Walk};
 use super::{
     Answer, Body, CompareRules, Difference, DifferenceKind, Fields, Location, Pair, Relation,
-    ValueClass,
+    ValueClass, samples,
 };
 use crate::exchange::NotComparable;
 
@@ -85,7 +85,9 @@ pub(super) fn compare(
     if let Some(third) = &third {
         learn(place.clone(), &left_tree, third, findings)?;
     }
-    walk(place, &left_tree, &right_tree, findings)
+    let walked = walk(place, &left_tree, &right_tree, findings);
+    samples::of_trees(&left_tree, &right_tree, findings);
+    walked
 }
 
 fn walk<'j>(

@@ -1,9 +1,13 @@
 //! What was found, and at what price? Both are bounded (INV-7).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::json::Json;
-use super::{Difference, DifferenceKind, Drift, Fields, Found, Location, Pinpoint, RuleUse};
+use super::{
+    Difference, DifferenceKind, Drift, Fields, Found, Location, Pinpoint, RuleUse, SamplePolicy,
+    Samples,
+};
 
 /// Signatures kept of one exchange; each is kept once.
 const MOST_DIFFERENCES: usize = 100;
@@ -25,6 +29,8 @@ pub(super) struct Findings {
     kept: Vec<Found>,
     unlisted: u64,
     pinpoints: Option<Vec<Pinpoint>>,
+    /// Set where values may be kept.
+    samples: Option<Samples>,
     /// Set while a second answer of stable is looked at: what differs there by value.
     learnt: Option<Mask>,
 }
@@ -59,6 +65,11 @@ impl Findings {
     /// Those that also say where exactly.
     pub(super) fn pinpointing() -> Self {
         Self { pinpoints: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Those that also keep values, as far as the policy lets them.
+    pub(super) fn sampling(policy: Arc<SamplePolicy>) -> Self {
+        Self { samples: Some(Samples::by(policy)), ..Self::pinpointing() }
     }
 
     /// Those of a second answer of stable.
@@ -127,6 +138,19 @@ impl Findings {
         }
     }
 
+    /// Takes samples of the differences in one part of the answers, where that was asked for.
+    pub(super) fn sample(
+        &mut self,
+        location: Location,
+        mut take: impl FnMut(&Pinpoint, &mut Samples),
+    ) {
+        let Some(samples) = &mut self.samples else { return };
+        let there = self.pinpoints.iter().flatten();
+        for pinpoint in there.filter(|found| found.difference.location == location) {
+            take(pinpoint, samples);
+        }
+    }
+
     /// Learns that stable's value here is not steady.
     pub(super) fn learn(&mut self, value: &Json<'_>) {
         if let Some(learnt) = &mut self.learnt {
@@ -138,7 +162,7 @@ impl Findings {
         !self.kept.is_empty()
     }
 
-    /// The signatures, the mismatched fields of those without room, the pinpoints, the rules used and the drifts.
+    /// The signatures, the mismatched fields of those without room, the pinpoints, the rules used, the drifts and the samples.
     pub(super) fn into_parts(self) -> Parts {
         let used = self.tally.uses.into_iter().enumerate().filter(|(_, fields)| *fields > 0);
         let uses = used.map(|(rule, fields)| RuleUse { rule, fields }).collect();
@@ -151,6 +175,7 @@ impl Findings {
             uses,
             drifts,
             pinpoints: self.pinpoints.unwrap_or_default(),
+            samples: self.samples,
         }
     }
 }
@@ -165,6 +190,7 @@ pub(super) struct Parts {
     pub(super) uses: Vec<RuleUse>,
     pub(super) drifts: Vec<Drift>,
     pub(super) pinpoints: Vec<Pinpoint>,
+    pub(super) samples: Option<Samples>,
 }
 
 /// One drift per path. The candidate differs there too where any of its values does.

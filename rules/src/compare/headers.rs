@@ -11,7 +11,7 @@ use super::relation::text_class;
 use super::texts::texts;
 use super::{
     Answer, CompareRules, Difference, DifferenceKind as Kind, Home, Location, ValueClass, cookies,
-    reference,
+    reference, samples,
 };
 
 /// How a header is compared.
@@ -95,6 +95,7 @@ fn section(sides: &Sides<'_>, location: Location, findings: &mut Findings) {
             told => findings.header((location, name), field(sides, location, name, told)),
         }
     }
+    samples::of_fields(location, (sides.left, sides.right), findings);
 }
 
 /// Compares the fields of one name.
@@ -133,7 +134,7 @@ fn field(
 }
 
 /// Fields of the same name are one list (RFC 9110 5.3). Bytes beyond ASCII are kept apart, each as its own character.
-fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = headers.get_all(name).iter().peekable();
     values.peek()?;
     let mut text = String::new();

@@ -20,7 +20,8 @@
 //!
 //! Read in this order:
 //!
-//! - `answer`: what is compared, and in which order; `difference`, `tally`: what is told of it, never a value;
+//! - `answer`: what is compared, and in which order; `difference`, `tally`: what is told of it, never a value; `samples`: values all the same, of a
+//!   route that opted in;
 //! - `rules`: what a route says may differ; `pattern`, `place`: where in a body a rule applies; `lenient`: how;
 //! - `headers`, `fields`, `cookies`, `reference`: which header is compared how;
 //! - `body`: which way two bodies go; `decode`: content codings undone; `class`: what is read as what;
@@ -55,6 +56,7 @@ mod place;
 mod reference;
 mod relation;
 mod rules;
+mod samples;
 mod tally;
 mod template;
 mod texts;
@@ -64,9 +66,10 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Body, Comparison, Home, Pair, compare, pinpoint};
+pub use answer::{Answer, Body, Comparison, Home, Pair, compare, pinpoint, sample};
 pub use decode::{Undecoded, decoded};
 pub use difference::{Difference, DifferenceKind, Found, Location, Pinpoint, Relation, ValueClass};
 pub use pattern::{PatternError, PointerPattern};
 pub use rules::{ArrayRule, CompareRules, Effect, Leniency, Numbers, PlaceRule, When};
+pub use samples::{Sample, SamplePolicy, SampledValue, Samples};
 pub use tally::{Drift, Fields, RuleUse};

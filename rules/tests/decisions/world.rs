@@ -273,6 +273,7 @@ impl RouteCase {
                 max_body_bytes: 1_024,
                 timeout: Duration::from_secs(1),
                 credentials: ShadowCredentials::Keep,
+                samples: None,
             },
             compare: Arc::new(CompareRules::default()),
             noise: None,

@@ -139,6 +139,7 @@ fn route(n: u32) -> Route {
             max_body_bytes: 256 * 1024,
             timeout: Duration::from_secs(10),
             credentials: ShadowCredentials::Keep,
+            samples: None,
         },
         compare: Arc::new(CompareRules::default()),
         noise: None,

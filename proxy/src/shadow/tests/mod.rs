@@ -200,6 +200,7 @@ fn route() -> Route {
             max_body_bytes: 1_024,
             timeout: DEADLINE,
             credentials: ShadowCredentials::Keep,
+            samples: None,
         },
         compare: Arc::default(),
         noise: None,

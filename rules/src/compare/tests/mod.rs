@@ -5,3 +5,4 @@ mod bombs;
 mod cases;
 pub(super) mod kit;
 mod properties;
+mod samples;
