@@ -20,6 +20,7 @@ pub(crate) fn env(name: &str) -> Option<String> {
         "TOKEN" => Some("Bearer very-secret".to_owned()),
         "BROKEN_TOKEN" => Some("very-secret\nX-Evil: 1".to_owned()),
         "WORD" => Some("very-secret".to_owned()),
+        "SAMPLE_KEY" => Some("very-secret-".repeat(3)),
         "NUMBER" => Some("3".to_owned()),
         "EMPTY" => Some(String::new()),
         _ => None,

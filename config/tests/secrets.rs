@@ -3,6 +3,7 @@
 use crate::kit::{compiled, folder, read};
 
 const TEXT: &str = "
+samples: {key: {env: SAMPLE_KEY}}
 upstreams: {api: {targets: [{address: '127.0.0.1:1'}]}}
 routes:
   a:
@@ -26,6 +27,8 @@ fn secrets_reach_the_header_and_are_never_printed() {
         values,
         [&b"Bearer very-secret"[..], b"from-file-very-secret", b"a 3 ${NUMBER} b c"]
     );
+    let key = compiled.sample_key.as_ref().map(|key| key.reveal().len());
+    assert_eq!(key, Some(36));
     let printed =
         format!("{:?}\n{:?}\n{:?}", compiled, compiled.document, compiled.document.origin);
     assert!(!printed.contains("very-secret"), "{printed}");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::bucket::Bucket;
+use crate::compare::parity::Limits;
 use crate::compare::{CompareRules, SamplePolicy};
 use crate::flag::{FlagId, VariantId};
 use crate::matching::{Conditions, PathMatch};
@@ -332,6 +333,8 @@ pub struct Route {
     pub shadow: ShadowPolicy,
     /// What "the same answer" means.
     pub compare: Arc<CompareRules>,
+    /// How alike the arms must be to pass for alike.
+    pub limits: Limits,
     /// How often stable is asked a second time; none where it never is.
     pub noise: Option<NoisePolicy>,
     /// What has been counted; kept from one snapshot to the next.

@@ -1,5 +1,6 @@
 //! What may differ on a route? Its comparison rules are checked one by one, and against each other.
 
+use rules::compare::parity::Limits;
 use rules::compare::{
     ArrayRule, CompareRules, Effect, Leniency, Numbers, PlaceRule, PointerPattern, When,
 };
@@ -7,10 +8,12 @@ use rules::route::NoisePolicy;
 
 use super::conditions::{header_name, methods, regex};
 use super::findings::{Findings, Pointer};
+use super::gates::limited;
 use super::paths::{Around, upstream_named};
 use crate::document::compare::{
     ArraySpec, CompareSpec, IgnoreSpec, Members, NormaliserSpec, NumbersSpec, Tolerance,
 };
+use crate::units::Percent;
 
 /// A rule and its place in the file.
 type Written = (Pointer, PlaceRule);
@@ -63,6 +66,20 @@ pub(super) fn compare(
         Some(NumbersSpec::Lexical) => Numbers::Lexical,
     };
     CompareRules { places, numbers, ignore_headers, hosts: hosts(spec, at, findings) }
+}
+
+/// How alike the arms must be. A limit that no number of exchanges is enough for is refused.
+pub(super) fn limits(spec: &CompareSpec, at: &Pointer, findings: &mut Findings<'_>) -> Limits {
+    let Limits { mismatched, comparable, coverage } = Limits::default();
+    let written = spec.limits.unwrap_or_default();
+    let or = |share: Option<Percent>, default| share.map_or(default, |share| share.0.ratio());
+    let max = written.max_mismatched.map(|share| share.0.ratio());
+    limited(max, &at.key("limits").key("max_mismatched"), findings);
+    Limits {
+        mismatched: or(written.max_mismatched, mismatched),
+        comparable: or(written.min_comparable, comparable),
+        coverage: or(written.min_coverage, coverage),
+    }
 }
 
 /// How often stable is asked a second time, and where.

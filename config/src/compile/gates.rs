@@ -60,7 +60,8 @@ fn ratios(tolerated: f64, ruled_out: f64, at: &Pointer, findings: &mut Findings<
     }
 }
 
-fn limited(limit: Option<f64>, at: &Pointer, findings: &mut Findings<'_>) {
+/// A share above which something fails must be one that can be kept.
+pub(super) fn limited(limit: Option<f64>, at: &Pointer, findings: &mut Findings<'_>) {
     if limit.is_some_and(|limit| smallest_passing(0, limit, 1.0).is_none()) {
         let message = "no number of requests is enough to be sure of a limit of zero";
         let hint = "write the largest share that is all right, such as `0.1%`".to_owned();

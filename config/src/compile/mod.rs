@@ -2,8 +2,8 @@
 //!
 //! `settings` (with `access` and `store`) is for the process, `listeners`, `limits` and `issuers` are about clients, `upstreams` (with
 //! `protection`), `tenants`, `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts:
-//! `conditions`, `paths`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`; `clashes` looks at all routes
-//! together. `rollouts` makes plans, with their `gates`. `certificates` is for both ends, `findings` collects what is wrong.
+//! `conditions`, `paths`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`, `samples`; `clashes` looks at
+//! all routes together. `rollouts` makes plans, with their `gates`. `certificates` is for both ends, `findings` collects what is wrong.
 
 pub(crate) mod access;
 mod certificates;
@@ -24,6 +24,7 @@ mod protection;
 mod redirects;
 mod rollouts;
 mod routes;
+mod samples;
 mod settings;
 mod shifts;
 mod store;
@@ -45,6 +46,7 @@ use rules::token::Issuer;
 use rules::{Revision, Snapshot, Upstream};
 
 use crate::document::Document;
+use crate::document::secret::Secret;
 use crate::live::Live;
 use crate::plan::Plan;
 use crate::problem::{Problem, Problems, Severity};
@@ -72,6 +74,8 @@ pub struct Compiled {
     pub settings: Arc<Settings>,
     /// The plans of rollouts, by name.
     pub plans: Arc<BTreeMap<String, Arc<Plan>>>,
+    /// The key that samples of differences are encrypted with, where there is one.
+    pub sample_key: Option<Arc<Secret>>,
     /// What does perhaps not do what was meant.
     pub warnings: Vec<Problem>,
     /// What the document alone amounts to.
@@ -89,6 +93,7 @@ struct Frame {
     pools: Vec<Pool>,
     plans: Arc<BTreeMap<String, Arc<Plan>>>,
     issuers: Arc<[Issuer]>,
+    sample_key: Option<Arc<Secret>>,
     trusted_proxies: Arc<[IpNet]>,
     limits: ClientLimits,
     tls: Arc<[ListenerTls]>,
@@ -144,6 +149,7 @@ pub fn compile(
             snapshot: Arc::new(snapshot),
             settings: Arc::clone(&frame.settings),
             plans: Arc::clone(&frame.plans),
+            sample_key: frame.sample_key.clone(),
             warnings: same.map_or(found, |previous| previous.warnings.clone()),
             frame,
         }),
@@ -184,6 +190,7 @@ fn frame(
     let around = Surroundings::new(document, &roster.cohorts, before, now_unix);
     let routes = routes::routes(&around, findings);
     let plans = rollouts::plans(document, now_unix, findings);
+    let sample_key = samples::key(document, findings);
     Some(Frame {
         settings: Arc::new(settings?),
         table: Arc::new(RouteTable::new(routes)),
@@ -193,6 +200,7 @@ fn frame(
         pools,
         plans: Arc::new(plans),
         issuers,
+        sample_key: sample_key.map(Arc::new),
         trusted_proxies,
         limits,
         tls,

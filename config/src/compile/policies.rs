@@ -5,11 +5,13 @@ use rules::route::{RouteTimeouts, ShadowCredentials, ShadowPolicy, UnusualBodies
 
 use super::conditions::methods;
 use super::findings::{Findings, Pointer};
+use super::samples;
 use super::upstreams::not_zero;
+use crate::document::Document;
 use crate::document::route::{
     CredentialsSpec, RouteSpec, RouteTimeoutsSpec, ShadowSpec, UnusualBodiesSpec,
 };
-use crate::units::{ByteSize, Time};
+use crate::units::Time;
 
 pub(super) const fn unusual_bodies(spec: Option<UnusualBodiesSpec>) -> UnusualBodies {
     match spec {
@@ -34,11 +36,12 @@ pub(super) fn timeouts(
 }
 
 pub(super) fn shadow(
+    document: &Document,
     spec: &ShadowSpec,
-    all_routes: ByteSize,
     at: &Pointer,
     findings: &mut Findings<'_>,
 ) -> ShadowPolicy {
+    let all_routes = document.shadow.max_bytes;
     not_zero(spec.timeout, &at.key("timeout"), findings);
     if spec.max_body > all_routes {
         let message = format!(
@@ -49,6 +52,9 @@ pub(super) fn shadow(
             "write less here, or more in `shadow: {max_bytes: ..}` of the whole file".to_owned();
         findings.error_with_hint(&at.key("max_body"), "over_shadow_bytes", message, hint);
     }
+    let samples = spec.samples.as_ref();
+    let samples =
+        samples.map(|spec| samples::samples(document, spec, &at.key("samples"), findings));
     let methods: Vec<Method> = methods(&spec.methods, &at.key("methods"), findings);
     ShadowPolicy {
         methods: methods.into(),
@@ -58,6 +64,7 @@ pub(super) fn shadow(
             CredentialsSpec::Keep => ShadowCredentials::Keep,
             CredentialsSpec::Strip => ShadowCredentials::Strip,
         },
+        samples,
     }
 }
 

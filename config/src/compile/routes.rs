@@ -9,7 +9,7 @@ use rules::sli::RouteCounters;
 use rules::{CohortName, Route, RouteName};
 
 use super::clashes::{Placed, clashes};
-use super::compare::{compare, noise};
+use super::compare::{compare, limits, noise};
 use super::conditions::conditions;
 use super::filters::{authority, edits};
 use super::findings::{Findings, Pointer};
@@ -93,8 +93,9 @@ fn route(
         spec.host.as_ref().and_then(|host| authority(host, &at.key("host"), findings));
     let total = around.document.timeouts.total;
     let timeouts = timeouts(&spec.timeouts, total, &at.key("timeouts"), findings);
-    let shadow = shadow(&spec.shadow, document.shadow.max_bytes, &at.key("shadow"), findings);
+    let shadow = shadow(document, &spec.shadow, &at.key("shadow"), findings);
     let compare = compare(&spec.compare, &at.key("compare"), findings);
+    let limits = limits(&spec.compare, &at.key("compare"), findings);
     let noise = noise(name, &spec.compare, &at.key("compare"), &paths, findings);
     start(spec, at, findings);
     let seed = seed(name, spec, at, findings);
@@ -130,6 +131,7 @@ fn route(
         timeouts,
         shadow,
         compare: Arc::new(compare),
+        limits,
         noise,
     }))
 }

@@ -55,6 +55,24 @@ pub struct CompareSpec {
     /// How often stable is asked a second time, to learn where it is not steady itself; never, where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<NoiseSpec>,
+    /// How alike the arms must be to pass for alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ParityLimitsSpec>,
+}
+
+/// How alike the arms must be to pass for alike. A rollout's gate `parity` has a limit of its own on what differs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ParityLimitsSpec {
+    /// At most this share of the fields may differ; 0.1% where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_mismatched: Option<Percent>,
+    /// At least this share of the copied exchanges must be compared; 99% where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_comparable: Option<Percent>,
+    /// At least this share of the fields must be looked at; 90% where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_coverage: Option<Percent>,
 }
 
 /// How often stable is asked a second time.

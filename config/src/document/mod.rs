@@ -2,8 +2,9 @@
 //!
 //! [`Document`] is the whole; [`access`] says who may command, [`store`] where the state is; [`upstream`] (with its
 //! [`protection`]), [`route`] (with its rules to [`compare`] by) and [`rollout`] are its large parts, [`listener`] and
-//! [`limits`] are about clients, [`issuer`] about their tokens, [`flag`] is what tenants have beside routes, [`forms`] holds what can be written in more
-//! than one way, and [`secret`] what must never be printed. Maps keep the order in which they are written.
+//! [`limits`] are about clients, [`issuer`] about their tokens, [`flag`] is what tenants have beside routes, [`forms`] holds
+//! what can be written in more than one way, [`samples`] says what is kept of answers all the same, and [`secret`] what must
+//! never be printed. Maps keep the order in which they are written.
 
 pub mod access;
 pub mod compare;
@@ -15,6 +16,7 @@ pub mod listener;
 pub mod protection;
 pub mod rollout;
 pub mod route;
+pub mod samples;
 pub mod secret;
 pub mod store;
 pub mod upstream;
@@ -35,6 +37,7 @@ pub use origin::Origin;
 pub(crate) use origin::is_lost;
 pub use rollout::RolloutSpec;
 pub use route::RouteSpec;
+pub use samples::SamplesSpec;
 pub use store::{RedisSpec, RedisTlsSpec, StoreSpec};
 pub use upstream::UpstreamSpec;
 
@@ -86,6 +89,9 @@ pub struct Document {
     /// Bounds of all shadow traffic together.
     #[serde(default)]
     pub shadow: ShadowLimitsSpec,
+    /// With which key samples of differences are encrypted; needed where a route keeps any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<SamplesSpec>,
     /// Tenants with their attributes. Only those named here may be seen in metrics and logs.
     #[serde(default)]
     pub tenants: IndexMap<String, IndexMap<String, String>>,

@@ -11,6 +11,7 @@ use super::flag::FlagGateSpec;
 use super::forms::{HeaderText, PathSpec, ValueSpec};
 use super::is_false;
 use super::issuer::JwtSpec;
+use super::samples::RouteSamplesSpec;
 use crate::live::ShiftSpec;
 use crate::units::{ByteSize, Time};
 
@@ -338,6 +339,9 @@ pub struct ShadowSpec {
     pub timeout: Time,
     /// What becomes of `Authorization`, `Cookie` and `Proxy-Authorization` on a copy.
     pub credentials: CredentialsSpec,
+    /// Values of differences that are kept for a while, encrypted; none where nothing is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<RouteSamplesSpec>,
 }
 
 impl Default for ShadowSpec {
@@ -347,6 +351,7 @@ impl Default for ShadowSpec {
             max_body: ByteSize(256 << 10),
             timeout: Time(Duration::from_secs(10)),
             credentials: CredentialsSpec::Keep,
+            samples: None,
         }
     }
 }

@@ -55,6 +55,9 @@ fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
         let ca = redis.tls.iter().filter_map(|tls| tls.ca.as_ref());
         found.extend(ca.map(|ca| (at.key("tls").key("ca"), ca)));
     }
+    if let Some(samples) = &document.samples {
+        found.push((Pointer::root().key("samples").key("key"), &samples.key));
+    }
     for (place, listener) in document.listeners.iter().enumerate() {
         let Some(tls) = &listener.tls else { continue };
         let at = Pointer::root().key("listeners").item(place).key("tls");

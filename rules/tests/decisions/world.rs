@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Method;
 use rules::cohort::{Cohort, CohortId};
 use rules::compare::CompareRules;
+use rules::compare::parity::Limits;
 use rules::matching::{Conditions, NamedMatch, PathMatch, RouteTable, ValueMatch};
 use rules::path::Rewrite;
 use rules::route::{
@@ -276,6 +277,7 @@ impl RouteCase {
                 samples: None,
             },
             compare: Arc::new(CompareRules::default()),
+            limits: Limits::default(),
             noise: None,
             counters: Arc::new(RouteCounters::default()),
         }

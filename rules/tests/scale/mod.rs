@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
 use rules::compare::CompareRules;
+use rules::compare::parity::Limits;
 use rules::matching::{Conditions, PathMatch, RouteTable};
 use rules::route::{
     Alias, ArmDefinition, EncodedSlash, Family, HeaderEdits, RouteTimeouts, ShadowCredentials,
@@ -142,6 +143,7 @@ fn route(n: u32) -> Route {
             samples: None,
         },
         compare: Arc::new(CompareRules::default()),
+        limits: Limits::default(),
         noise: None,
         counters: Arc::new(RouteCounters::default()),
     }

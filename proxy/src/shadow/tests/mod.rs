@@ -203,6 +203,7 @@ fn route() -> Route {
             samples: None,
         },
         compare: Arc::default(),
+        limits: Default::default(),
         noise: None,
         counters: Arc::default(),
     }
