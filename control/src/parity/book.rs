@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use config::RouteLive;
+use rules::compare::parity::Limits;
 use rules::exchange::ExchangeReport;
 use rules::{CohortName, Route, RouteName, Shift, Stage};
 
-use super::route::{OfRoute, Room, RouteParity};
-use super::{Signature, Span, Tally};
+use super::route::{OfRoute, Room};
+use super::{RouteParity, Signature, Span, Tally};
 
 /// How many signatures are kept of all routes together: the candidate chooses what they are made of.
 const MAX_SIGNATURES_OF_ALL: usize = 100_000;
@@ -35,7 +36,7 @@ pub struct Overflow {
 }
 
 /// One route among all.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     /// The route.
     pub route: RouteName,
@@ -43,6 +44,8 @@ pub struct Standing {
     pub stage_since_unix_ms: i64,
     /// What was counted since then.
     pub tally: Tally,
+    /// What is asked of it to pass for alike.
+    pub limits: Limits,
 }
 
 /// How alike the arms of all routes are.
@@ -96,6 +99,7 @@ impl Parity {
         for route in routes {
             let Some(of_route) = state.routes.get_mut(&route.name) else { continue };
             of_route.follow_rules(&route.compare, now_unix_ms);
+            of_route.limits = route.limits;
             if let Some(live) = live.get(&route.name) {
                 let stage = Shift::from(live.default).stage();
                 let of_cohort = |name: &CohortName| of_cohort(live, name);
@@ -112,6 +116,7 @@ impl Parity {
     pub fn follow(&self, route: &Route, now_unix_ms: i64) {
         if let Some(of_route) = self.state().routes.get_mut(&route.name) {
             of_route.follow_rules(&route.compare, now_unix_ms);
+            of_route.limits = route.limits;
         }
     }
 
@@ -151,6 +156,7 @@ impl Parity {
                 route: route.clone(),
                 stage_since_unix_ms: of_route.stage_since_unix_ms(),
                 tally: of_route.tally(None, Span::Stage, now_unix_ms).unwrap_or_default(),
+                limits: of_route.limits,
             })
             .collect();
         drop(state);
@@ -197,7 +203,7 @@ fn of_cohort(live: &RouteLive, name: &CohortName) -> Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parity::route::tests::differing;
+    use crate::parity::kit::differing;
 
     fn of(route: usize, path: usize) -> ExchangeReport {
         ExchangeReport {

@@ -6,7 +6,7 @@
 //! - `signatures`: in which ways answers differ; `tenants`: how many tenants saw one;
 //! - `noise`: where stable itself is not steady, so that a difference says nothing; `remembered`: the last exchanges that
 //!   differ, so that they can be judged anew once that is known; `uses`: what the rules hide;
-//! - `route`: all of that of one route; `suggest`: which rule would make a difference go away;
+//! - `route`: all of that of one route; `told`: as it is told; `suggest`: which rule would make a difference go away;
 //! - `book`: all routes, and the bounds for all of them together. (INV-7)
 //!
 //! Everything that is counted is a count or a sum, so that figures of several nodes can be added up.
@@ -20,14 +20,21 @@ mod spans;
 mod suggest;
 mod tally;
 mod tenants;
+mod told;
 mod uses;
+
+#[cfg(test)]
+pub(crate) mod kit;
+#[cfg(test)]
+mod tests;
 
 pub use book::{Overflow, Parity, Standing};
 pub use noise::{Blind, Excuse, NoiseState};
-pub use route::{Counted, RouteParity};
+pub(crate) use signatures::id as signature_id;
 pub use signatures::{MAX_SIGNATURES, Signature};
 pub use spans::{Point, Span, SpanTally};
 pub use suggest::{Suggestion, suggestion};
 pub use tally::{Arms, Tally};
 pub use tenants::TenantCount;
+pub use told::{Counted, RouteParity};
 pub use uses::{RuleState, RuleWorry};

@@ -162,7 +162,7 @@ mod tests {
     use rules::compare::Drift;
 
     use super::*;
-    use crate::parity::route::tests::{difference, matching};
+    use crate::parity::kit::{difference, matching};
 
     #[test]
     fn places_are_bounded_and_the_rest_counted() {

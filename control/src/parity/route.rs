@@ -4,79 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rules::compare::CompareRules;
+use rules::compare::parity::Limits;
 use rules::exchange::{ExchangeReport, Outcome};
 use rules::{CohortName, RouteName, Stage};
 
-use super::noise::{Noise, NoiseState};
+use super::noise::Noise;
 use super::remembered::{Differing, Remembered};
 use super::signatures::{Showing, Signature, Signatures};
-use super::spans::{Point, Span, SpanTally, Spans};
+use super::spans::{Span, Spans};
 use super::tally::{Correction, Tally};
-use super::uses::{Asked, IDLE_OVER, RuleState, Uses};
-
-/// What was counted of a route or cohort, over all spans.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counted {
-    /// Since when the stage is counted, in milliseconds since 1970.
-    pub stage_since_unix_ms: i64,
-    /// Over each span, the shortest first.
-    pub spans: [SpanTally; 4],
-}
-
-impl Counted {
-    fn of(spans: &Spans, now_unix_ms: i64) -> Self {
-        Self {
-            stage_since_unix_ms: spans.stage_since_unix_ms(),
-            spans: Span::ALL.map(|span| SpanTally { span, tally: spans.tally(span, now_unix_ms) }),
-        }
-    }
-
-    /// What was counted over a span.
-    #[must_use]
-    pub fn over(&self, span: Span) -> Tally {
-        let found = self.spans.iter().find(|counted| counted.span == span);
-        found.map(|counted| counted.tally).unwrap_or_default()
-    }
-}
-
-/// How alike a route's arms are.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RouteParity {
-    /// Since when anything is counted under these rules, in milliseconds since 1970.
-    pub since_unix_ms: i64,
-    /// Exchanges that were compared since then.
-    pub compared: u64,
-    /// Of all exchanges.
-    pub all: Counted,
-    /// Of each cohort's.
-    pub cohorts: Vec<(CohortName, Counted)>,
-    /// How it went lately.
-    pub trend: Vec<Point>,
-    /// Where stable itself is not steady.
-    pub noise: NoiseState,
-    /// The rules on places, by which all of this was compared.
-    pub rules: Arc<CompareRules>,
-    /// What each of them did.
-    pub uses: Vec<RuleState>,
-    /// In how many ways answers differ.
-    pub signatures: usize,
-    /// How many of those are excused.
-    pub excused_signatures: usize,
-    /// How many of the others differ in nothing but values: stable itself may do so.
-    pub by_value_signatures: usize,
-    /// How often a signature had no room.
-    pub overflow: u64,
-    /// Exchanges that were not counted, because they were compared by rules that are no longer in force.
-    pub outdated: u64,
-}
-
-impl RouteParity {
-    /// What is known before any exchange was seen.
-    #[must_use]
-    pub fn nothing_yet(rules: &Arc<CompareRules>, now_unix_ms: i64) -> Self {
-        OfRoute::new(Arc::clone(rules), now_unix_ms).told(now_unix_ms)
-    }
-}
+use super::told::{Counted, RouteParity};
+use super::uses::{Asked, IDLE_OVER, Uses};
 
 /// Which room is left for more. (INV-7)
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +39,8 @@ pub(super) struct OfRoute {
     rules: Arc<CompareRules>,
     /// Those that were in force before.
     former: Option<Arc<CompareRules>>,
+    /// How alike the arms must be.
+    pub(super) limits: Limits,
     since_unix_ms: i64,
     compared: u64,
     stage: Option<Stage>,
@@ -119,6 +59,7 @@ impl OfRoute {
         Self {
             rules,
             former: None,
+            limits: Limits::default(),
             since_unix_ms: at_unix_ms,
             compared: 0,
             stage: None,
@@ -347,231 +288,5 @@ impl OfRoute {
             overflow: self.signatures.overflow,
             outdated: self.outdated,
         }
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use rules::compare::{
-        Comparison, Difference, DifferenceKind, Drift, Effect, Fields, Found, Location, PlaceRule,
-        ValueClass,
-    };
-    use rules::exchange::NotComparable;
-
-    use super::*;
-
-    const ROOM: Room = Room { signatures: true, remembered: true, cohorts: true };
-
-    /// A difference by value.
-    pub(in crate::parity) fn difference(path: &str) -> Difference {
-        Difference {
-            location: Location::Body,
-            path: path.into(),
-            kind: DifferenceKind::Value,
-            classes: (ValueClass::String, ValueClass::String),
-            relation: None,
-        }
-    }
-
-    fn report(exchange: &str, at_unix_ms: i64, comparison: Comparison) -> ExchangeReport {
-        ExchangeReport {
-            route: "sms".parse().unwrap(),
-            exchange_id: exchange.into(),
-            cohort: None,
-            tenant: None,
-            stable_status: Some(200),
-            candidate_status: Some(200),
-            comparison,
-            rules: Arc::default(),
-            samples: None,
-            at_unix_ms,
-        }
-    }
-
-    /// An exchange of ten equal fields.
-    pub(in crate::parity) fn matching(exchange: &str, at_unix_ms: i64) -> ExchangeReport {
-        let comparison = Comparison {
-            outcome: Outcome::Match,
-            fields: Fields { equal: 10, ..Fields::default() },
-            is_whole: true,
-            ..Comparison::impossible(NotComparable::Budget)
-        };
-        report(exchange, at_unix_ms, comparison)
-    }
-
-    /// An exchange of ten fields of which these differ, one each.
-    pub(in crate::parity) fn differing(
-        exchange: &str,
-        at_unix_ms: i64,
-        paths: &[&str],
-    ) -> ExchangeReport {
-        let many = u64::try_from(paths.len()).unwrap();
-        let found = |path: &&str| Found { difference: difference(path), fields: 1 };
-        let mut report = matching(exchange, at_unix_ms);
-        report.comparison.outcome = Outcome::Mismatch;
-        report.comparison.fields =
-            Fields { equal: 10 - many, mismatched: many, ..Fields::default() };
-        report.comparison.differences = paths.iter().map(found).collect();
-        report
-    }
-
-    /// An exchange that could not be compared.
-    pub(in crate::parity) fn failed(
-        exchange: &str,
-        reason: NotComparable,
-        statuses: (Option<u16>, Option<u16>),
-    ) -> ExchangeReport {
-        ExchangeReport {
-            stable_status: statuses.0,
-            candidate_status: statuses.1,
-            ..report(exchange, 0, Comparison::impossible(reason))
-        }
-    }
-
-    fn with_twin(mut report: ExchangeReport, drifting: &[(&str, bool)]) -> ExchangeReport {
-        let drift = |(path, candidate_differs): &(&str, bool)| Drift {
-            location: Location::Body,
-            path: (*path).into(),
-            fields: 1,
-            candidate_differs: *candidate_differs,
-        };
-        report.comparison.drifts = Some(drifting.iter().map(drift).collect());
-        report
-    }
-
-    fn counting() -> OfRoute {
-        OfRoute::new(Arc::default(), 0)
-    }
-
-    #[test]
-    fn an_exchange_counts_for_its_route_and_its_cohort() {
-        let mut route = counting();
-        let cohort: CohortName = "AF".parse().unwrap();
-        route.take(&matching("x1", 1), ROOM);
-        let mut of_cohort = differing("x2", 2, &["/a"]);
-        of_cohort.cohort = Some(cohort.clone());
-        route.take(&of_cohort, ROOM);
-        let told = route.told(10);
-        let all = told.all.over(Span::TenSeconds).figures;
-        assert_eq!((all.compared, all.mismatched, all.fields.mismatched), (2, 1, 1));
-        let [(name, counted)] = &*told.cohorts else { panic!("{told:?}") };
-        assert_eq!((name, counted.over(Span::Stage).figures.compared), (&cohort, 1));
-        assert_eq!(told.signatures, 1);
-    }
-
-    #[test]
-    fn what_stable_does_itself_is_excused_even_in_exchanges_before_that_was_known() {
-        let mut route = counting();
-        for n in 0..20 {
-            route.take(&differing(&format!("early{n}"), n, &["/at"]), ROOM);
-        }
-        route.take(&differing("real", 20, &["/at", "/name"]), ROOM);
-        let rate = |route: &OfRoute| route.told(30).all.over(Span::Hour).figures;
-        assert_eq!(rate(&route).fields.mismatched, 22);
-        for n in 0..5 {
-            let twin = with_twin(matching(&format!("twin{n}"), 21 + n), &[("/at", true)]);
-            route.take(&twin, ROOM);
-        }
-        route.judge_noise();
-        let figures = rate(&route);
-        assert_eq!((figures.fields.mismatched, figures.fields.masked), (1, 21), "only /name");
-        assert_eq!((figures.mismatched, figures.excused), (1, 20));
-        assert_eq!(route.told(30).all.over(Span::Stage).figures, figures);
-        let noise = route.told(30).noise;
-        assert_eq!((noise.twins, noise.blind.len()), (5, 1));
-        let listed = route.list(&"sms".parse().unwrap());
-        let excused: Vec<_> =
-            listed.iter().map(|s| (&*s.difference.path, s.excuse.is_some())).collect();
-        assert_eq!(excused, [("/name", false), ("/at", true)]);
-        route.take(&differing("later", 29, &["/at"]), ROOM);
-        assert_eq!(rate(&route).excused, 21, "from now on at once");
-    }
-
-    #[test]
-    fn what_the_candidate_does_more_often_is_not_excused() {
-        let mut route = counting();
-        for n in 0..40 {
-            let twin = match n % 4 {
-                0 => with_twin(matching("x", n), &[("/at", false)]),
-                _ => with_twin(differing("x", n, &["/at"]), &[]),
-            };
-            route.take(&twin, ROOM);
-        }
-        route.judge_noise();
-        assert_eq!(route.told(40).all.over(Span::Stage).figures.mismatched, 30);
-        assert_eq!(route.told(40).excused_signatures, 0);
-    }
-
-    #[test]
-    fn another_structure_is_never_excused() {
-        let mut route = counting();
-        for n in 0..20 {
-            let mut twin = with_twin(differing("x", n, &["/at"]), &[("/at", true)]);
-            twin.comparison.differences[0].difference.kind = DifferenceKind::Type;
-            route.take(&twin, ROOM);
-        }
-        route.judge_noise();
-        let told = route.told(20);
-        assert_eq!((told.excused_signatures, told.noise.blind.len()), (0, 1));
-        assert_eq!(told.all.over(Span::Stage).figures.mismatched, 20);
-    }
-
-    #[test]
-    fn other_rules_begin_anew_and_late_exchanges_of_the_former_ones_do_not_count() {
-        let mut route = counting();
-        route.take(&differing("x", 1, &["/a"]), ROOM);
-        let rule = PlaceRule::always("/a".parse().unwrap(), Effect::Ignore);
-        let rules = Arc::new(CompareRules { places: [rule].into(), ..CompareRules::default() });
-        let mut under_new = matching("y", 2);
-        under_new.rules = Arc::clone(&rules);
-        route.take(&under_new, ROOM);
-        route.take(&differing("late", 3, &["/a"]), ROOM);
-        let told = route.told(4);
-        assert_eq!((told.signatures, told.outdated, told.since_unix_ms), (0, 1, 2));
-        assert_eq!(told.all.over(Span::Day).figures.compared, 1);
-        assert_eq!(told.uses.len(), 1);
-    }
-
-    #[test]
-    fn another_stage_begins_anew() {
-        let mut route = counting();
-        let follow = |route: &mut OfRoute, stage, now| {
-            route.follow_stages(stage, |_| Stage::Shadow, now);
-        };
-        follow(&mut route, Stage::Shadow, 0);
-        route.take(&differing("x", 1, &["/a"]), ROOM);
-        follow(&mut route, Stage::Shadow, 2);
-        assert_eq!(route.told(2).all.over(Span::Stage).figures.compared, 1);
-        follow(&mut route, Stage::Canary, 3);
-        let told = route.told(3);
-        assert_eq!(told.all.over(Span::Stage).figures.compared, 0);
-        assert_eq!(told.all.over(Span::Day).figures.compared, 1);
-        assert_eq!(told.all.stage_since_unix_ms, 3);
-    }
-
-    #[test]
-    fn what_fails_together_is_told_together() {
-        let mut route = counting();
-        for n in 0..10 {
-            route.take(&differing("x", n, &["/a", "/b"]), ROOM);
-            route.take(&differing("y", n, &["/c"]), ROOM);
-        }
-        let listed = route.list(&"sms".parse().unwrap());
-        let together: Vec<_> =
-            listed.iter().map(|s| (&*s.difference.path, s.together_with.len())).collect();
-        assert_eq!(together, [("/a", 1), ("/b", 1), ("/c", 0)]);
-        assert_eq!(listed[0].together_with[0], listed[1].id);
-    }
-
-    #[test]
-    fn what_has_no_room_is_counted() {
-        let mut route = counting();
-        let none = Room { signatures: false, remembered: false, cohorts: false };
-        let mut report = differing("x", 1, &["/a"]);
-        report.cohort = Some("AF".parse().unwrap());
-        route.take(&report, none);
-        assert_eq!(route.held(), (0, 0, 0));
-        assert_eq!((route.overflow(), route.lost()), (1, Lost { cohorts: 1, remembered: 1 }));
-        assert_eq!(route.told(1).all.over(Span::Stage).figures.mismatched, 1);
     }
 }

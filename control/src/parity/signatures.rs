@@ -211,7 +211,7 @@ impl Seen {
 
 /// The route's name and a hash that is the same on every node and after every restart (Fowler, Noll and Vo's FNV-1a, 64
 /// bits, of which 48 are told: with 2,000 signatures two have the same once in 140 million routes).
-fn id(route: &RouteName, difference: &Difference) -> String {
+pub(crate) fn id(route: &RouteName, difference: &Difference) -> String {
     let Difference { location, path, kind, classes, relation } = difference;
     let relation = relation.map_or("", rules::compare::Relation::as_str);
     let parts =
@@ -226,7 +226,7 @@ fn id(route: &RouteName, difference: &Difference) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parity::route::tests::difference;
+    use crate::parity::kit::difference;
 
     fn showing(exchange_id: &str, at_unix_ms: i64) -> Showing<'_> {
         Showing { exchange_id, at_unix_ms, tenant: Some(7) }

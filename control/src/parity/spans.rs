@@ -195,7 +195,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parity::route::tests::matching;
+    use crate::parity::kit::matching;
 
     fn compared(spans: &Spans, now_unix_ms: i64) -> [u64; 4] {
         Span::ALL.map(|span| spans.tally(span, now_unix_ms).figures.compared)

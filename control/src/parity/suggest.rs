@@ -120,7 +120,7 @@ mod tests {
     use rules::compare::ValueClass;
 
     use super::*;
-    use crate::parity::route::tests::difference;
+    use crate::parity::kit::difference;
 
     fn related(relation: Relation) -> Difference {
         Difference { relation: Some(relation), ..difference("/items/*/{*}/at") }

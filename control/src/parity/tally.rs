@@ -108,7 +108,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parity::route::tests::{failed, matching};
+    use crate::parity::kit::{failed, matching};
 
     #[test]
     fn arms_are_told_apart_where_both_were_asked() {

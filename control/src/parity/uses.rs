@@ -117,7 +117,7 @@ mod tests {
     use rules::compare::PlaceRule;
 
     use super::*;
-    use crate::parity::route::tests::matching;
+    use crate::parity::kit::matching;
 
     fn rules() -> CompareRules {
         let rule = |pattern: &str, effect| PlaceRule::always(pattern.parse().unwrap(), effect);

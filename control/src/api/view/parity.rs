@@ -145,7 +145,7 @@ impl ParityView {
         parity: &RouteParity,
         now_unix_ms: i64,
     ) -> Self {
-        let limits = Limits::default();
+        let limits = route.limits;
         let of_cohort = |(name, counted): &(rules::CohortName, Counted)| CohortParityView {
             name: name.to_string(),
             stage_since: moment_ms(counted.stage_since_unix_ms),
@@ -265,11 +265,11 @@ impl StandingView {
         Self {
             route: Some(standing.route.to_string()),
             stage_since: Some(moment_ms(standing.stage_since_unix_ms)),
-            figures: FiguresView::new(&standing.tally, &Limits::default()),
+            figures: FiguresView::new(&standing.tally, &standing.limits),
         }
     }
 
-    /// All routes together.
+    /// All routes together, by the limits of those that say nothing.
     pub(crate) fn of_all(standings: &[Standing]) -> Self {
         let mut tally = crate::parity::Tally::default();
         standings.iter().for_each(|standing| tally += standing.tally);
