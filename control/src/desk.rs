@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use config::{Problem, Problems};
 use jiff::Timestamp;
+use rules::exchange::ExchangeReport;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::audit::Seal;
@@ -15,6 +16,7 @@ use crate::hour::Hour;
 use crate::ledger::{Declined, Done, Ledger, Order};
 use crate::parity::Parity;
 use crate::rollout::Engine;
+use crate::samples::Shelf;
 use crate::store::StoreError;
 use crate::window::Windows;
 
@@ -33,6 +35,7 @@ pub struct Desk {
     ledger: Ledger,
     seal: Seal,
     parity: Parity,
+    samples: Shelf,
     windows: Windows,
     hour: Hour,
     rollouts: Engine,
@@ -49,6 +52,7 @@ impl Desk {
             ledger,
             seal,
             parity: Parity::default(),
+            samples: Shelf::default(),
             windows: Windows::default(),
             hour: Hour::default(),
             rollouts: Engine::default(),
@@ -75,6 +79,21 @@ impl Desk {
     #[must_use]
     pub const fn parity(&self) -> &Parity {
         &self.parity
+    }
+
+    /// Values of differences, of routes that opted in.
+    #[must_use]
+    pub const fn samples(&self) -> &Shelf {
+        &self.samples
+    }
+
+    /// Counts an exchange, and keeps what of its values may be kept.
+    pub fn count(&self, report: &ExchangeReport) {
+        self.parity.take(report);
+        if report.samples.is_some() {
+            let present = self.ledger.present();
+            self.samples.keep(report, present.compiled.sample_key.as_ref());
+        }
     }
 
     /// How the arms do.
@@ -253,6 +272,7 @@ impl Desk {
         self.hour.look(routes, elapsed);
         let now = Timestamp::now().as_millisecond();
         self.parity.look(routes, &present.desired.live.routes, now);
+        self.samples.look(routes, now);
     }
 }
 

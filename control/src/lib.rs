@@ -10,6 +10,7 @@
 //! - [`rollout`]: plans that move traffic while their gates pass;
 //! - [`mod@file`] and `referred`: where the configuration comes from, and when it changes;
 //! - [`parity`], [`window`] and [`hour`]: what is known of the arms, and [`blast`]: who would notice a change;
+//! - [`samples`]: values of answers, of routes that opted in;
 //! - [`fleet`]: which nodes there are, and what each of them serves;
 //! - [`desk`]: all of that while it runs; [`events`], [`meters`] and [`phase`]: what is told of it;
 //! - [`api`]: how it is asked over HTTP; [`node`]: how it begins, runs and ends.
@@ -33,6 +34,7 @@ pub mod node;
 pub mod parity;
 pub mod phase;
 pub mod rollout;
+pub mod samples;
 pub mod store;
 pub mod window;
 

@@ -17,6 +17,7 @@ use rules::flag::FlagSet;
 use rules::{Share, Shift, Stage};
 
 use crate::desk::Desk;
+use crate::samples::SampleGauges;
 
 /// From half a millisecond, what an fsync takes at best, to a second.
 const SWAP_BUCKETS: [f64; 11] =
@@ -225,6 +226,7 @@ impl Collector for Present {
         encode_shifts(&mut encoder, &shifts)?;
         encode_flags(&mut encoder, &present.compiled.snapshot.flags)?;
         encode_overflows(&mut encoder, desk)?;
+        encode_samples(&mut encoder, desk)?;
         crate::rollout::metrics::encode(&mut encoder, desk)
     }
 }
@@ -324,4 +326,23 @@ fn encode_overflows(encoder: &mut DescriptorEncoder<'_>, desk: &Desk) -> fmt::Re
         count.encode(family.encode_family(&[("what", what)])?)?;
     }
     Ok(())
+}
+
+fn encode_samples(encoder: &mut DescriptorEncoder<'_>, desk: &Desk) -> fmt::Result {
+    let SampleGauges { kept, bytes, dropped } = desk.samples().gauges();
+    let gauge = |count: usize| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+    for (name, help, count) in [
+        ("samples", "Encrypted samples of differences that are kept", kept),
+        ("samples_bytes", "The bytes that they take", bytes),
+    ] {
+        let gauge = gauge(count);
+        gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+    }
+    let dropped = ConstCounter::new(dropped);
+    dropped.encode(encoder.encode_descriptor(
+        "samples_dropped",
+        "Samples of differences that there was no room or no key for",
+        None,
+        dropped.metric_type(),
+    )?)
 }

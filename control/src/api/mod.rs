@@ -27,6 +27,7 @@ mod revisions;
 mod rollouts;
 mod router;
 mod routes;
+mod samples;
 mod signatures;
 mod site;
 mod tenants;

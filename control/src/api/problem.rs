@@ -215,6 +215,23 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_busy", detail)
     }
 
+    /// 409: the route did not opt in.
+    pub(super) fn no_samples(route: &str) -> Self {
+        let detail = format!("route {route:?} keeps no values of its differences");
+        let hint = "`shadow: {samples: {redact: [..]}}` below the route has some kept, encrypted";
+        Self::new(StatusCode::CONFLICT, "no_samples", detail).hint(Some(hint.to_owned()))
+    }
+
+    /// 409: the key was replaced since.
+    pub(super) fn sealed_with_another_key(how_many: usize) -> Self {
+        let detail = format!(
+            "{how_many} samples are encrypted with another key than the one that is in force now"
+        );
+        let hint = "put the former key back to see them, or wait for new ones";
+        Self::new(StatusCode::CONFLICT, "sealed_with_another_key", detail)
+            .hint(Some(hint.to_owned()))
+    }
+
     /// 422: the configuration's text cannot be added to.
     pub(super) fn cannot_ignore(error: &config::edit::EditError) -> Self {
         let code = match error {

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::site::Site;
 use super::{
     access, account, attributes, audit, configuration, events, flags, fleet, guard, health, ignore,
-    ofrep, overview, parity, plans, repeat, revisions, rollouts, routes as route, signatures,
+    ofrep, overview, parity, plans, repeat, revisions, rollouts, routes as route, samples, signatures,
     tenants, tokens, traffic, upstreams,
 };
 use crate::file;
@@ -49,6 +49,7 @@ fn described() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(parity::one))
         .routes(routes!(signatures::list))
         .routes(routes!(signatures::one))
+        .routes(routes!(samples::list))
         .routes(routes!(ignore::ignore))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::replace_targets))

@@ -146,7 +146,7 @@ async fn take_reports(
         tokio::select! {
             () = &mut ended => return,
             report = reports.recv() => match report {
-                Some(report) => desk.parity().take(&report),
+                Some(report) => desk.count(&report),
                 None => return,
             },
         }

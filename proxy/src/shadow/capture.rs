@@ -19,7 +19,7 @@ use super::destinations::Destination;
 use super::exchange;
 use super::ledger::{Claim, Ledger};
 use super::request::{Head, head_bytes};
-use super::ticket::{Statuses, Ticket};
+use super::ticket::{Judged, Statuses, Ticket};
 use super::twin::{PendingTwin, Twin};
 
 /// A request that is to be copied, as its primary is sent.
@@ -245,7 +245,8 @@ impl Pending {
             NotComparable::Oversize => ticket.route.counters.record_shadow(ShadowResult::Oversize),
             _ => {}
         }
-        ticket.settle(Comparison::impossible(reason), Statuses::default());
+        let judged = Judged::without_samples(Comparison::impossible(reason));
+        ticket.settle(judged, Statuses::default());
     }
 }
 

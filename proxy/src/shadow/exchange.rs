@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use http::{Method, StatusCode};
-use rules::compare::{Answer, Comparison, Home, Pair, compare};
+use rules::compare::{Answer, Comparison, Home, Pair, compare, sample};
 use rules::exchange::NotComparable;
 use rules::overload::Shed;
 use rules::route::{Arm, Route};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::call::{self, ShadowAnswer};
 use super::capture::{Pending, Primary};
-use super::ticket::Statuses;
+use super::ticket::{Judged, Statuses};
 use super::twin::TwinAnswer;
 
 /// Sends the copy, waits for both answers, and settles the exchange.
@@ -63,8 +63,8 @@ pub(super) async fn run(
         primary => primary,
     };
     let asked = Asked { route: &ticket.route, method, homes };
-    let (comparison, statuses) = judge(&asked, serving, primary, (shadow, second));
-    ticket.settle(comparison, statuses);
+    let (judged, statuses) = judge(&asked, serving, primary, (shadow, second));
+    ticket.settle(judged, statuses);
 }
 
 /// What was asked, and of whom.
@@ -80,7 +80,7 @@ fn judge(
     serving: Arm,
     primary: Result<Primary, NotComparable>,
     (shadow, second): (Result<ShadowAnswer, NotComparable>, Option<TwinAnswer>),
-) -> (Comparison, Statuses) {
+) -> (Judged, Statuses) {
     let status = |status: StatusCode| Some(status.as_u16());
     let primary_status = primary.as_ref().ok().and_then(|answer| status(answer.status));
     let shadow_status = shadow.as_ref().ok().and_then(|answer| status(answer.status));
@@ -92,7 +92,7 @@ fn judge(
         (Ok(primary), Ok(shadow)) => (primary, shadow),
         // What the client saw comes first: a copy of a broken exchange says nothing.
         (Err(reason), _) | (Ok(_), Err(reason)) => {
-            return (Comparison::impossible(reason), statuses);
+            return (Judged::without_samples(Comparison::impossible(reason)), statuses);
         }
     };
     let (primary_body, shadow_body) = (primary.body.into_seen(), shadow.body.into_seen());
@@ -126,7 +126,15 @@ fn judge(
         Arm::Candidate => (other, one),
     };
     let pair = Pair { method: &asked.method, stable, candidate, twin };
-    (compare(&asked.route.compare, &pair), statuses)
+    let rules = &asked.route.compare;
+    let judged = match &asked.route.shadow.samples {
+        Some(policy) => {
+            let (comparison, samples) = sample(rules, &pair, policy);
+            Judged { comparison, samples: samples.filter(|samples| !samples.taken.is_empty()) }
+        }
+        None => Judged::without_samples(compare(rules, &pair)),
+    };
+    (judged, statuses)
 }
 
 /// An answer that was cut short by a bound of ours was an answer all the same.

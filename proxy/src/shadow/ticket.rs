@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rules::Route;
-use rules::compare::Comparison;
+use rules::compare::{Comparison, Samples};
 use rules::exchange::{ExchangeReport, NotComparable};
 use tokio::sync::mpsc;
 
@@ -17,6 +17,19 @@ use crate::connection::Pressure;
 pub(super) struct Statuses {
     pub(super) stable: Option<u16>,
     pub(super) candidate: Option<u16>,
+}
+
+/// What comparing came to, and what a route that opted in keeps of it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) comparison: Comparison,
+    pub(super) samples: Option<Samples>,
+}
+
+impl Judged {
+    pub(super) const fn without_samples(comparison: Comparison) -> Self {
+        Self { comparison, samples: None }
+    }
 }
 
 /// One exchange's place and duty: to be settled once. What is dropped unsettled (the sender stops) counts as shed.
@@ -34,11 +47,11 @@ pub(super) struct Ticket {
 
 impl Ticket {
     /// Counts and reports the outcome. A report that nobody takes in time is dropped and counted.
-    pub(super) fn settle(mut self, comparison: Comparison, statuses: Statuses) {
-        self.conclude(comparison, statuses);
+    pub(super) fn settle(mut self, judged: Judged, statuses: Statuses) {
+        self.conclude(judged, statuses);
     }
 
-    fn conclude(&mut self, comparison: Comparison, statuses: Statuses) {
+    fn conclude(&mut self, Judged { comparison, samples }: Judged, statuses: Statuses) {
         let Some(slot) = self.slot.take() else { return };
         drop(slot);
         self.route.counters.record_outcome(comparison.outcome);
@@ -51,6 +64,7 @@ impl Ticket {
             candidate_status: statuses.candidate,
             comparison,
             rules: Arc::clone(&self.route.compare),
+            samples,
             at_unix_ms: unix_ms(SystemTime::now()),
         };
         if self.reports.try_send(report).is_err() {
@@ -61,7 +75,8 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.conclude(Comparison::impossible(NotComparable::Shed), Statuses::default());
+        let shed = Comparison::impossible(NotComparable::Shed);
+        self.conclude(Judged::without_samples(shed), Statuses::default());
     }
 }
 
