@@ -10,17 +10,22 @@ use super::exit::{Exit, Failure};
 use super::out::{self, Style, Tone};
 use super::parity::{Signature, Suggestion, place, rate, what};
 use super::revisions::time;
+use super::samples::{self, Samples};
 use super::status::{count, whole};
 
 /// Show one difference.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 IDs are shown by `turnout parity ROUTE` and `turnout signatures ROUTE`. No value of any answer is kept, so none is shown:
-an example's id finds its line in the access log.")]
+an example's id finds its line in the access log. Routes with `shadow: {samples: ..}` keep some for a while, encrypted;
+`--samples` shows them, and who looked is kept in the audit.")]
 pub(crate) struct DiffSignatureArgs {
     /// The signature's id, such as sms-280519e97178
     #[arg(value_name = "ID")]
     id: String,
+    /// Show the values that the route keeps of it
+    #[arg(long)]
+    samples: bool,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -36,7 +41,14 @@ pub(crate) fn run(args: &DiffSignatureArgs) -> Result<Exit, Failure> {
         )));
     };
     let path = format!("/v1/routes/{}/signatures/{}", encoded(route), encoded(&args.id));
-    let answer = Client::new(&args.server)?.get(&path)?;
+    let client = Client::new(&args.server)?;
+    if args.samples {
+        let answer = client.get(&format!("{path}/samples"))?;
+        let kept: Samples = answer::read(&answer)?;
+        out::answer(args.output.output, &answer, |style| samples::text(&kept, style))?;
+        return Ok(Exit::Done);
+    }
+    let answer = client.get(&path)?;
     let signature: Signature = answer::read(&answer)?;
     out::answer(args.output.output, &answer, |style| text(route, &signature, style))?;
     Ok(Exit::Done)

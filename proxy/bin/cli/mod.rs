@@ -10,7 +10,7 @@
 //!   [`completion`], [`healthcheck`];
 //! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`flag`], [`document`], [`revisions`], [`audit`],
 //!   [`token`], [`plans`], [`nodes`], [`events`];
-//! - of parity: [`parity`], [`signatures`], [`diff_signature`], [`ignore`].
+//! - of parity: [`parity`], [`signatures`], [`diff_signature`] (with [`samples`]), [`ignore`].
 
 mod answer;
 mod args;
@@ -40,6 +40,7 @@ mod plans;
 mod problem;
 mod revisions;
 mod rollout;
+mod samples;
 mod saved_answer;
 mod screen;
 mod shift;
