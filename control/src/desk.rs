@@ -232,7 +232,9 @@ impl Desk {
 
     /// Looks at the rollouts, and carries out what comes of it, as if people had asked for it.
     pub(crate) async fn look_at_rollouts(self: &Arc<Self>) -> Result<(), StoreError> {
-        let looked = self.blocking(|desk| desk.rollouts.look(&desk.ledger, Timestamp::now())).await;
+        let looked = self
+            .blocking(|desk| desk.rollouts.look(&desk.ledger, &desk.parity, Timestamp::now()))
+            .await;
         for order in looked?? {
             let command = order.command.name();
             match self.command(order).await {

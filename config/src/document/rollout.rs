@@ -178,11 +178,11 @@ impl Default for LatencyGateSpec {
     }
 }
 
-/// How many answers may differ.
+/// How much of the answers may differ. How many must be compared, and how much of them looked at, says the route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ParityGateSpec {
-    /// At most this share of them.
+    /// At most this share of their fields.
     pub max: Percent,
 }
 

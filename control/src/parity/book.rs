@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use config::RouteLive;
 use rules::compare::parity::Limits;
 use rules::exchange::ExchangeReport;
+use rules::gate;
 use rules::{CohortName, Route, RouteName, Shift, Stage};
 
+use super::gate::{StepOf, at_gate};
 use super::route::{OfRoute, Room};
 use super::{RouteParity, Signature, Span, Tally};
 
@@ -136,6 +138,23 @@ impl Parity {
         now_unix_ms: i64,
     ) -> Option<Tally> {
         self.state().routes.get(route)?.tally(cohort, span, now_unix_ms)
+    }
+
+    /// What a rollout's gate goes by: the figures of a route or of one of its cohorts since a step began, held against the
+    /// gate's limit on what differs and the route's own on the rest. None where no exchange was seen.
+    #[must_use]
+    pub fn at_gate(
+        &self,
+        route: &RouteName,
+        cohort: Option<&CohortName>,
+        step: &StepOf,
+    ) -> Option<gate::Parity> {
+        let mut state = self.state();
+        let of_route = state.routes.get_mut(route)?;
+        let limits = Limits { mismatched: step.limit, ..of_route.limits };
+        let figures = of_route.since_step(cohort, step.begun_unix_ms)?.figures;
+        drop(state);
+        Some(at_gate(&figures, &limits, step.smallest))
     }
 
     /// A route's signatures: what is held against the candidate first, and of that the most frequent.

@@ -7,11 +7,13 @@
 //! - `noise`: where stable itself is not steady, so that a difference says nothing; `remembered`: the last exchanges that
 //!   differ, so that they can be judged anew once that is known; `uses`: what the rules hide;
 //! - `route`: all of that of one route; `told`: as it is told; `suggest`: which rule would make a difference go away;
+//! - `gate`: what a rollout's gate makes of it;
 //! - `book`: all routes, and the bounds for all of them together. (INV-7)
 //!
 //! Everything that is counted is a count or a sum, so that figures of several nodes can be added up.
 
 mod book;
+mod gate;
 mod noise;
 mod remembered;
 mod route;
@@ -29,6 +31,7 @@ pub(crate) mod kit;
 mod tests;
 
 pub use book::{Overflow, Parity, Standing};
+pub use gate::StepOf;
 pub use noise::{Blind, Excuse, NoiseState};
 pub(crate) use signatures::id as signature_id;
 pub use signatures::{MAX_SIGNATURES, Signature};

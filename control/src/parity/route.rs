@@ -260,6 +260,19 @@ impl OfRoute {
         Some(spans.tally(span, now_unix_ms))
     }
 
+    /// What was counted since a step began; none where nothing was seen of the cohort.
+    pub(super) fn since_step(
+        &mut self,
+        cohort: Option<&CohortName>,
+        begun_unix_ms: i64,
+    ) -> Option<Tally> {
+        let spans = match cohort {
+            Some(cohort) => &mut self.cohorts.get_mut(cohort)?.1,
+            None => &mut self.all,
+        };
+        Some(spans.since_step(begun_unix_ms))
+    }
+
     pub(super) fn list(&self, route: &RouteName) -> Vec<Signature> {
         self.signatures.list(route)
     }

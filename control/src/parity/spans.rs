@@ -69,6 +69,10 @@ pub(super) struct Spans {
     stage_since_unix_ms: i64,
     /// Exchanges up to here are part of stages before this one.
     before_stage_unix_ms: i64,
+    /// Since a moment that somebody asks about: a rollout's step began.
+    step: Tally,
+    step_since_unix_ms: i64,
+    before_step_unix_ms: i64,
     latest_unix_ms: i64,
 }
 
@@ -81,6 +85,9 @@ impl Spans {
             stage: Tally::default(),
             stage_since_unix_ms: unix_ms,
             before_stage_unix_ms: i64::MIN,
+            step: Tally::default(),
+            step_since_unix_ms: i64::MIN,
+            before_step_unix_ms: i64::MIN,
             latest_unix_ms: unix_ms,
         }
     }
@@ -103,6 +110,7 @@ impl Spans {
             }
         }
         self.stage += tally;
+        self.step += tally;
         self.latest_unix_ms = self.latest_unix_ms.max(at_unix_ms);
     }
 
@@ -116,6 +124,18 @@ impl Spans {
         if at_unix_ms > self.before_stage_unix_ms {
             self.stage.correct(correction);
         }
+        if at_unix_ms > self.before_step_unix_ms {
+            self.step.correct(correction);
+        }
+    }
+
+    /// What was counted since this moment, as long as the same one is asked about; another one begins anew.
+    pub(super) fn since_step(&mut self, begun_unix_ms: i64) -> Tally {
+        if self.step_since_unix_ms != begun_unix_ms {
+            (self.step, self.step_since_unix_ms) = (Tally::default(), begun_unix_ms);
+            self.before_step_unix_ms = self.latest_unix_ms;
+        }
+        self.step
     }
 
     pub(super) fn tally(&self, span: Span, now_unix_ms: i64) -> Tally {
@@ -194,6 +214,8 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use rules::compare::parity::Figures;
+
     use super::*;
     use crate::parity::kit::matching;
 
@@ -217,6 +239,22 @@ mod tests {
         assert_eq!(compared(&spans, start + 24 * HOUR_MS), [1, 1, 1, 22], "too late for a day");
         spans.begin_stage(start + 25 * HOUR_MS);
         assert_eq!(compared(&spans, start + 25 * HOUR_MS), [0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_step_is_counted_from_when_it_is_first_asked_about() {
+        let one = Tally::of(&matching("x", 0));
+        let mut spans = Spans::since(0);
+        let compared = |tally: Tally| tally.figures.compared;
+        spans.count(1_000, one);
+        assert_eq!(compared(spans.since_step(900)), 0);
+        spans.count(2_000, one);
+        spans.count(3_000, one);
+        spans.correct(1_000, Correction { counted: one.figures, right: Figures::default() });
+        assert_eq!(compared(spans.since_step(900)), 2, "what was before is not part of it");
+        spans.correct(2_000, Correction { counted: one.figures, right: Figures::default() });
+        assert_eq!(compared(spans.since_step(900)), 1);
+        assert_eq!(compared(spans.since_step(3_000)), 0, "another step");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use config::Plan;
+use config::plan::Gates;
 use jiff::Timestamp;
 use rules::exchange::Outcome;
 use rules::gate::{Tally, Verdict};
@@ -21,6 +22,7 @@ use super::{Because, Move, Phase, Place, Progress, Rollout, Seen, step};
 use crate::command::{Command, RolloutChange, Scope};
 use crate::fleet;
 use crate::ledger::{Ledger, Order, Present};
+use crate::parity::{Parity, StepOf};
 use crate::store::{Change, StoreError};
 
 /// Who the engine's commands are by.
@@ -68,7 +70,12 @@ impl Engine {
     ///
     /// # Errors
     /// When what was kept cannot be read: then nothing is decided.
-    pub fn look(&self, ledger: &Ledger, now: Timestamp) -> Result<Vec<Order>, StoreError> {
+    pub fn look(
+        &self,
+        ledger: &Ledger,
+        parity: &Parity,
+        now: Timestamp,
+    ) -> Result<Vec<Order>, StoreError> {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let present = ledger.present();
         memory.looks = memory.looks.wrapping_add(1);
@@ -84,7 +91,7 @@ impl Engine {
             if rollout.phase.is_over() {
                 memory.states.remove(place);
             } else {
-                let order = memory.decide(place, rollout, now);
+                let order = memory.decide(place, rollout, parity, now);
                 orders.extend(order.map(|order| memory.fenced(order)));
             }
         }
@@ -193,7 +200,13 @@ impl Memory {
         self.watched = watched;
     }
 
-    fn decide(&mut self, place: &Place, rollout: &Rollout, now: Timestamp) -> Option<Order> {
+    fn decide(
+        &mut self,
+        place: &Place,
+        rollout: &Rollout,
+        parity: &Parity,
+        now: Timestamp,
+    ) -> Option<Order> {
         let plan = rollout.plan()?;
         let gates = &plan.steps.get(rollout.step)?.gates;
         let known = self.states.remove(place);
@@ -221,6 +234,7 @@ impl Memory {
         };
         let mut readings = watched.readings(gates, &tenants)?;
         (readings.dispersion, readings.latency_dispersions) = dispersions.clone();
+        readings.parity = at_gate(parity, &subject(place, rollout, &plan), rollout, gates);
         let seen = step(rollout, &plan, kept, &readings, now)?;
         let order = seen.next.map(|next| order(place, rollout, &seen, next, now));
         self.states.insert(place.clone(), Stands { seen, dispersions, tenants });
@@ -299,6 +313,23 @@ fn counters(route: &Route, scope: &Scope) -> Option<Counters> {
 /// Whether a share is a share of tenants, so that whole ones move.
 fn moves_tenants(route: &Route) -> bool {
     !route.tenant.sources.is_empty() && matches!(route.sticky, None | Some(Sticky::Tenant))
+}
+
+/// What is known of the answers since the step began, where a gate asks for it. Without it exchanges are counted.
+fn at_gate(
+    parity: &Parity,
+    subject: &Place,
+    rollout: &Rollout,
+    gates: &Gates,
+) -> Option<rules::gate::Parity> {
+    let (limit, smallest) = (gates.parity?, gates.smallest);
+    let step = StepOf { begun_unix_ms: rollout.since_unix_ms?, limit, smallest };
+    let cohort = match &subject.scope {
+        Scope::Route => None,
+        Scope::Cohort(name) => Some(name),
+        Scope::Tenant(_) => return None,
+    };
+    parity.at_gate(&subject.route, cohort, &step)
 }
 
 /// The exchanges of a route that were compared, and those of them that differ.

@@ -8,9 +8,11 @@ use super::verdict::{Finding, Grounds, Rule, Verdict};
 pub struct Parity {
     /// The exchanges that were compared, and those of them that differ.
     pub exchanges: Tally,
-    /// The ratio as it was estimated, and its limit.
+    /// By which rule: [`Rule::Comparability`] where too little of what is there could be compared.
+    pub rule: Rule,
+    /// The ratio that the rule looks at, as it was estimated.
     pub ratio: f64,
-    /// How large it may be.
+    /// What it was held against.
     pub limit: f64,
     /// What it comes to: nothing where it is not known yet.
     pub passed: Option<bool>,
@@ -29,7 +31,7 @@ impl Parity {
             None => (Verdict::Hold, Grounds::TooFew),
         };
         Finding {
-            rule: Rule::Parity,
+            rule: self.rule,
             verdict,
             grounds,
             seen: Tallies { candidate: self.exchanges, stable: Tally::default() },
