@@ -49,14 +49,7 @@ impl Pair {
 
     /// The signatures as lines, sorted: place, path, kind and relation.
     pub(crate) async fn signatures(&self) -> Vec<String> {
-        let listed = self.turnout.view("/v1/routes/a/signatures").await;
-        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        let line = |one: &Value| {
-            ["location", "path", "kind", "relation"].map(|member| text(&one[member])).join(" ")
-        };
-        let mut lines: Vec<String> = listed.as_array().unwrap().iter().map(line).collect();
-        lines.sort();
-        lines
+        lines(&self.turnout).await
     }
 
     /// Waits until so many exchanges are accounted for, and gives the parity.
@@ -67,6 +60,18 @@ impl Pair {
         })
         .await
     }
+}
+
+/// The signatures of `a` as lines, sorted: place, path, kind and relation.
+pub(crate) async fn lines(turnout: &Turnout) -> Vec<String> {
+    let listed = turnout.view("/v1/routes/a/signatures").await;
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let line = |one: &Value| {
+        ["location", "path", "kind", "relation"].map(|member| text(&one[member])).join(" ")
+    };
+    let mut lines: Vec<String> = listed.as_array().unwrap().iter().map(line).collect();
+    lines.sort();
+    lines
 }
 
 /// How many exchanges have their outcome.
