@@ -1,5 +1,7 @@
 //! Is nobody's data ever seen? A thousand values on every way in and through, at every log level; then a look at all that
 //! is shown or kept. (INV-12)
+//!
+//! One route keeps samples of its differences: they are seen nowhere but where somebody asks for them.
 
 mod journeys;
 mod marks;
@@ -19,6 +21,7 @@ use crate::kit::{
 
 /// Every value that has a place in a request or an answer is marked, and so is what the configuration keeps secret.
 const ROUTES: &str = r#"
+samples: {key: {env: SILENT_SAMPLE_KEY}}
 tenants: {acme: {}}
 routes:
   plain:
@@ -31,6 +34,7 @@ routes:
     request_headers: {set: {X-Key: {env: SILENT_KEY}, X-File: {file: secret}, X-Var: "${SILENT_VARIABLE}"}}
     response_headers: {set: {X-Answer-Key: {env: SILENT_KEY}}}
   reverse: {canonical: /reverse, stable: {upstream: old}, candidate: {upstream: new}, start: {share: 100%, reverse_shadow: 100%}}
+  sampled: {canonical: /sampled, stable: {upstream: old}, candidate: {upstream: new}, start: {shadow: 100%}, shadow: {samples: {}}}
   half: {canonical: /half, stable: {upstream: old}, candidate: {upstream: new}, start: {share: 50%}, sticky: {cookie: session}}
   bad-shadow: {canonical: /bad-shadow, stable: {upstream: old}, candidate: {upstream: cut}, start: {shadow: 100%}}
   dead-shadow: {canonical: /dead-shadow, stable: {upstream: old}, candidate: {upstream: dead}, start: {shadow: 100%}}
@@ -58,7 +62,8 @@ routes:
   gone: {canonical: /new-place, aliases: [{path: /gone, deprecated: 2020-01-31, sunset: 2021-01-31}], after_sunset: gone, stable: {upstream: old}}
 "#;
 
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 27] = [
+    "/sampled",
     "/plain",
     "/plain",
     "/reverse",
@@ -132,6 +137,7 @@ async fn world(marks: &mut Marks, secret: &Path) -> World {
     let setup = Setup::new(&yaml)
         .env("RUST_LOG", "trace")
         .env("SILENT_KEY", &marks.put("a secret of the environment"))
+        .env("SILENT_SAMPLE_KEY", &marks.fill("a key", "{}{}{}{}"))
         .env("SILENT_VARIABLE", &marks.put("a variable"));
     let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/tests");
     let certificate = format!(
@@ -192,7 +198,10 @@ async fn a_thousand_values_are_never_seen_again() {
         let shown = turnout.control_send(get(&place)).await.expect(200);
         marks.assert_unseen(&place, format!("{:?}{}", shown.headers, shown.text()).as_bytes());
     }
-    marks.assert_unseen("/metrics", turnout.metrics().await.as_bytes());
+    let metrics = turnout.metrics().await;
+    marks.assert_unseen("/metrics", metrics.as_bytes());
+    let kept = sample(&metrics, "turnout_samples", &[]);
+    assert!(kept.is_some_and(|kept| kept > 0.0), "a route opted in, and shows {kept:?} samples");
     let mut heard = Vec::new();
     turnout.signal("TERM");
     events.read_to_end(&mut heard).await.unwrap();

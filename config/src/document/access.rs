@@ -61,6 +61,8 @@ pub struct TokenSpec {
 pub enum AccessScope {
     /// To look at everything.
     Read,
+    /// To see samples of differences, with the values of answers in them; each look is in the audit.
+    Samples,
     /// To move and copy traffic, and to lock tenants.
     Shift,
     /// To put traffic back on stable, and nothing else.
@@ -75,14 +77,22 @@ pub enum AccessScope {
 
 impl AccessScope {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Read, Self::Shift, Self::Rollback, Self::Approve, Self::Apply, Self::Admin];
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Samples,
+        Self::Shift,
+        Self::Rollback,
+        Self::Approve,
+        Self::Apply,
+        Self::Admin,
+    ];
 
     /// As it is written.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Samples => "samples",
             Self::Shift => "shift",
             Self::Rollback => "rollback",
             Self::Approve => "approve",

@@ -1,7 +1,7 @@
 //! Whom does a request come from, and what may they do?
 
 use config::{AccessScope, TokenSpec};
-use rules::TenantId;
+use rules::{RouteName, TenantId};
 
 use crate::command::{Command, FlagChange, RolloutChange, Scope};
 use crate::rollout::Place;
@@ -41,6 +41,17 @@ pub enum Denied {
     },
 }
 
+impl Denied {
+    /// Why, for machines.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Scope { .. } => "scope_missing",
+            Self::Limit { .. } => "out_of_limits",
+        }
+    }
+}
+
 impl Identity {
     /// Whether they may do what takes this scope.
     ///
@@ -53,6 +64,23 @@ impl Identity {
             }
             Self::Anybody | Self::Holder { .. } => Ok(()),
         }
+    }
+
+    /// Whether they may see the samples of a route's differences.
+    ///
+    /// # Errors
+    /// When they may not, here or at all.
+    pub fn may_see_samples(&self, route: &RouteName) -> Result<(), Denied> {
+        self.may(AccessScope::Samples)?;
+        let Self::Holder { name, token } = self else { return Ok(()) };
+        let is_within = |limit: &Vec<String>| limit.iter().any(|one| one == route.as_str());
+        // Whose answers they are is not known: whoever is limited to some tenants must not see them.
+        let kind = match token {
+            TokenSpec { tenants: Some(_), .. } => "tenants",
+            TokenSpec { routes: Some(routes), .. } if !is_within(routes) => "routes",
+            TokenSpec { .. } => return Ok(()),
+        };
+        Err(Denied::Limit { name: name.clone(), kind })
     }
 
     /// Whether they may have a command carried out.
@@ -165,6 +193,22 @@ mod tests {
         for scope in AccessScope::ALL {
             assert!(admin.may(scope).is_ok() && Identity::Anybody.may(scope).is_ok());
         }
+    }
+
+    #[test]
+    fn samples_take_a_scope_of_their_own_and_keep_to_the_limits() {
+        let route = "sms".parse().unwrap();
+        let seen = |identity: Identity| identity.may_see_samples(&route).is_ok();
+        let all_but = AccessScope::ALL
+            .into_iter()
+            .filter(|scope| !matches!(scope, AccessScope::Samples | AccessScope::Admin));
+        assert!(!seen(holder(&all_but.collect::<Vec<_>>(), None, None)));
+        let samples = [AccessScope::Samples];
+        assert!(seen(holder(&samples, None, None)) && seen(Identity::Anybody));
+        assert!(seen(holder(&[AccessScope::Admin], None, None)));
+        assert!(seen(holder(&samples, Some("sms"), None)));
+        assert!(!seen(holder(&samples, Some("billing"), None)));
+        assert!(!seen(holder(&samples, None, Some("acme"))), "anybody's answers");
     }
 
     #[test]

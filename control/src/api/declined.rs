@@ -47,11 +47,7 @@ impl From<Declined> for Problem {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        let code = match denied {
-            Denied::Scope { .. } => "scope_missing",
-            Denied::Limit { .. } => "out_of_limits",
-        };
-        Self::new(StatusCode::FORBIDDEN, code, denied.to_string())
+        Self::new(StatusCode::FORBIDDEN, denied.code(), denied.to_string())
     }
 }
 

@@ -215,21 +215,15 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_busy", detail)
     }
 
-    /// 409: the route did not opt in.
-    pub(super) fn no_samples(route: &str) -> Self {
-        let detail = format!("route {route:?} keeps no values of its differences");
-        let hint = "`shadow: {samples: {redact: [..]}}` below the route has some kept, encrypted";
-        Self::new(StatusCode::CONFLICT, "no_samples", detail).hint(Some(hint.to_owned()))
+    /// 409: there are no values of a difference to be shown.
+    pub(super) fn no_values(code: &'static str, detail: String, hint: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail).hint(Some(hint.to_owned()))
     }
 
-    /// 409: the key was replaced since.
-    pub(super) fn sealed_with_another_key(how_many: usize) -> Self {
-        let detail = format!(
-            "{how_many} samples are encrypted with another key than the one that is in force now"
-        );
-        let hint = "put the former key back to see them, or wait for new ones";
-        Self::new(StatusCode::CONFLICT, "sealed_with_another_key", detail)
-            .hint(Some(hint.to_owned()))
+    /// 503: the audit cannot take who looked, so that nothing is shown.
+    pub(super) fn not_accounted_for() -> Self {
+        let detail = "the store does not take who looked, and without that nothing is shown";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
     }
 
     /// 422: the configuration's text cannot be added to.

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::{Json, extract};
+use jiff::Timestamp;
 use rules::{CohortName, Revision, Share};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +17,7 @@ use super::site::Site;
 use super::view::{Accepted, Answered};
 use super::wait::Wait;
 use crate::access::Identity;
-use crate::audit::Via;
+use crate::audit::{Record, Via};
 use crate::command::{Command, Scope};
 use crate::ledger::{Approver, Order};
 
@@ -142,6 +143,11 @@ impl Caller {
         };
         let (actor, via) = (self.actor, self.via);
         Ok(Order { actor, via, expected, ..Order::by_process(command, "", why) })
+    }
+
+    /// What the audit keeps of a look at something that not everybody may see.
+    pub(super) fn looks(&self, at: &str, now: Timestamp, present: Revision) -> Record {
+        Record::new(now, &self.actor, &self.via, at, present)
     }
 
     /// The caller, as one who approves.

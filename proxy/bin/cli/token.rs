@@ -88,6 +88,8 @@ pub(crate) struct RevokeArgs {
 enum Scope {
     /// To look at everything
     Read,
+    /// To see samples of differences, with the values of answers in them; each look is in the audit
+    Samples,
     /// To move and copy traffic, and to lock tenants
     Shift,
     /// To put traffic back on stable, and nothing else
