@@ -27,8 +27,8 @@ mod names;
 
 pub use closest::closest;
 pub use compile::{
-    Compiled, Listener, Protocol, RedisAddress, RedisServers, RedisSettings, RedisTls, Settings,
-    ShadowLimits, compile, redis_settings,
+    Compiled, External, Listener, Notification, Protocol, RedisAddress, RedisServers,
+    RedisSettings, RedisTls, Settings, ShadowLimits, compile, redis_settings,
 };
 pub use diff::diff;
 pub use document::{AccessScope, Document, TokenSpec};

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::audit::Seal;
 use crate::command::{Command, Configuration};
 use crate::events::Event;
+use crate::external::Externals;
 use crate::file::Content;
 use crate::hour::Hour;
 use crate::ledger::{Declined, Done, Ledger, Order};
@@ -39,6 +40,7 @@ pub struct Desk {
     windows: Windows,
     hour: Hour,
     rollouts: Engine,
+    externals: Externals,
     last_reload: Mutex<Reload>,
     /// Commands wait here for their turn, first come, first served. A rollback does not.
     queue: Arc<Semaphore>,
@@ -56,6 +58,7 @@ impl Desk {
             windows: Windows::default(),
             hour: Hour::default(),
             rollouts: Engine::default(),
+            externals: Externals::default(),
             last_reload: Mutex::new(Reload { at: started_at, error: None }),
             queue: Arc::new(Semaphore::new(1)),
             started_at,
@@ -112,6 +115,11 @@ impl Desk {
     #[must_use]
     pub const fn rollouts(&self) -> &Engine {
         &self.rollouts
+    }
+
+    /// What there is for other systems.
+    pub(crate) const fn externals(&self) -> &Externals {
+        &self.externals
     }
 
     /// When the process started.

@@ -7,7 +7,7 @@
 //! - [`access`]: who may command what;
 //! - [`audit`]: what is kept of every command, chained by its hashes ([`digest`]);
 //! - [`local`]: what a node keeps for itself;
-//! - [`rollout`]: plans that move traffic while their gates pass;
+//! - [`rollout`]: plans that move traffic while their gates pass, and `external`: whom they ask and tell;
 //! - [`mod@file`] and `referred`: where the configuration comes from, and when it changes;
 //! - [`parity`], [`window`] and [`hour`]: what is known of the arms, and [`blast`]: who would notice a change;
 //! - [`samples`]: values of answers, of routes that opted in;
@@ -38,6 +38,7 @@ pub mod samples;
 pub mod store;
 pub mod window;
 
+mod external;
 mod referred;
 
 pub use api::openapi;

@@ -183,6 +183,7 @@ pub(crate) fn registry(desk: &Arc<Desk>) -> Registry {
         Unit::Seconds,
         meters.swaps.clone(),
     );
+    desk.externals().meters().register(&mut registry);
     registry.register_collector(Box::new(Present(Arc::clone(desk))));
     registry
 }

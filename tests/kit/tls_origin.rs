@@ -41,6 +41,15 @@ pub(crate) struct TlsOrigin {
 impl TlsOrigin {
     /// Starts one; only those are let in whom `clients` vouches for, if it is given.
     pub(crate) async fn start(own: &Certified, clients: Option<&Authority>) -> Self {
+        Self::saying("over TLS", own, clients).await
+    }
+
+    /// The same, with an answer of its own.
+    pub(crate) async fn saying(
+        says: &'static str,
+        own: &Certified,
+        clients: Option<&Authority>,
+    ) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config(own, clients)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, asked) = (listener.local_addr().unwrap(), Arc::default());
@@ -48,7 +57,7 @@ impl TlsOrigin {
             let asked = Arc::clone(&asked);
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(serve(acceptor.clone(), stream, Arc::clone(&asked)));
+                    tokio::spawn(serve(acceptor.clone(), stream, Arc::clone(&asked), says));
                 }
             }
         });
@@ -89,7 +98,12 @@ fn config(own: &Certified, clients: Option<&Authority>) -> ServerConfig {
     config
 }
 
-async fn serve(acceptor: TlsAcceptor, stream: TcpStream, asked: Arc<Mutex<Vec<AskedOverTls>>>) {
+async fn serve(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    asked: Arc<Mutex<Vec<AskedOverTls>>>,
+    says: &'static str,
+) {
     let Ok(stream) = acceptor.accept(stream).await else { return };
     let tls = stream.get_ref().1;
     let certified = tls.peer_certificates().is_some();
@@ -103,7 +117,7 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, asked: Arc<Mutex<Vec<As
             server_name: server_name.clone(),
             certified,
         });
-        async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"over TLS")))) }
+        async move { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(says.as_bytes())))) }
     });
     let stream = TokioIo::new(stream);
     // Whoever leaves early is no failure of the test.

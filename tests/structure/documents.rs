@@ -47,7 +47,11 @@ fn documents_link_only_to_files_that_are_there() {
 
 /// Reads and compiles a configuration as the server would.
 fn load(text: &str, name: &str, base: &Path) {
-    let env = |name: &str| name.ends_with("_TOKEN").then(|| "set".to_owned());
+    let env = |name: &str| match name.rsplit_once('_')?.1 {
+        "TOKEN" | "KEY" => Some("set".to_owned()),
+        "URL" => Some("https://example.org/hook".to_owned()),
+        _ => None,
+    };
     let source = Source { text, name, base, env: &env };
     let document = Arc::new(config::read(&source).unwrap_or_else(|error| panic!("{error}")));
     let live = config::starting_live(&document, &Live::default());

@@ -56,7 +56,7 @@ fn fields(
 }
 
 /// The value, never shown: it may be a secret even where it stands in the file.
-fn value(
+pub(super) fn value(
     document: &Document,
     text: &HeaderText,
     at: &Pointer,

@@ -3,13 +3,22 @@
 use rules::gate::SliRules;
 use rules::gate::absolute::smallest_passing;
 
+use super::external_gates::external_gates;
 use super::findings::{Findings, Pointer};
 use super::upstreams::not_zero;
+use crate::document::Document;
 use crate::document::rollout::{GatesSpec, LatencyGateSpec, LowTrafficSpec};
 use crate::plan::{Gates, LatencyGate};
 
 /// Checks gates, and makes of them what tests go by.
-pub(super) fn gates(spec: &GatesSpec, at: &Pointer, findings: &mut Findings<'_>) -> Gates {
+///
+/// Without a `document`, as for a plan that was found right before, nothing is looked up.
+pub(super) fn gates(
+    spec: &GatesSpec,
+    at: &Pointer,
+    document: Option<&Document>,
+    findings: &mut Findings<'_>,
+) -> Gates {
     let absolute_only = spec.low_traffic == Some(LowTrafficSpec::AbsoluteOnly);
     if absolute_only && spec.error_rate.max.is_none() {
         let message = "without a comparison a limit is needed";
@@ -38,7 +47,8 @@ pub(super) fn gates(spec: &GatesSpec, at: &Pointer, findings: &mut Findings<'_>)
     }
     let parity = spec.parity.map(|parity| parity.max.0.ratio());
     limited(parity, &at.key("parity").key("max"), findings);
-    Gates { errors, latencies, parity, smallest: spec.min_requests }
+    let externals = external_gates(spec, &at.key("external"), document, findings);
+    Gates { errors, latencies, parity, externals, smallest: spec.min_requests }
 }
 
 fn latency(gate: &LatencyGateSpec, at: &Pointer, findings: &mut Findings<'_>) {

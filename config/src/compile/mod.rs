@@ -3,13 +3,16 @@
 //! `settings` (with `access` and `store`) is for the process, `listeners`, `limits` and `issuers` are about clients, `upstreams` (with
 //! `protection`), `tenants`, `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts:
 //! `conditions`, `paths`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`, `samples`; `clashes` looks at
-//! all routes together. `rollouts` makes plans, with their `gates`. `certificates` is for both ends, `findings` collects what is wrong.
+//! all routes together. `rollouts` makes plans, with their `gates`, which may ask `externals` (`external_gates`); `patience`
+//! looks at their deadlines. `certificates` is for both ends, `findings` collects what is wrong.
 
 pub(crate) mod access;
 mod certificates;
 mod clashes;
 mod compare;
 mod conditions;
+mod external_gates;
+mod externals;
 mod filters;
 mod findings;
 mod flag_gates;
@@ -19,6 +22,7 @@ mod issuers;
 mod limits;
 mod listeners;
 mod paths;
+mod patience;
 mod policies;
 mod protection;
 mod redirects;
@@ -50,6 +54,7 @@ use crate::document::secret::Secret;
 use crate::live::Live;
 use crate::plan::Plan;
 use crate::problem::{Problem, Problems, Severity};
+pub use externals::{External, Notification};
 use findings::Findings;
 pub(crate) use findings::Pointer;
 use flags::Flags;
@@ -76,6 +81,10 @@ pub struct Compiled {
     pub plans: Arc<BTreeMap<String, Arc<Plan>>>,
     /// The key that samples of differences are encrypted with, where there is one.
     pub sample_key: Option<Arc<Secret>>,
+    /// Other systems, by name.
+    pub externals: Arc<BTreeMap<String, Arc<External>>>,
+    /// Who is told of what rollouts do.
+    pub notifications: Arc<[Notification]>,
     /// What does perhaps not do what was meant.
     pub warnings: Vec<Problem>,
     /// What the document alone amounts to.
@@ -94,6 +103,8 @@ struct Frame {
     plans: Arc<BTreeMap<String, Arc<Plan>>>,
     issuers: Arc<[Issuer]>,
     sample_key: Option<Arc<Secret>>,
+    externals: Arc<BTreeMap<String, Arc<External>>>,
+    notifications: Arc<[Notification]>,
     trusted_proxies: Arc<[IpNet]>,
     limits: ClientLimits,
     tls: Arc<[ListenerTls]>,
@@ -150,6 +161,8 @@ pub fn compile(
             settings: Arc::clone(&frame.settings),
             plans: Arc::clone(&frame.plans),
             sample_key: frame.sample_key.clone(),
+            externals: Arc::clone(&frame.externals),
+            notifications: Arc::clone(&frame.notifications),
             warnings: same.map_or(found, |previous| previous.warnings.clone()),
             frame,
         }),
@@ -189,6 +202,8 @@ fn frame(
     let before = previous.map_or(&[][..], |previous| previous.snapshot.table.routes());
     let around = Surroundings::new(document, &roster.cohorts, before, now_unix);
     let routes = routes::routes(&around, findings);
+    let externals = externals::externals(document, findings);
+    let notifications = externals::notifications(document, findings);
     let plans = rollouts::plans(document, now_unix, findings);
     let sample_key = samples::key(document, findings);
     Some(Frame {
@@ -201,6 +216,8 @@ fn frame(
         plans: Arc::new(plans),
         issuers,
         sample_key: sample_key.map(Arc::new),
+        externals: Arc::new(externals),
+        notifications: notifications.into(),
         trusted_proxies,
         limits,
         tls,

@@ -4,24 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use rules::{CohortName, RouteName, Share};
 
+use super::external_gates::hooks;
 use super::findings::{Findings, Pointer};
 use super::gates::gates;
+use super::patience::lint;
 use crate::closest::did_you_mean;
 use crate::document::Document;
-use crate::document::rollout::{ApprovalSpec, RolloutSpec, StepSpec};
-use crate::plan::{Action, Approval, Calendar, Freeze, Gates, Plan, Step, Window};
+use crate::document::rollout::{ApprovalSpec, HookSpec, RolloutSpec, StepSpec};
+use crate::plan::{Action, Approval, Calendar, Freeze, Gates, Hook, Plan, Step, Window};
 use crate::units::Time;
 
 /// More steps than this are a slip: each makes every test harder to pass.
 const MOST_STEPS: usize = 200;
 /// Nobody waits for more clean days than a year has.
 const MOST_DAYS: u32 = 366;
-
-/// A plan that stands still for longer than a year was not meant so.
-const MOST_CLOSED: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// The plans, by name, without those that are wrong.
 pub(super) fn plans(
@@ -79,39 +77,6 @@ fn uses(document: &Document, findings: &mut Findings<'_>) {
     }
 }
 
-/// What may never come about although nothing in it is wrong.
-fn lint(plan: &Plan, at: &Pointer, now_unix: i64, findings: &mut Findings<'_>) {
-    let now = Timestamp::from_second(now_unix).unwrap_or(Timestamp::UNIX_EPOCH);
-    let closed = plan.calendar.longest_closed(now);
-    if closed > MOST_CLOSED {
-        let message = "its windows and freezes let nothing go on for more than a year";
-        findings.error(at, "never_open", message);
-        return;
-    }
-    let shortest = plan
-        .steps
-        .iter()
-        .filter_map(|step| Some((step.deadline?, step)))
-        .min_by_key(|(deadline, step)| deadline.saturating_sub(step.bake));
-    let Some((deadline, step)) = shortest else { return };
-    let left = deadline.saturating_sub(step.bake);
-    if closed.unsigned_abs() > left {
-        let message = format!(
-            "step `{step}` may reach its deadline while nothing goes on: that is so for up to {} at a time, and {} of its {} are left after it has lasted {}",
-            hours(closed.unsigned_abs()),
-            hours(left),
-            Time(deadline),
-            Time(step.bake)
-        );
-        let hint = "write a longer deadline, or more windows".to_owned();
-        findings.warning(at, "deadline_while_closed", message, hint);
-    }
-}
-
-fn hours(time: Duration) -> String {
-    Time(Duration::from_secs(time.as_secs() / 60 * 60)).to_string()
-}
-
 /// A plan under construction.
 struct Reading<'r, 'o> {
     /// Where cohorts are looked up; nowhere for a plan that was found right before.
@@ -128,11 +93,17 @@ impl Reading<'_, '_> {
             let message = "a rollout needs at least one step";
             self.findings.error_with_hint(&steps_at, "no_steps", message, hint.to_owned());
         }
-        let gates = gates(&spec.gates, &at.key("gates"), self.findings);
+        let common = Common {
+            spec,
+            gates: gates(&spec.gates, &at.key("gates"), self.known, self.findings),
+            before: hooks(&spec.before, &at.key("before"), self.known, self.findings),
+            after: hooks(&spec.after, &at.key("after"), self.known, self.findings),
+        };
         let mut steps = Vec::new();
         for (place, step) in spec.steps.iter().enumerate() {
-            self.step(spec, &gates, step, &steps_at.item(place), &mut steps);
+            self.step(&common, step, &steps_at.item(place), &mut steps);
         }
+        self.begins_unasked(spec, &steps_at);
         if steps.len() > MOST_STEPS {
             let message = format!("{} steps are too many: at most {MOST_STEPS}", steps.len());
             self.findings.error(&steps_at, "too_many", message);
@@ -163,16 +134,10 @@ impl Reading<'_, '_> {
         calendar
     }
 
-    fn step(
-        &mut self,
-        plan: &RolloutSpec,
-        plans_gates: &Gates,
-        spec: &StepSpec,
-        at: &Pointer,
-        steps: &mut Vec<Step>,
-    ) {
+    fn step(&mut self, common: &Common<'_>, spec: &StepSpec, at: &Pointer, steps: &mut Vec<Step>) {
+        let plan = common.spec;
         if let Some(cohorts) = &spec.cohorts {
-            return self.cohorts(plan, plans_gates, (spec, cohorts), at, steps);
+            return self.cohorts(common, (spec, cohorts), at, steps);
         }
         if !spec.steps.is_empty() {
             let hint = "write `cohorts: [..]` beside it".to_owned();
@@ -180,8 +145,13 @@ impl Reading<'_, '_> {
             self.findings.error_with_hint(&at.key("steps"), "steps_without_cohorts", message, hint);
         }
         let Some(action) = self.action(spec, at) else { return };
-        let gates =
-            spec.gates.as_ref().map(|gates| self::gates(gates, &at.key("gates"), self.findings));
+        let (known, findings) = (self.known, &mut *self.findings);
+        let gates = spec.gates.as_ref();
+        let gates = gates.map(|gates| self::gates(gates, &at.key("gates"), known, findings));
+        let mut own = |specs: &Option<Vec<HookSpec>>, key| {
+            specs.as_ref().map(|specs| hooks(specs, &at.key(key), known, self.findings))
+        };
+        let (before, after) = (own(&spec.before, "before"), own(&spec.after, "after"));
         let (bake, deadline) =
             (spec.bake.map_or(Duration::ZERO, |time| time.0), spec.deadline.or(plan.deadline));
         if let Some(deadline) = deadline.filter(|deadline| deadline.0 <= bake) {
@@ -196,7 +166,9 @@ impl Reading<'_, '_> {
             action,
             cohort: None,
             bake,
-            gates: gates.unwrap_or_else(|| plans_gates.clone()),
+            gates: gates.unwrap_or_else(|| common.gates.clone()),
+            before: before.unwrap_or_else(|| common.before.clone()),
+            after: after.unwrap_or_else(|| common.after.clone()),
             deadline: deadline.map(|deadline| deadline.0),
             at_deadline: spec.at_deadline.unwrap_or(plan.at_deadline),
             on_fail: spec.on_fail.unwrap_or(plan.on_fail),
@@ -205,8 +177,7 @@ impl Reading<'_, '_> {
 
     fn cohorts(
         &mut self,
-        plan: &RolloutSpec,
-        gates: &Gates,
+        common: &Common<'_>,
         (spec, cohorts): (&StepSpec, &[String]),
         at: &Pointer,
         steps: &mut Vec<Step>,
@@ -229,7 +200,7 @@ impl Reading<'_, '_> {
                 self.findings.error(&at.key("cohorts"), "nested_cohorts", message);
                 continue;
             }
-            self.step(plan, gates, step, &at, &mut inner);
+            self.step(common, step, &at, &mut inner);
         }
         if cohorts.is_empty() || spec.steps.is_empty() {
             let hint = "write `{cohorts: [africa, europe], steps: [{canary: 50%, for: 1d}, {live: true}]}`";
@@ -241,6 +212,24 @@ impl Reading<'_, '_> {
             let Some(cohort) = self.cohort(name, &at) else { continue };
             let of_cohort = inner.iter().cloned();
             steps.extend(of_cohort.map(|step| Step { cohort: Some(cohort.clone()), ..step }));
+        }
+    }
+
+    /// Nobody can be waited for before the first step: whoever starts the rollout begins it.
+    fn begins_unasked(&mut self, spec: &RolloutSpec, at: &Pointer) {
+        let Some(first) = spec.steps.first() else { return };
+        let (inner, at) = match first.steps.first() {
+            Some(inner) if first.cohorts.is_some() => (inner, at.item(0).key("steps").item(0)),
+            _ => (first, at.item(0)),
+        };
+        // The first of a cohort's steps is begun once for each, so that there may be something to wait for.
+        let once = first.cohorts.as_ref().is_none_or(|cohorts| cohorts.len() < 2);
+        let waits = inner.before.iter().flatten().any(|hook| hook.confirm.is_some());
+        if waits && once {
+            let message =
+                "nobody is asked before the first step: it begins when the rollout is started";
+            let hint = "write it into `after`, or into `before` of a later step".to_owned();
+            self.findings.error_with_hint(&at.key("before"), "first_step", message, hint);
         }
     }
 
@@ -362,6 +351,14 @@ impl Reading<'_, '_> {
             }
         }
     }
+}
+
+/// What holds for every step that says nothing else.
+struct Common<'s> {
+    spec: &'s RolloutSpec,
+    gates: Gates,
+    before: Vec<Hook>,
+    after: Vec<Hook>,
 }
 
 /// What a step says that it does.

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod compare;
+pub mod external;
 pub mod flag;
 pub mod forms;
 pub mod issuer;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{ByteSize, Time};
 pub use access::{AccessScope, ControlSpec, TokenSpec};
+pub use external::{ExternalSpec, NotificationSpec};
 pub use flag::FlagSpec;
 pub use issuer::IssuerSpec;
 use limits::{ClientTimeoutsSpec, LimitsSpec};
@@ -110,6 +112,12 @@ pub struct Document {
     /// Plans by which traffic moves to a candidate step by step.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub rollouts: IndexMap<String, RolloutSpec>,
+    /// Other systems, which gates of rollouts ask and webhooks and notifications tell.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub externals: IndexMap<String, ExternalSpec>,
+    /// Who is told of what rollouts do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<NotificationSpec>,
     /// Which requests go where.
     pub routes: IndexMap<String, RouteSpec>,
     /// Where the document comes from.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,12 @@ pub struct RolloutSpec {
     /// The gates of every step that has none of its own.
     #[serde(default)]
     pub gates: GatesSpec,
+    /// Who is asked or told before every step that says nothing of it, but for the first: that one begins with the rollout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<HookSpec>,
+    /// Who is asked or told at the end of every step that says nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<HookSpec>,
     /// How long a step may take altogether; without a bound where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Time>,
@@ -73,6 +80,12 @@ pub struct StepSpec {
     /// Gates in the place of the plan's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gates: Option<GatesSpec>,
+    /// Who is asked or told before the step, in the place of what the plan says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Vec<HookSpec>>,
+    /// Who is asked or told at its end, in the place of what the plan says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Vec<HookSpec>>,
     /// A deadline in the place of the plan's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Time>,
@@ -82,6 +95,21 @@ pub struct StepSpec {
     /// What happens when a gate fails, in the place of what the plan says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_fail: Option<OnFailSpec>,
+}
+
+/// Who is asked or told when a step begins or ends: exactly one of `confirm` and `notify`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HookSpec {
+    /// This one of the `externals` is asked, and must answer with 2xx and `{"go": true}`; until then the rollout waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
+    /// This one of the `externals` is told; nothing waits for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<String>,
+    /// The path to post to, after that of its URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// Who has to say that it may go on.
@@ -120,6 +148,9 @@ pub struct GatesSpec {
     /// Exchanges whose answers differ, while requests are copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parity: Option<ParityGateSpec>,
+    /// What other systems must say, each under a name of its own.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub external: IndexMap<String, ExternalGateSpec>,
     /// With fewer requests of the candidate than this a step does not end, and no limit is judged exceeded.
     pub min_requests: u64,
     /// Set where there is too little traffic to compare with stable: limits alone must be kept.
@@ -134,6 +165,7 @@ impl Default for GatesSpec {
             p95: None,
             p99: None,
             parity: None,
+            external: IndexMap::new(),
             min_requests: 300,
             low_traffic: None,
         }
@@ -184,6 +216,82 @@ impl Default for LatencyGateSpec {
 pub struct ParityGateSpec {
     /// At most this share of their fields.
     pub max: Percent,
+}
+
+/// What another system must say: the value of a `query`, or of a `path`'s JSON at `pointer`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalGateSpec {
+    /// Which of the `externals` is asked.
+    pub ask: String,
+    /// A query of Prometheus that gives one number: `max(replication_lag_seconds)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// A path to GET, after that of the system's URL; its answer is JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Where in that answer the value is: `/records/difference`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// The value is at most this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// The value is at least this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// The value is this number, text, `true` or `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equals: Option<ScalarSpec>,
+    /// How often it is asked.
+    #[serde(default = "ExternalGateSpec::every")]
+    pub every: Time,
+    /// An answer that is older says nothing any more; three times `every` where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_after: Option<Time>,
+    /// What it comes to where the value is another one.
+    #[serde(default = "VerdictSpec::fail")]
+    pub unmet: VerdictSpec,
+    /// What it comes to where it cannot be asked, or gives no such value.
+    #[serde(default = "VerdictSpec::hold")]
+    pub no_answer: VerdictSpec,
+}
+
+impl ExternalGateSpec {
+    const fn every() -> Time {
+        Time(Duration::from_secs(10))
+    }
+}
+
+/// One value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ScalarSpec {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+/// What a gate may say where it does not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictSpec {
+    /// It is waited for.
+    Hold,
+    /// It fails: what then happens is what `on_fail` says.
+    Fail,
+}
+
+impl VerdictSpec {
+    const fn fail() -> Self {
+        Self::Fail
+    }
+
+    const fn hold() -> Self {
+        Self::Hold
+    }
 }
 
 /// What is left out where there is little traffic.

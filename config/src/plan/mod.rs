@@ -1,8 +1,10 @@
 //! A rollout as it runs: its steps in one row, with everything that holds for each.
 //!
-//! [`Plan`] is what a `rollouts:` entry compiles to; [`Calendar`] says when it may go on.
+//! [`Plan`] is what a `rollouts:` entry compiles to; [`Calendar`] says when it may go on, [`ExternalGate`] and [`Hook`] who
+//! else is asked.
 
 mod calendar;
+mod external;
 
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use rules::gate::SliRules;
 use rules::{CohortName, Share};
 
 pub use calendar::{Calendar, CalendarError, Freeze, Window};
+pub use external::{Expected, ExternalGate, Hook, HookKind, Moment, Question};
 
 use crate::document::rollout::{AtDeadlineSpec, OnFailSpec, RolloutSpec};
 
@@ -36,6 +39,10 @@ pub struct Step {
     pub bake: Duration,
     /// What must be true before the next step.
     pub gates: Gates,
+    /// Who is asked or told before it begins.
+    pub before: Vec<Hook>,
+    /// Who is asked or told when it ends.
+    pub after: Vec<Hook>,
     /// How long it may take altogether.
     pub deadline: Option<Duration>,
     /// What happens then.
@@ -77,6 +84,8 @@ pub struct Gates {
     pub latencies: Vec<LatencyGate>,
     /// The largest ratio of exchanges that differ.
     pub parity: Option<f64>,
+    /// What other systems must say.
+    pub externals: Vec<ExternalGate>,
     /// So many requests of the candidate at least.
     pub smallest: u64,
 }
@@ -111,6 +120,33 @@ impl Plan {
     #[must_use]
     pub const fn resets(&self) -> usize {
         self.steps.len()
+    }
+
+    /// Who has to say `go` between a step and the next one: those after the one, then those before the other.
+    #[must_use]
+    pub fn confirmed_by(&self, place: usize) -> Vec<(Moment, &Hook)> {
+        self.hooks(place, HookKind::Confirm)
+    }
+
+    /// Who is told when a step ends and the next one begins, in this order.
+    #[must_use]
+    pub fn told_after(&self, place: usize) -> Vec<(Moment, &Hook)> {
+        self.hooks(place, HookKind::Notify)
+    }
+
+    /// Who is told when the first step begins.
+    #[must_use]
+    pub fn told_first(&self) -> Vec<&Hook> {
+        let before = self.steps.first().map(|step| step.before.iter());
+        before.into_iter().flatten().filter(|hook| hook.kind == HookKind::Notify).collect()
+    }
+
+    fn hooks(&self, place: usize, kind: HookKind) -> Vec<(Moment, &Hook)> {
+        let after = self.steps.get(place).map(|step| step.after.iter());
+        let before = self.steps.get(place.saturating_add(1)).map(|step| step.before.iter());
+        let after = after.into_iter().flatten().map(|hook| (Moment::After, hook));
+        let before = before.into_iter().flatten().map(|hook| (Moment::Before, hook));
+        after.chain(before).filter(|(_, hook)| hook.kind == kind).collect()
     }
 
     /// The share of copies and of traffic that a step leaves its scope with; what no step before it said is as `start`.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::Source;
 use crate::compile::Pointer;
-use crate::document::Document;
 use crate::document::forms::HeaderText;
 use crate::document::listener::CertificateSpec;
 use crate::document::route::HeaderEditsSpec;
 use crate::document::secret::{Secret, SecretRef};
+use crate::document::{Document, ExternalSpec};
 use crate::problem::Problem;
 
 /// Larger files are not secrets or certificates.
@@ -79,6 +79,9 @@ fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
         found.extend(tls.ca.as_ref().map(|ca| (at.key("ca"), ca)));
         found.extend(tls.client.iter().flat_map(|own| in_certificate(&at.key("client"), own)));
     }
+    for (name, external) in &document.externals {
+        found.extend(in_external(&Pointer::root().key("externals").key(name), external));
+    }
     for (name, route) in &document.routes {
         let at = Pointer::root().key("routes").key(name);
         for (key, edits) in [
@@ -89,6 +92,20 @@ fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
         }
     }
     found
+}
+
+fn in_external<'d>(at: &Pointer, spec: &'d ExternalSpec) -> Vec<(Pointer, &'d SecretRef)> {
+    let url = match &spec.url {
+        HeaderText::Secret(reference) => Some((at.key("url"), reference)),
+        HeaderText::Text(_) => None,
+    };
+    let own = [("bearer", &spec.bearer), ("ca", &spec.ca), ("signed_with", &spec.signed_with)];
+    let own = own.into_iter().filter_map(|(key, one)| Some((at.key(key), one.as_ref()?)));
+    let headers = spec.headers.iter().filter_map(|(name, value)| match value {
+        HeaderText::Secret(reference) => Some((at.key("headers").key(name), reference)),
+        HeaderText::Text(_) => None,
+    });
+    url.into_iter().chain(own).chain(headers).collect()
 }
 
 fn in_certificate<'d>(at: &Pointer, spec: &'d CertificateSpec) -> [(Pointer, &'d SecretRef); 2] {

@@ -87,7 +87,7 @@ fn ignored(pattern: &str) -> Result<Ignored<'_>, Problem> {
         parsed.map_err(|error| wrong(error.to_string()))?;
         return Ok(Ignored::Place(pattern));
     }
-    let is_name = axum::http::HeaderName::from_bytes(pattern.as_bytes()).is_ok();
+    let is_name = http::HeaderName::from_bytes(pattern.as_bytes()).is_ok();
     let right = "write a JSON pointer such as /items/*/updatedAt, or a header's name";
     is_name.then_some(Ignored::Header(pattern)).ok_or_else(|| wrong(right.to_owned()))
 }

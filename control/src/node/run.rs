@@ -18,6 +18,7 @@ use super::serve::{Bounds, serve};
 use crate::api::{self, Site};
 use crate::desk::Desk;
 use crate::events::Event;
+use crate::external;
 use crate::file::Changes;
 use crate::fleet;
 use crate::meters;
@@ -109,6 +110,8 @@ impl Node {
         chores.spawn(take_reports(Arc::clone(&desk), reports, phase.clone()));
         chores.spawn(look(Arc::clone(&desk), phase.clone()));
         chores.spawn(look_at_rollouts(Arc::clone(&desk), phase.clone()));
+        chores.spawn(external::ask(Arc::clone(&desk), phase.clone()));
+        chores.spawn(external::tell(Arc::clone(&desk), phase.clone(), desk.ledger().present()));
         chores.spawn(store_unstored(Arc::clone(&desk), phase.clone()));
         chores.spawn(follow(Arc::clone(&desk), phase.clone()));
         chores.spawn(warn_of_open_doors(Arc::clone(&desk), phase.clone()));

@@ -17,9 +17,11 @@ use rules::{Arm, Route};
 use serde_json::Value;
 
 use super::evidence::{evidence, told};
+use super::inquiries::{heard, wanted};
 use super::watch::{Counters, Watched};
 use super::{Because, Move, Phase, Place, Progress, Rollout, Seen, step};
 use crate::command::{Command, RolloutChange, Scope};
+use crate::external::{Answers, Wanted};
 use crate::fleet;
 use crate::ledger::{Ledger, Order, Present};
 use crate::parity::{Parity, StepOf};
@@ -36,7 +38,11 @@ const TENANTS_NOTE: &str = "rollout-tenants/";
 
 /// Looks at rollouts, one look after the other.
 #[derive(Debug, Default)]
-pub struct Engine(Mutex<Memory>);
+pub struct Engine {
+    memory: Mutex<Memory>,
+    /// What other systems said, asked for in the background.
+    answers: Answers,
+}
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -52,6 +58,8 @@ struct Memory {
     begun: bool,
     /// The fence that the lease came with; none where another node holds it.
     fence: Option<u64>,
+    /// What rollouts want to know from other systems.
+    wanted: Vec<Wanted>,
 }
 
 /// How a rollout stands, by the last look at it.
@@ -76,13 +84,14 @@ impl Engine {
         parity: &Parity,
         now: Timestamp,
     ) -> Result<Vec<Order>, StoreError> {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let present = ledger.present();
         memory.looks = memory.looks.wrapping_add(1);
         memory.watch(&present, now);
         memory.take_lease(ledger);
         if memory.fence.is_none() {
             memory.leave();
+            self.answers.want(Vec::new());
             return Ok(Vec::new());
         }
         memory.load(ledger)?;
@@ -91,26 +100,38 @@ impl Engine {
             if rollout.phase.is_over() {
                 memory.states.remove(place);
             } else {
-                let order = memory.decide(place, rollout, parity, now);
+                let order = memory.decide(place, rollout, parity, &self.answers, now);
                 orders.extend(order.map(|order| memory.fenced(order)));
             }
         }
+        self.answers.want(std::mem::take(&mut memory.wanted));
         let at_once = !orders.is_empty() || std::mem::take(&mut memory.begun);
         memory.keep(ledger, &present, at_once);
         Ok(orders)
     }
 
+    /// What other systems said.
+    pub(crate) const fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    /// Whether it is this node that moves rollouts.
+    pub(crate) fn leads(&self) -> bool {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.fence.is_some() && memory.loaded
+    }
+
     /// How a rollout stood at the last look.
     #[must_use]
     pub fn stands(&self, place: &Place) -> Option<Seen> {
-        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.states.get(place).map(|stands| stands.seen.clone())
     }
 
     /// Requests of a route's stable arm in the last hour, and how many minutes of it are known.
     #[must_use]
     pub fn last_hour(&self, place: &Place) -> (u64, usize) {
-        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.watched.get(place).map_or((0, 0), Watched::last_hour)
     }
 }
@@ -205,6 +226,7 @@ impl Memory {
         place: &Place,
         rollout: &Rollout,
         parity: &Parity,
+        answers: &Answers,
         now: Timestamp,
     ) -> Option<Order> {
         let plan = rollout.plan()?;
@@ -235,7 +257,9 @@ impl Memory {
         let mut readings = watched.readings(gates, &tenants)?;
         (readings.dispersion, readings.latency_dispersions) = dispersions.clone();
         readings.parity = at_gate(parity, &subject(place, rollout, &plan), rollout, gates);
+        (readings.externals, readings.confirmations) = heard(place, rollout, &plan, now, answers);
         let seen = step(rollout, &plan, kept, &readings, now)?;
+        self.wanted.extend(wanted(place, rollout, &plan, seen.ready));
         let order = seen.next.map(|next| order(place, rollout, &seen, next, now));
         self.states.insert(place.clone(), Stands { seen, dispersions, tenants });
         order

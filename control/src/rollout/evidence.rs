@@ -21,6 +21,7 @@ pub fn evidence(findings: &[Named]) -> Value {
             "figure": figure,
             "limit": limit,
             "needs": needs,
+            "note": named.note,
         })
     };
     findings.iter().map(one).collect()
@@ -36,6 +37,9 @@ pub fn told(findings: &[Named], verdict: Verdict) -> String {
 fn one(named: &Named) -> String {
     let Finding { rule, seen, figure, limit, .. } = named.finding;
     let of = |tally: Tally| format!("{} of {}", tally.bad, tally.total);
+    if rule == Rule::External {
+        return external(named);
+    }
     if rule == Rule::Sample {
         let limit = limit.unwrap_or_default();
         return format!("{}: {} of {limit}", named.gate, seen.candidate.total);
@@ -52,6 +56,18 @@ fn one(named: &Named) -> String {
     format!("{}{rule}: {}{compared}{figures}", named.gate, of(seen.candidate))
 }
 
+/// `lag external: unmet, 7.5 at a limit of 5`, or why there is no answer.
+fn external(named: &Named) -> String {
+    let Finding { rule, grounds, figure, limit, .. } = named.finding;
+    let figures = match (figure, limit) {
+        (Some(figure), Some(limit)) => format!(", {figure} at a limit of {limit}"),
+        (Some(figure), None) => format!(", {figure}"),
+        (None, _) => String::new(),
+    };
+    let note = named.note.as_ref().map(|note| format!(", {note}")).unwrap_or_default();
+    format!("{} {rule}: {grounds}{figures}{note}", named.gate)
+}
+
 #[cfg(test)]
 mod tests {
     use rules::gate::{Grounds, Tallies};
@@ -61,9 +77,8 @@ mod tests {
     #[test]
     fn findings_are_told_in_a_line() {
         let seen = Tallies { candidate: Tally::new(12, 1_040), stable: Tally::new(23, 20_100) };
-        let named = |gate, rule, verdict| Named {
-            gate,
-            finding: Finding {
+        let named = |gate, rule, verdict| {
+            let finding = Finding {
                 rule,
                 verdict,
                 grounds: Grounds::OverLimit,
@@ -71,13 +86,19 @@ mod tests {
                 figure: Some(9.13),
                 limit: Some(7.09),
                 needs: None,
-            },
+            };
+            Named::of(gate, finding)
         };
         let findings = [
             named("error_rate", Rule::Harm, Verdict::Fail),
             named("parity", Rule::Parity, Verdict::Fail),
             named("min_requests", Rule::Sample, Verdict::Pass),
+            named("lag", Rule::External, Verdict::Hold),
         ];
+        assert_eq!(
+            told(&findings, Verdict::Hold),
+            "lag external: over_limit, 9.13 at a limit of 7.09"
+        );
         assert_eq!(
             told(&findings, Verdict::Fail),
             "error_rate harm: 12 of 1040 against 23 of 20100, 9.130 at a limit of 7.090; parity: 12 of 1040, 9.130 at a limit of 7.090"

@@ -1,5 +1,6 @@
 //! What do the metrics say of rollouts? Where they stand, and what their gates say. Tenants are left out: they are no labels.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -50,7 +51,7 @@ pub(crate) fn encode(encoder: &mut DescriptorEncoder<'_>, desk: &Desk) -> fmt::R
     )?;
     for (place, [route, cohort], _) in &rollouts {
         for (gate, verdict) in verdicts(desk, place) {
-            let labels = [("route", *route), ("cohort", *cohort), ("gate", gate)];
+            let labels = [("route", *route), ("cohort", *cohort), ("gate", &*gate)];
             let status = match verdict {
                 Verdict::Pass => 1_i64,
                 Verdict::Hold => 0,
@@ -70,9 +71,9 @@ fn labels(place: &Place) -> Option<[&str; 2]> {
     }
 }
 
-fn verdicts(desk: &Desk, place: &Place) -> BTreeMap<&'static str, Verdict> {
+fn verdicts(desk: &Desk, place: &Place) -> BTreeMap<Cow<'static, str>, Verdict> {
     let mut gravest = BTreeMap::new();
-    for named in desk.rollouts().stands(place).iter().flat_map(|seen| &seen.findings) {
+    for named in desk.rollouts().stands(place).into_iter().flat_map(|seen| seen.findings) {
         let verdict = gravest.entry(named.gate).or_insert(Verdict::Pass);
         *verdict = named.finding.verdict.max(*verdict);
     }

@@ -4,7 +4,8 @@
 //!
 //! - [`record`]: where a rollout stands, as desired state; [`progress`]: what its step has seen so far;
 //! - [`readings`]: what is seen at one look; [`mod@step`]: what that comes to, pure;
-//! - `watch`: how counters become readings; [`engine`]: who looks, each second, and orders the next move;
+//! - `watch`: how counters become readings, and `inquiries` what other systems say;
+//! - [`engine`]: who looks, each second, and orders the next move;
 //! - [`mod@evidence`] and `metrics`: how findings are told; [`lint`]: what a plan may never see enough of;
 //! - [`simulate`]: a plan on virtual time.
 
@@ -17,11 +18,15 @@ pub mod record;
 pub mod simulate;
 pub mod step;
 
+mod inquiries;
 pub(crate) mod metrics;
 mod watch;
 
+#[cfg(test)]
+mod decisions;
+
 pub use engine::{ENGINE, Engine};
 pub use progress::Progress;
-pub use readings::Readings;
+pub use readings::{Heard, Readings};
 pub use record::{Phase, Place, Rollout};
 pub use step::{Because, Move, Named, Seen, Wait, step};

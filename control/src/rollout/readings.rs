@@ -1,6 +1,9 @@
 //! What does the engine see of the arms at one look? Counts alone, so that a look can be made up for a test.
 
-use rules::gate::{Exposures, Parity, Tallies, Tally};
+use std::borrow::Cow;
+use std::time::Duration;
+
+use rules::gate::{Exposures, External, Parity, Tallies, Tally};
 
 /// What happened since the last look, to the traffic that a rollout's step is about.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -17,12 +20,33 @@ pub struct Readings {
     pub exchanges: Tally,
     /// What the comparison's figures since the step began come to, where they are made.
     pub parity: Option<Parity>,
+    /// What other systems said last, for each external gate of the step; none before their first answer.
+    pub externals: Vec<Option<Heard>>,
+    /// What was said last by those who have to say `go`, in the order of [`config::Plan::confirmed_by`].
+    pub confirmations: Vec<Option<Heard>>,
     /// By how much failures came in bursts before the rollout.
     pub dispersion: f64,
     /// The same of slow requests, for each latency gate.
     pub latency_dispersions: Vec<f64>,
     /// Set where a node's counts are missing.
     pub incomplete: bool,
+}
+
+/// What another system said, with what people should know of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// What it said, and when.
+    pub external: External,
+    /// Why it did not, where that is so. Nothing of an answer.
+    pub note: Option<Cow<'static, str>>,
+}
+
+impl Heard {
+    /// Just what was asked for, said just now.
+    pub(super) const AS_ASKED_FOR: Self = Self {
+        external: External { met: Some(true), figure: None, age: Duration::ZERO },
+        note: None,
+    };
 }
 
 impl Readings {

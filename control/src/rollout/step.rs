@@ -1,5 +1,8 @@
 //! What is the next move? Pure: where a rollout stands, what was seen and the clock always give the same answer.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use config::Plan;
 use config::document::rollout::{AtDeadlineSpec, OnFailSpec};
 use config::plan::{Action, Approval, Step};
@@ -7,9 +10,10 @@ use jiff::Timestamp;
 use rules::gate::absolute::absolute;
 use rules::gate::burn::fast_burn;
 use rules::gate::sli::sample;
-use rules::gate::{Finding, Rule, Tallies, Tally, Verdict};
+use rules::gate::{ExternalRules, Finding, Grounds, Rule, Tallies, Tally, Verdict};
 
 use super::progress::{BREAK_MS, DayLook};
+use super::readings::Heard;
 use super::{Phase, Progress, Readings, Rollout};
 
 /// What a look came to.
@@ -21,6 +25,8 @@ pub struct Seen {
     pub findings: Vec<Named>,
     /// What the step still waits for.
     pub waits: Vec<Wait>,
+    /// Whether everything is there but what others have to confirm.
+    pub ready: bool,
     /// What is to be done, if anything.
     pub next: Option<Move>,
 }
@@ -28,10 +34,21 @@ pub struct Seen {
 /// A gate's finding, with its name as the plan writes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
-    /// `error_rate`, `p95`, `p99`, `parity`, `fast_burn` or `min_requests`.
-    pub gate: &'static str,
+    /// `error_rate`, `p95`, `p99`, `parity`, `fast_burn`, `min_requests`, an external gate's own, or `confirm/` and who is
+    /// asked to.
+    pub gate: Cow<'static, str>,
     /// What it says.
     pub finding: Finding,
+    /// What people should know of it beside.
+    pub note: Option<Cow<'static, str>>,
+}
+
+impl Named {
+    /// A finding of a gate that is named here.
+    #[must_use]
+    pub const fn of(gate: &'static str, finding: Finding) -> Self {
+        Self { gate: Cow::Borrowed(gate), finding, note: None }
+    }
 }
 
 /// What is to be done. Each is a command that people could give as well.
@@ -55,7 +72,7 @@ pub enum Because {
 }
 
 /// What a step still waits for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Wait {
     /// Its shortest time.
     Time {
@@ -65,11 +82,13 @@ pub enum Wait {
     /// A gate.
     Gate {
         /// Its name.
-        gate: &'static str,
+        gate: Cow<'static, str>,
         /// By which of its rules.
         rule: Rule,
         /// How many further requests it needs, where that can be said.
         needs: Option<u64>,
+        /// What people should know of it beside.
+        note: Option<Cow<'static, str>>,
     },
     /// A window, or a freeze's end.
     Closed {
@@ -107,12 +126,17 @@ pub fn step(
     let traffic = Traffic::of(plan, rollout.step);
     let look = Look { rollout, plan, step, readings, traffic, now: now.as_millisecond() };
     look.note(&mut progress);
-    let findings = look.findings(&progress);
+    let mut findings = look.findings(&progress);
     let failed = gravest(&findings) == Verdict::Fail;
     look.count_day(&mut progress, failed);
-    let waits = look.waits(&progress, &findings);
+    let mut waits = look.waits(&progress, &findings);
+    let ready = waits.is_empty() && !failed && rollout.phase == Phase::Running;
+    for confirmation in look.confirmations(ready) {
+        waits.extend((confirmation.finding.verdict != Verdict::Pass).then(|| wait(&confirmation)));
+        findings.push(confirmation);
+    }
     let next = look.next(failed, &waits);
-    Some(Seen { progress, findings, waits, next })
+    Some(Seen { progress, findings, waits, ready, next })
 }
 
 fn gravest(findings: &[Named]) -> Verdict {
@@ -177,7 +201,7 @@ impl Look<'_> {
 
     fn findings(&self, progress: &Progress) -> Vec<Named> {
         let mut found = Vec::new();
-        let mut add = |gate, finding| found.push(Named { gate, finding });
+        let mut add = |gate, finding| found.push(Named::of(gate, finding));
         let gates = &self.step.gates;
         for node in &self.readings.half_minute {
             let finding = fast_burn(*node);
@@ -215,7 +239,27 @@ impl Look<'_> {
         if self.traffic.candidate || self.traffic.copies {
             add("min_requests", sample(seen, gates.smallest));
         }
+        for (place, gate) in gates.externals.iter().enumerate() {
+            let heard = self.readings.externals.get(place).and_then(Option::as_ref);
+            found.push(named(gate.name.clone(), &gate.rules, heard));
+        }
         found
+    }
+
+    /// What those say who have to confirm that it goes on. They are asked once everything else is there.
+    fn confirmations(&self, ready: bool) -> Vec<Named> {
+        let hooks = self.plan.confirmed_by(self.rollout.step).into_iter().enumerate();
+        hooks
+            .map(|(place, (_, hook))| {
+                let heard = self.readings.confirmations.get(place).and_then(Option::as_ref);
+                let name = format!("confirm/{}", hook.external);
+                let mut named = named(name, &CONFIRMATION, heard.filter(|_| ready));
+                if !ready {
+                    named.note = Some("asked once everything else is there".into());
+                }
+                named
+            })
+            .collect()
     }
 
     /// What has to come before the next step. While people or days are waited for, gates only guard: they were passed by
@@ -289,7 +333,27 @@ impl Look<'_> {
 }
 
 fn wait(one: &Named) -> Wait {
-    Wait::Gate { gate: one.gate, rule: one.finding.rule, needs: one.finding.needs }
+    let Named { gate, finding, note } = one.clone();
+    Wait::Gate { gate, rule: finding.rule, needs: finding.needs, note }
+}
+
+/// A confirmation that is missing is waited for, whatever the reason.
+const CONFIRMATION: ExternalRules = ExternalRules {
+    limit: None,
+    stale_after: Duration::from_secs(30),
+    unmet: Verdict::Hold,
+    no_answer: Verdict::Hold,
+};
+
+fn named(gate: String, rules: &ExternalRules, heard: Option<&Heard>) -> Named {
+    let finding = rules.finding(heard.map(|heard| heard.external));
+    let note = match heard {
+        None => Some("not answered yet".into()),
+        Some(heard) => heard.note.clone(),
+    };
+    let note =
+        if finding.grounds == Grounds::Stale { Some("its answer is too old".into()) } else { note };
+    Named { gate: gate.into(), finding, note }
 }
 
 /// The verdict on compared exchanges, by counts alone.

@@ -7,12 +7,14 @@
 //! - [`ratio`]: is the candidate worse than stable, and is it surely not: tests that may be looked at after each request;
 //! - [`exposure`] and [`dispersion`]: what whole tenants and bursts do to these tests;
 //! - [`latency`]: how slow requests become bad ones; [`parity`]: what a comparison's figures come to;
+//!   [`external`]: what another system's answer does;
 //! - [`verdict`]: `pass`, `hold` or `fail`, and why; [`sli`]: all tests of one SLI together.
 
 pub mod absolute;
 pub mod burn;
 pub mod dispersion;
 pub mod exposure;
+pub mod external;
 pub mod interval;
 pub mod latency;
 pub mod parity;
@@ -24,6 +26,7 @@ pub mod verdict;
 #[cfg(test)]
 mod vectors;
 
+pub use external::{External, ExternalRules};
 pub use parity::Parity;
 pub use ratio::{Exposures, HarmTest, NotWorseTest};
 pub use sli::{SliRules, SliTest, Tick};

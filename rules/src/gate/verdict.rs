@@ -53,6 +53,12 @@ pub enum Grounds {
     NoAnswer,
     /// Evidence for harm is not enough.
     NoEvidence,
+    /// What was asked for is so.
+    Met,
+    /// What was asked for is not so.
+    Unmet,
+    /// What it said is too old.
+    Stale,
 }
 
 /// One gate's verdict with its evidence.
@@ -123,5 +129,8 @@ written!(
     NoRequests = "no_requests",
     StableToo = "stable_too",
     NoAnswer = "no_answer",
-    NoEvidence = "no_evidence"
+    NoEvidence = "no_evidence",
+    Met = "met",
+    Unmet = "unmet",
+    Stale = "stale"
 );

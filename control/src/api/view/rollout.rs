@@ -70,9 +70,10 @@ struct StepView {
 /// What a gate found.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct GateView {
-    /// Its name: `error_rate`, `p95`, `p99`, `parity`, `fast_burn` or `min_requests`.
-    gate: &'static str,
-    /// By which rule: `harm`, `not_worse`, `absolute`, `fast_burn`, `parity` or `sample`.
+    /// Its name: `error_rate`, `p95`, `p99`, `parity`, `fast_burn`, `min_requests`, an external gate's own, or `confirm/` and
+    /// who is asked to.
+    gate: String,
+    /// By which rule: `harm`, `not_worse`, `absolute`, `fast_burn`, `parity`, `sample` or `external`.
     rule: &'static str,
     /// `pass`, `hold` or `fail`.
     verdict: &'static str,
@@ -88,6 +89,9 @@ pub(crate) struct GateView {
     limit: Option<f64>,
     /// How many further requests it needs, where that can be said.
     needs: Option<u64>,
+    /// What is to be known of it beside: why another system gave no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 /// Bad requests out of all.
@@ -127,7 +131,7 @@ impl RolloutView {
         };
         let current = seen.filter(|seen| seen.progress.stretch == rollout.stretch());
         let pace = current.and_then(|seen| pace(rollout, seen, now));
-        let waits = current.map(|seen| seen.waits.iter().map(|one| wait(*one, pace)).collect());
+        let waits = current.map(|seen| seen.waits.iter().map(|one| wait(one, pace)).collect());
         Self {
             route: place.route.to_string(),
             cohort,
@@ -170,7 +174,7 @@ fn gate(named: &Named) -> GateView {
     let finding = &named.finding;
     let tally = |tally: Tally| TallyView { bad: tally.bad, total: tally.total };
     GateView {
-        gate: named.gate,
+        gate: named.gate.to_string(),
         rule: finding.rule.as_str(),
         verdict: finding.verdict.as_str(),
         grounds: finding.grounds.as_str(),
@@ -179,6 +183,7 @@ fn gate(named: &Named) -> GateView {
         figure: finding.figure,
         limit: finding.limit,
         needs: finding.needs.filter(|_| finding.verdict == Verdict::Hold),
+        note: named.note.as_ref().map(ToString::to_string),
     }
 }
 
@@ -190,16 +195,17 @@ fn pace(rollout: &Rollout, seen: &Seen, now: Timestamp) -> Option<f64> {
     (ms > 0 && counted > 0).then(|| counted as f64 * 1_000.0 / ms as f64)
 }
 
-fn wait(wait: Wait, pace: Option<f64>) -> WaitView {
+fn wait(wait: &Wait, pace: Option<f64>) -> WaitView {
     let view = |kind, text, until| WaitView { kind, text, until };
-    match wait {
+    match *wait {
         Wait::Time { until_unix_ms } => {
             let until = moment_ms(until_unix_ms);
             view("time", format!("lasts until {until}"), Some(until))
         }
-        Wait::Gate { gate, rule, needs } => {
+        Wait::Gate { ref gate, rule, needs, ref note } => {
             let needs = needs.map(|needs| needed(needs, pace)).unwrap_or_default();
-            view("gate", format!("{gate} {rule}{needs}"), None)
+            let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            view("gate", format!("{gate} {rule}{needs}{note}"), None)
         }
         Wait::Closed { until_unix_ms } => {
             let until = until_unix_ms.map(moment_ms);

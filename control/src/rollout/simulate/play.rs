@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::world::{Split, World};
 use crate::command::{Command, RolloutChange, Scope};
 use crate::desired::{Applied, Desired, Refusal, apply};
-use crate::rollout::{Phase, Place, Rollout, Seen, engine, step};
+use crate::rollout::{Heard, Phase, Place, Rollout, Seen, engine, step};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub enum Ending {
 }
 
 /// Starts a rollout and lets it go on, until it ends or waits for people, or the time is over. Approvals are given as soon
-/// as they are asked for, by people who may.
+/// as they are asked for, by people who may, and other systems say what is expected of them.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -88,7 +88,10 @@ pub fn play(
             break Ending::Paused;
         };
         let split = split(plan, &rollout);
-        let readings = world.look(gates, split, player.now.as_second());
+        let mut readings = world.look(gates, split, player.now.as_second());
+        readings.externals = vec![Some(Heard::AS_ASKED_FOR); gates.externals.len()];
+        readings.confirmations =
+            vec![Some(Heard::AS_ASKED_FOR); plan.confirmed_by(rollout.step).len()];
         let Some(seen) = step(&rollout, plan, kept.take(), &readings, player.now) else {
             break Ending::Paused;
         };

@@ -161,6 +161,7 @@ impl World {
             dispersion: self.scenario.bursts,
             latency_dispersions: Vec::new(),
             incomplete: false,
+            ..Readings::default()
         }
     }
 

@@ -199,7 +199,10 @@ fn gates(gates: &[GateAnswer], style: Style) -> String {
             "fail" => Tone::Bad,
             _ => Tone::Faint,
         };
-        let of = |tally: &TallyAnswer| format!("{} of {}", tally.bad, tally.total);
+        let counts = gate.rule != "external";
+        let of = |tally: &TallyAnswer| {
+            if counts { format!("{} of {}", tally.bad, tally.total) } else { "-".to_owned() }
+        };
         table.add_row([
             cell(Tone::Strong, &gate.gate),
             cell(Tone::Plain, &gate.rule),

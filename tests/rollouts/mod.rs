@@ -1,5 +1,8 @@
 //! Does traffic move by a plan, and back when a gate fails? Whole rollouts with shortened times, over real sockets.
 
+mod externals;
+mod messages;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -72,8 +75,11 @@ impl Load {
 }
 
 async fn world(plan: &str) -> World {
+    world_of(Setup::new(&format!("{plan}{ROUTE}"))).await
+}
+
+async fn world_of(setup: Setup) -> World {
     let (old, new) = (scripted("old", same).await, scripted("new", same).await);
-    let setup = Setup::new(&format!("{plan}{ROUTE}"));
     let setup = setup.upstream("old", old.address()).upstream("new", new.address());
     let turnout = setup.start().await;
     let load = Load::on(&turnout);
