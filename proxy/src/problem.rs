@@ -135,7 +135,7 @@ impl Problem {
             (ErrorClass::Connect, _) => {
                 Self::new(502, "upstream_unreachable", "The service cannot be reached")
             }
-            (ErrorClass::Transport | ErrorClass::ServerError, _) => {
+            (ErrorClass::Transport | ErrorClass::ServerError | ErrorClass::BadStatus, _) => {
                 Self::new(502, "upstream_broken", "The service's answer broke off")
             }
         };

@@ -311,6 +311,8 @@ pub struct Route {
     pub tenant: TenantRule,
     /// What it asks of a flag.
     pub requires_flag: Option<FlagGate>,
+    /// Statuses below 500 that count as failures of the arm that gives them.
+    pub bad_statuses: Box<[u16]>,
     /// The flags whose variants arms are told.
     pub flag_headers: Box<[FlagHeader]>,
     /// What a share is a share of; none: the tenant where one is known, else the request.

@@ -78,6 +78,12 @@ async fn it_goes_on_when_others_say_so() {
     desk.reached(desk.count() + 1, std::time::Duration::from_secs(20)).await;
     assert_eq!(rollout(&world.turnout).await["step"], 1, "an answer that is no go is none");
     desk.behave(|_| Reply::json(&json!({"go": true})));
+    for step in 2..=4 {
+        eventually(&format!("step {step}"), async || {
+            rollout(&world.turnout).await["step"].as_u64() >= Some(step)
+        })
+        .await;
+    }
     reaches(&world.turnout, "completed").await;
     eventually("all ends were told", async || {
         let told = desk.requests();

@@ -169,6 +169,31 @@ async fn failures_take_it_back_at_once() {
     assert_eq!(sample(&metrics, "turnout_rollout_step", &[r#"route="sms""#]), Some(2.0));
 }
 
+/// Answers that a route counts as failures take it back as 5xx do; others do not.
+#[tokio::test]
+async fn statuses_may_count_as_failures() {
+    let plan =
+        "rollouts: {ramp: {steps: [{canary: 25%, for: 1h}], gates: {error_rate: {max: 20%}}}}\n";
+    let route = ROUTE.replace("rollout: ramp", "rollout: ramp\n    bad_statuses: [429]");
+    let world = world_of(Setup::new(&format!("{plan}{route}"))).await;
+    act(&world.turnout, "start").await;
+    world.new.behave(|_| status(409));
+    let before = world.new.count();
+    assert!(world.new.reached(before + 30, Duration::from_secs(60)).await);
+    assert_eq!(rollout(&world.turnout).await["phase"], "running");
+    world.new.behave(|_| status(429));
+    reaches(&world.turnout, "aborted").await;
+    let why = history(&world.turnout).await.pop().unwrap()["why"].as_str().unwrap().to_owned();
+    assert!(why.starts_with("a gate fails: ") && why.contains("error_rate "), "{why}");
+    let metrics = world.turnout.metrics().await;
+    let bad = sample(
+        &metrics,
+        "http_server_request_duration_seconds_count",
+        &[r#"error_type="bad_status""#],
+    );
+    assert!(bad >= Some(1.0), "{metrics}");
+}
+
 #[tokio::test]
 async fn a_plan_may_hold_what_fails() {
     let plan = RAMP.replace("min_requests: 20}", "min_requests: 20}\n    on_fail: hold");

@@ -13,6 +13,25 @@ use crate::document::route::{
 };
 use crate::units::Time;
 
+/// Statuses that count as failures although they are below 500.
+pub(super) fn bad_statuses(
+    written: &[u16],
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> Box<[u16]> {
+    for (place, status) in written.iter().enumerate() {
+        let at = at.item(place);
+        if !(400..500).contains(status) {
+            let message = format!("{status} is no status that could be one: write 400 to 499");
+            let hint = "500 and above count as failures anyway".to_owned();
+            findings.error_with_hint(&at, "bad_status", message, hint);
+        } else if written.iter().take(place).any(|before| before == status) {
+            findings.error(&at, "bad_status", format!("{status} is written twice"));
+        }
+    }
+    written.into()
+}
+
 pub(super) const fn unusual_bodies(spec: Option<UnusualBodiesSpec>) -> UnusualBodies {
     match spec {
         None | Some(UnusualBodiesSpec::Refuse) => UnusualBodies::Refuse,

@@ -16,7 +16,7 @@ use super::findings::{Findings, Pointer};
 use super::flag_gates::{flag_gate, flag_headers};
 use super::issuers::token_rule;
 use super::paths::{Around, after_sunset, encoded_slash, families};
-use super::policies::{shadow, start, timeouts, unusual_bodies};
+use super::policies::{bad_statuses, shadow, start, timeouts, unusual_bodies};
 use super::redirects::redirect;
 use super::tenancy::{Asking, sticky, tenant_rule};
 use crate::document::{Document, RouteSpec};
@@ -97,6 +97,7 @@ fn route(
     let compare = compare(&spec.compare, &at.key("compare"), findings);
     let limits = limits(&spec.compare, &at.key("compare"), findings);
     let noise = noise(name, &spec.compare, &at.key("compare"), &paths, findings);
+    let bad_at = at.key("bad_statuses");
     start(spec, at, findings);
     let seed = seed(name, spec, at, findings);
     let name: Option<RouteName> = findings.parsed(at, "bad_name", name.parse());
@@ -120,6 +121,7 @@ fn route(
         token,
         tenant,
         requires_flag,
+        bad_statuses: bad_statuses(&spec.bad_statuses, &bad_at, findings),
         flag_headers,
         sticky,
         shadow_seed: format!("shadow:{seed}").into(),

@@ -69,6 +69,9 @@ pub struct RouteSpec {
     /// A flag that the request's tenant must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires_flag: Option<FlagGateSpec>,
+    /// Statuses below 500 that count as failures of the arm that gives them, in figures and gates: `[409, 429]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad_statuses: Vec<u16>,
     /// Flags whose variants arms are told, as `X-Turnout-Flag-<name>` with `-` for every `.` and `_`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flag_headers: Vec<String>,

@@ -9,7 +9,7 @@ use super::{Heard, Place, Rollout};
 use crate::external::{Answers, Asked, Inquiry, Message, Slot, Wanted};
 
 /// How often somebody is asked for a `go`.
-const CONFIRM_EVERY: Duration = Duration::from_secs(10);
+const CONFIRM_EVERY: Duration = Duration::from_secs(5);
 
 /// What other systems said last of a rollout's step: its gates, and those who have to confirm that it goes on.
 pub(super) fn heard(

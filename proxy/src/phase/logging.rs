@@ -29,9 +29,12 @@ pub(crate) fn finish(
     let status = status(session, error);
     let failed = error.map(|error| exchange.failure.unwrap_or_else(|| class_of(error)));
     let class = failed.or((status >= 500).then_some(ErrorClass::ServerError));
-    let key = series_key(session, exchange, status, class);
+    // What only counts as a failure is none of the target's: it has answered.
+    let counted =
+        class.or_else(|| counts_as_bad(exchange, status).then_some(ErrorClass::BadStatus));
+    let key = series_key(session, exchange, status, counted);
     match &exchange.subject {
-        Subject::Forwarded(decision) => count(exchange, decision, key, class),
+        Subject::Forwarded(decision) => count(exchange, decision, key),
         Subject::Answered(_) | Subject::Undecided => count_answered(handler, exchange, key),
     }
     let answered = session.response_written().map(|head| head.status.as_u16());
@@ -49,7 +52,7 @@ pub(crate) fn finish(
             version: key.version,
             scheme: key.scheme,
             status,
-            class,
+            class: counted,
             traceparent: session
                 .req_header()
                 .headers
@@ -96,7 +99,13 @@ fn count_answered(handler: &Handler, exchange: &Exchange, key: SeriesKey) {
     }
 }
 
-fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey, class: Option<ErrorClass>) {
+/// Whether the route counts an arm's answer with this status as a failure.
+fn counts_as_bad(exchange: &Exchange, status: u16) -> bool {
+    let forwarded = matches!(exchange.subject, Subject::Forwarded(_));
+    forwarded && exchange.route().is_some_and(|route| route.bad_statuses.contains(&status))
+}
+
+fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey) {
     let Some(route) = exchange.route() else { return };
     let duration = exchange.started.elapsed();
     let overridden = decision.reason.pick == rules::decide::Pick::Override;
@@ -106,7 +115,7 @@ fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey, class: Option
         family: decision.family,
         tenant: decision.tenant.as_ref(),
         bucket: decision.tenant_bucket,
-        key: SeriesKey { error: class, ..key },
+        key,
         duration,
         overridden,
         now_unix: now_unix(),
@@ -123,8 +132,11 @@ fn primary_end(exchange: &Exchange, failed: Option<ErrorClass>) -> PrimaryEnd {
         None => PrimaryEnd::Complete,
         Some(ErrorClass::Timeout) => PrimaryEnd::Timeout,
         Some(ErrorClass::ClientAbort) => PrimaryEnd::ClientAbort,
-        Some(ErrorClass::Connect | ErrorClass::Transport | ErrorClass::ServerError) => {
-            PrimaryEnd::Connect
-        }
+        Some(
+            ErrorClass::Connect
+            | ErrorClass::Transport
+            | ErrorClass::ServerError
+            | ErrorClass::BadStatus,
+        ) => PrimaryEnd::Connect,
     }
 }

@@ -21,14 +21,22 @@ pub enum ErrorClass {
     Timeout,
     /// The connection to the arm broke, or what came from it was not HTTP.
     Transport,
+    /// The arm answered with a status that the route counts as a failure.
+    BadStatus,
     /// The client went away. Not the arm's fault: counted, but in no error rate.
     ClientAbort,
 }
 
 impl ErrorClass {
     /// All classes.
-    pub const ALL: [Self; 5] =
-        [Self::ServerError, Self::Connect, Self::Timeout, Self::Transport, Self::ClientAbort];
+    pub const ALL: [Self; 6] = [
+        Self::ServerError,
+        Self::Connect,
+        Self::Timeout,
+        Self::Transport,
+        Self::BadStatus,
+        Self::ClientAbort,
+    ];
 
     /// The class's name, as metrics and logs write it (`error.type`).
     #[must_use]
@@ -38,6 +46,7 @@ impl ErrorClass {
             Self::Connect => "connect",
             Self::Timeout => "timeout",
             Self::Transport => "transport",
+            Self::BadStatus => "bad_status",
             Self::ClientAbort => "client_abort",
         }
     }

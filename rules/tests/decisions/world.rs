@@ -261,6 +261,7 @@ impl RouteCase {
             token: self.token_rule(),
             tenant: self.tenant_rule(),
             requires_flag: None,
+            bad_statuses: Box::default(),
             flag_headers: [].into(),
             sticky: sticky(&self.sticky),
             seed: seed.into(),

@@ -126,6 +126,7 @@ fn route(n: u32) -> Route {
             ..TenantRule::default()
         },
         requires_flag: None,
+        bad_statuses: Box::default(),
         flag_headers: [].into(),
         sticky: None,
         seed: format!("service-{n}").into(),

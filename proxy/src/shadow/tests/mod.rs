@@ -186,6 +186,7 @@ fn route() -> Route {
         token: None,
         tenant: Default::default(),
         requires_flag: None,
+        bad_statuses: Box::default(),
         flag_headers: [].into(),
         sticky: None,
         seed: "sms".into(),
