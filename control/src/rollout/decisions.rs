@@ -44,8 +44,8 @@ fn said(met: Option<bool>, age_s: u64) -> Option<Heard> {
 }
 
 /// A look at a healthy candidate, with what was heard.
-fn look(more: Value, phase: Phase, gate: Option<Heard>, go: Option<Heard>) -> Seen {
-    let rollout = rollout(spec(&more), phase);
+fn look(more: &Value, phase: Phase, gate: Option<Heard>, go: Option<Heard>) -> Seen {
+    let rollout = rollout(spec(more), phase);
     let plan = Plan::of(&rollout.spec).unwrap();
     let readings = Readings {
         errors: Tallies { candidate: Tally::new(0, 100), stable: Tally::new(0, 1_900) },
@@ -81,7 +81,7 @@ fn a_gate_that_others_answer_decides_as_the_plan_says() {
         (gate(json!({"stale_after": "1m"})), said(Some(true), 60), Some(Move::Promote)),
     ];
     for (place, (more, heard, next)) in rows.into_iter().enumerate() {
-        assert_eq!(look(more, Phase::Running, heard, None).next, next, "row {place}");
+        assert_eq!(look(&more, Phase::Running, heard, None).next, next, "row {place}");
     }
 }
 
@@ -89,7 +89,7 @@ fn a_gate_that_others_answer_decides_as_the_plan_says() {
 fn a_go_is_asked_for_last_and_waited_for() {
     let hooks = json!({"after": [{"confirm": "desk"}]});
     let good = || said(Some(true), 0);
-    let running = |gate, go| look(hooks.clone(), Phase::Running, gate, go);
+    let running = |gate, go| look(&hooks, Phase::Running, gate, go);
     // While something else is missing nobody is asked, and what was said before does not count.
     let early = running(None, good());
     assert!(!early.ready && early.next.is_none());
@@ -107,7 +107,7 @@ fn a_go_is_asked_for_last_and_waited_for() {
     // A failure is not held up by anybody.
     assert_eq!(running(said(Some(false), 0), None).next, Some(Move::Rollback(Because::Failed)));
     // Whoever wants it to go to its end waits for neither.
-    assert_eq!(look(hooks.clone(), Phase::Promoting, None, None).next, Some(Move::Promote));
+    assert_eq!(look(&hooks, Phase::Promoting, None, None).next, Some(Move::Promote));
     // While people decide nobody else is asked.
-    assert!(!look(hooks, Phase::Paused, good(), None).ready);
+    assert!(!look(&hooks, Phase::Paused, good(), None).ready);
 }
