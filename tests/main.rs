@@ -25,6 +25,7 @@ mod http2;
 mod identity;
 mod limits;
 mod load;
+mod moving;
 mod observe;
 mod ofrep;
 mod overload;

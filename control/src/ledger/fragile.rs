@@ -111,6 +111,10 @@ impl Store for Arc<Fragile> {
 }
 
 impl Fragile {
+    pub(crate) const fn inner(&self) -> &Sqlite {
+        &self.inner
+    }
+
     fn works(&self) -> Result<(), StoreError> {
         let broken = self.broken.load(Ordering::Relaxed);
         if broken { Err(StoreError::Failed("the disk is full".into())) } else { Ok(()) }

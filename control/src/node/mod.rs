@@ -1,9 +1,10 @@
 //! How does the control plane of one node begin, run and end?
 //!
 //! [`Node::open`] finds the store and (in `begin`) restores the state and gives the proxy its first snapshot; [`Node::serve`] serves until the process
-//! stops.
+//! stops. [`moving`] is for stores on which no node runs.
 
 mod begin;
+pub mod moving;
 mod open;
 mod rehearse;
 mod run;

@@ -280,6 +280,9 @@ pub enum StoreError {
         /// Why not.
         reason: String,
     },
+    /// A state was to be put into it, but something is there already.
+    #[error("there is something in {0} already: a state is only ever moved into an empty store")]
+    NotEmpty(String),
     /// It is not the one that this node follows.
     #[error("the store is not followed: {0}")]
     Held(String),

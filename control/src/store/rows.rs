@@ -121,13 +121,18 @@ pub(super) fn append<'r>(
     connection: &Connection,
     records: impl IntoIterator<Item = &'r Record>,
 ) -> Result<(), StoreError> {
-    let mut insert = connection
-        .prepare_cached("INSERT INTO audit (seq, hash, line) VALUES (?1, ?2, ?3)")
-        .map_err(failed)?;
-    for Line { head, text } in Line::all_after(&audited(connection)?, records) {
-        insert.execute((bounded(head.seq), head.hash, text)).map_err(failed)?;
-    }
-    Ok(())
+    let lines = Line::all_after(&audited(connection)?, records);
+    lines.iter().try_for_each(|line| insert_line(connection, line))
+}
+
+/// Writes a line of the audit as it is.
+pub(super) fn insert_line(connection: &Connection, line: &Line) -> Result<(), StoreError> {
+    let Line { head: Head { seq, hash }, text } = line;
+    let insert = "INSERT INTO audit (seq, hash, line) VALUES (?1, ?2, ?3)";
+    let inserted = connection
+        .prepare_cached(insert)
+        .and_then(|mut insert| insert.execute((bounded(*seq), hash, text)));
+    inserted.map(drop).map_err(failed)
 }
 
 /// The audit's lines of a span, oldest first.

@@ -15,7 +15,8 @@ use rules::Revision;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{
-    Change, Commit, CommitError, Entry, Newest, Store, StoreError, Stored, notes, rows, schema,
+    Change, Commit, CommitError, Entry, Movable, Newest, Store, StoreError, Stored, Whole, notes,
+    rows, schema, whole_rows,
 };
 use crate::audit::{Head, Line, Record};
 
@@ -186,6 +187,21 @@ impl Store for Sqlite {
 
     fn kept(&self) -> Result<BTreeMap<String, String>, StoreError> {
         self.read(notes::kept)
+    }
+}
+
+impl Movable for Sqlite {
+    fn whole(&self) -> Result<Whole, StoreError> {
+        self.read(whole_rows::read)
+    }
+
+    fn fill(&self, whole: &Whole) -> Result<(), StoreError> {
+        self.write(|writer| {
+            if !whole_rows::are_empty(writer)? {
+                return Err(StoreError::NotEmpty(self.path.display().to_string()));
+            }
+            whole_rows::write(writer, whole)
+        })
     }
 }
 

@@ -26,6 +26,7 @@ use super::rollout::RolloutCommand;
 use super::shift::{RollbackArgs, ShadowArgs, ShiftArgs};
 use super::signatures::SignaturesArgs;
 use super::status::StatusArgs;
+use super::store::StoreCommand;
 use super::swap::SwapArgs;
 use super::tenant::TenantCommand;
 use super::token::TokenCommand;
@@ -106,6 +107,9 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// List the nodes of the fleet, and what each of them serves
     Nodes(NodesArgs),
+    /// Move the whole state to another store: from the file to a Redis, back, or to another file
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Make a token for the control API, list them, revoke one
     #[command(subcommand)]
     Token(TokenCommand),

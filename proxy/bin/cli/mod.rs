@@ -7,7 +7,7 @@
 //!   watches; [`confirm`]: the one that asks;
 //! - [`ask`], [`client`] and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
 //! - without a server: [`check`], [`explain`] and [`compare`] (all read a [`mod@file`], the last also a [`saved_answer`]),
-//!   [`completion`], [`healthcheck`];
+//!   [`store`], [`completion`], [`healthcheck`];
 //! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`flag`], [`document`], [`revisions`], [`audit`],
 //!   [`token`], [`plans`], [`nodes`], [`events`];
 //! - of parity: [`parity`], [`signatures`], [`diff_signature`] (with [`samples`]), [`ignore`].
@@ -46,6 +46,7 @@ mod screen;
 mod shift;
 mod signatures;
 mod status;
+mod store;
 mod swap;
 mod tenant;
 mod token;

@@ -18,6 +18,7 @@ mod link;
 mod notes;
 mod scripts;
 mod store;
+mod whole;
 
 #[cfg(test)]
 mod server;

@@ -128,3 +128,34 @@ if holder then return false end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return tostring(redis.call('HINCRBY', KEYS[2], 'fence', 1))
 ";
+
+/// Lines of an audit that is put aside. Key: the stream. Arguments: seq, hash and text of each.
+pub(super) const STAGE_LINES: &str = r"
+for at = 1, #ARGV, 3 do
+  local id = ARGV[at] .. '-0'
+  if #redis.call('XRANGE', KEYS[1], id, id) == 0 then
+    redis.call('XADD', KEYS[1], id, 'hash', ARGV[at + 1], 'line', ARGV[at + 2])
+  end
+end
+return 'done'
+";
+
+/// A whole state that was put aside, into its place, if nothing is there. Keys: head; then where each part is, and where it
+/// belongs. Arguments: by what this moving is known again, the revision, the audit's newest link, the epoch.
+pub(super) const PLACE: &str = r"
+if redis.call('HGET', KEYS[1], 'moved') == ARGV[1] then return 'done' end
+local there = redis.call('EXISTS', KEYS[1])
+for n = 3, #KEYS, 2 do there = there + redis.call('EXISTS', KEYS[n]) end
+if there > 0 then
+  for n = 2, #KEYS, 2 do redis.call('DEL', KEYS[n]) end
+  return 'not_empty'
+end
+for n = 2, #KEYS, 2 do
+  if redis.call('EXISTS', KEYS[n]) == 1 then
+    redis.call('RENAME', KEYS[n], KEYS[n + 1])
+    redis.call('PERSIST', KEYS[n + 1])
+  end
+end
+redis.call('HSET', KEYS[1], 'moved', ARGV[1], 'revision', ARGV[2], 'seq', ARGV[3], 'hash', ARGV[4], 'epoch', ARGV[5])
+return 'done'
+";

@@ -42,7 +42,7 @@ struct EntryText {
 }
 
 /// A change to undo: key, whether there was a value, and the value.
-type Undo = Vec<(String, String, String)>;
+pub(super) type Undo = Vec<(String, String, String)>;
 
 impl Shared {
     /// The store in this Redis. Nothing is asked yet, so that a node starts even while it is away.
@@ -57,6 +57,10 @@ impl Shared {
             audited: Mutex::default(),
             hints: Hints::new(listener, channel),
         }
+    }
+
+    pub(super) const fn settings(&self) -> &RedisSettings {
+        &self.settings
     }
 
     pub(super) const fn writer(&self) -> &Link {
@@ -118,14 +122,7 @@ impl Shared {
             return Ok(None);
         }
         for step in undo {
-            let step = if step == "{}" { Undo::new() } else { read("undo", &step)? };
-            for (key, was_there, value) in step {
-                if was_there == "1" {
-                    values.insert(key, value);
-                } else {
-                    values.remove(&key);
-                }
-            }
+            undone(&mut values, &step)?;
         }
         Ok(Some(Stored { entry: parse(&entry)?, values }))
     }
@@ -267,12 +264,31 @@ impl Store for Shared {
     }
 }
 
+/// Undoes a revision's changes, and says what they were.
+pub(super) fn undone(
+    values: &mut BTreeMap<String, String>,
+    undo: &str,
+) -> Result<Vec<Change>, StoreError> {
+    // An empty list looks like this where Lua wrote it.
+    let undo = if undo == "{}" { Undo::new() } else { read("undo", undo)? };
+    let undo_one = |(key, was_there, value): (String, String, String)| {
+        let change = (key.clone(), values.get(&key).cloned());
+        if was_there == "1" {
+            values.insert(key, value);
+        } else {
+            values.remove(&key);
+        }
+        change
+    };
+    Ok(undo.into_iter().map(undo_one).collect())
+}
+
 fn key(prefix: &str, name: &str) -> String {
     format!("{{{prefix}}}:{name}")
 }
 
 /// A text that there is once: by which a history is told from another one, and a commit from another one.
-fn unique() -> String {
+pub(super) fn unique() -> String {
     let mut random = [0; 16];
     // Without randomness the clock has to do: it is hardly ever the same twice.
     match ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random) {
@@ -281,13 +297,13 @@ fn unique() -> String {
     }
 }
 
-fn text(entry: &Entry, id: &str) -> String {
+pub(super) fn text(entry: &Entry, id: &str) -> String {
     let text = EntryText { id: id.to_owned(), entry: entry.clone() };
     // Texts and numbers: nothing that JSON could not write.
     serde_json::to_string(&text).unwrap_or_default()
 }
 
-fn parse(text: &str) -> Result<Entry, StoreError> {
+pub(super) fn parse(text: &str) -> Result<Entry, StoreError> {
     read::<EntryText>("revision", text).map(|text| text.entry)
 }
 
@@ -295,7 +311,7 @@ fn read<'t, T: Deserialize<'t>>(what: &str, text: &'t str) -> Result<T, StoreErr
     serde_json::from_str(text).map_err(|error| corrupt(what, &error))
 }
 
-fn corrupt(what: &str, reason: &dyn std::fmt::Display) -> StoreError {
+pub(super) fn corrupt(what: &str, reason: &dyn std::fmt::Display) -> StoreError {
     StoreError::Corrupt { what: what.to_owned(), reason: reason.to_string() }
 }
 

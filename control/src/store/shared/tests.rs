@@ -9,7 +9,7 @@ use rules::Revision;
 use super::Shared;
 use super::server::{Server, settings};
 use crate::audit::{Line, Verifier};
-use crate::store::{Commit, CommitError, Store, contract};
+use crate::store::{Commit, CommitError, Movable, Sqlite, Store, StoreError, Whole, contract};
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -209,4 +209,85 @@ fn news_is_heard_at_once() {
     runtime.block_on(async {
         tokio::time::timeout(Duration::from_secs(10), heard.notified()).await.unwrap();
     });
+}
+
+/// A store with all that can be in one.
+fn something(store: &dyn Store) {
+    let set = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
+    contract::commit(store, 1, &[set("a", "1"), set("b", "1")]).unwrap();
+    contract::commit(store, 2, &[set("a", "2"), ("b".into(), None)]).unwrap();
+    store.record(&[contract::record(2).refused("late")]).unwrap();
+    contract::commit(store, 3, &[]).unwrap();
+    contract::commit(store, 4, &[set("c", "quotes \" and\nlines")]).unwrap();
+    store.keep(&[set("rollout/sms", "{}")]).unwrap();
+    let hour = Duration::from_secs(3_600);
+    store.note("plan/1", "to be approved", hour).unwrap();
+    store.note("node/1", "told anew all the time", hour).unwrap();
+}
+
+fn file(folder: &tempfile::TempDir, name: &str) -> Sqlite {
+    Sqlite::open(&folder.path().join(name)).unwrap()
+}
+
+/// The same state at every revision, and a chain that goes on.
+fn is_the_same(store: &dyn Movable, other: &dyn Movable) {
+    let history = |of: &dyn Movable| Whole { epoch: None, ..of.whole().unwrap() };
+    assert_eq!(history(store), history(other));
+    for revision in 0..=5 {
+        let at = |of: &dyn Movable| of.load_at(Revision(revision)).unwrap();
+        assert_eq!(at(store), at(other), "r{revision}");
+    }
+    assert_eq!(store.audited().unwrap(), other.audited().unwrap());
+}
+
+#[test]
+fn a_whole_state_moves_to_redis_and_back_and_goes_on_there() {
+    let (server, folder) = (Server::start(&[]), tempfile::tempdir().unwrap());
+    let (old, shared) = (file(&folder, "old.db"), Shared::new(&server.settings()));
+    something(&old);
+    let whole = old.whole().unwrap();
+    assert_eq!(whole.notes.len(), 1, "of notes, those that are worth it");
+    shared.fill(&whole).unwrap();
+    is_the_same(&shared, &old);
+    assert!(matches!(shared.fill(&whole), Err(StoreError::NotEmpty(_))));
+    contract::commit(&shared, 5, &[("a".into(), None)]).unwrap();
+
+    let (back, another) = (
+        file(&folder, "back.db"),
+        config::RedisSettings { prefix: "another".into(), ..server.settings() },
+    );
+    back.fill(&shared.whole().unwrap()).unwrap();
+    is_the_same(&back, &shared);
+    assert!(matches!(back.fill(&whole), Err(StoreError::NotEmpty(_))));
+    contract::commit(&back, 6, &[]).unwrap();
+    let another = Shared::new(&another);
+    another.fill(&shared.whole().unwrap()).unwrap();
+    is_the_same(&another, &shared);
+    assert_eq!(another.newest().unwrap(), shared.newest().unwrap(), "it is the same history");
+    let mut left = cmd("KEYS");
+    let left: Vec<String> = left.arg("*moving*").query(&mut server.connection()).unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn of_a_long_history_redis_is_given_what_it_keeps() {
+    let (server, folder) = (Server::start(&[]), tempfile::tempdir().unwrap());
+    let old = file(&folder, "old.db");
+    for revision in 1..=30 {
+        contract::commit(&old, revision, &[("a".into(), Some(revision.to_string()))]).unwrap();
+    }
+    let few = config::RedisSettings { keep_revisions: 10, keep_audit: 20, ..server.settings() };
+    let shared = Shared::new(&few);
+    shared.fill(&old.whole().unwrap()).unwrap();
+    let whole = shared.whole().unwrap();
+    assert_eq!((whole.steps.len(), whole.lines.len()), (10, 20));
+    whole.check(&old.audited().unwrap()).unwrap();
+    for revision in 21..=30 {
+        let revision = Revision(revision);
+        assert_eq!(shared.load_at(revision).unwrap(), old.load_at(revision).unwrap());
+    }
+    let back = file(&folder, "back.db");
+    back.fill(&whole).unwrap();
+    assert_eq!(back.load_at(Revision(21)).unwrap(), old.load_at(Revision(21)).unwrap());
+    contract::commit(&back, 31, &[]).unwrap();
 }
