@@ -6,9 +6,12 @@ CARGO ?= cargo
 # The C parts of two dependencies (compression, SQLite) are compiled from their sources.
 NEEDED := cmake cc c++
 PACKAGES := cmake gcc g++ libc6-dev
-# The clients that tests ask for flags with run in these, and the tests of a fleet start real Redis servers.
-test: NEEDED += node npm python3 redis-server
-test: PACKAGES += nodejs npm python3 python3-venv redis-server
+# The clients that tests ask for flags with run in these, the tests of a fleet start real Redis servers, and those of power
+# losses watch what is written.
+test: NEEDED += node npm python3 redis-server strace
+test: PACKAGES += nodejs npm python3 python3-venv redis-server strace
+bench: NEEDED += strace
+bench: PACKAGES += strace
 DENY := target/tools/bin/cargo-deny
 FUZZ := target/tools/bin/cargo-fuzz
 # OpenFeature's own clients for Node and Python, which the tests ask for flags with.
@@ -49,7 +52,8 @@ generated: packages ## Write anew what is generated and checked in: turnout.sche
 bench: packages ## Benchmarks: what a decision costs, swaps under load, thousands of simulated rollouts
 	$(CARGO) bench --package rules --bench decide --bench flags --locked
 	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- load:: state:: rollouts::
-	TURNOUT_LONG=1 $(CARGO) test --release --package control --lib --locked -- rollout::simulate --nocapture
+	TURNOUT_LONG=1 $(CARGO) test --release --package control --lib --locked -- \
+		rollout::simulate store::power --nocapture
 
 bench-gate: packages ## What the byte gate costs: CPU per request, against the same build without it
 	$(CARGO) build --release --locked --features ungated

@@ -10,6 +10,8 @@ pub(crate) mod contract;
 mod definition;
 pub(crate) mod exported;
 mod notes;
+#[cfg(test)]
+mod power;
 mod rows;
 mod schema;
 pub(crate) mod shared;
