@@ -11,36 +11,58 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::{free_address, within};
+use super::{Certified, free_address, within};
 
 /// A running server, killed when it is dropped.
 pub(crate) struct Redis {
     child: Child,
     address: SocketAddr,
+    tls: SocketAddr,
     folder: Arc<TempDir>,
 }
 
 impl Redis {
     /// A server that syncs every write to disk.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with a second port for TLS, with this certificate.
+    pub(crate) async fn start_with_tls(certificate: &Certified) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        certificate.write(files.path(), "redis");
+        let file = |name: &str| files.path().join(name).display().to_string();
+        let (certificate, key) = (file("redis.pem"), file("redis.key"));
+        let arguments =
+            ["--tls-cert-file", &*certificate, "--tls-key-file", &*key, "--tls-auth-clients", "no"];
+        // They are read when it starts.
+        Self::start_with(&arguments).await
+    }
+
+    async fn start_with(more: &[&str]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         for _ in 0..5 {
-            if let Some(redis) = Self::start_at(free_address(), Arc::clone(&folder)).await {
+            let started = Self::start_at(free_address(), Arc::clone(&folder), more).await;
+            if let Some(redis) = started {
                 return redis;
             }
         }
         panic!("no redis-server came up");
     }
 
-    async fn start_at(address: SocketAddr, folder: Arc<TempDir>) -> Option<Self> {
+    async fn start_at(address: SocketAddr, folder: Arc<TempDir>, more: &[&str]) -> Option<Self> {
+        let tls = free_address();
+        let tls_port = if more.is_empty() { 0 } else { tls.port() };
         let child = Command::new("redis-server")
             .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always"])
+            .args(["--tls-port", &tls_port.to_string()])
+            .args(more)
             .current_dir(folder.path())
             .stdout(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("redis-server is needed, see `make packages`: {error}"));
-        let mut redis = Self { child, address, folder };
+        let mut redis = Self { child, address, tls, folder };
         let answers = async || {
             if redis.child.try_wait().unwrap().is_some() {
                 return Some(false);
@@ -52,6 +74,11 @@ impl Redis {
 
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it speaks TLS, if it was started so.
+    pub(crate) const fn tls(&self) -> SocketAddr {
+        self.tls
     }
 
     /// What it answers to a command in one line.
@@ -93,7 +120,7 @@ pub(crate) struct Killed {
 impl Killed {
     /// Starts it again where it was.
     pub(crate) async fn start(self) -> Redis {
-        Redis::start_at(self.address, self.folder).await.expect("it comes back")
+        Redis::start_at(self.address, self.folder, &[]).await.expect("it comes back")
     }
 
     /// Starts it without anything of what it knew.

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 
 use super::problem::Problem;
 use crate::access::Denied;
+use crate::causes::causes;
 use crate::desired::Refusal;
 use crate::ledger::{Declined, NotApproved};
 use crate::store::StoreError;
@@ -82,7 +83,7 @@ impl From<Refusal> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         // What exactly failed is for the operator's log, not for whoever asks.
-        tracing::error!(error = &error as &dyn std::error::Error, "the store does not serve");
+        tracing::error!(error = causes(&error), "the store does not serve");
         let detail = "the store does not serve: nothing has changed, and traffic goes on as it was";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail)
     }

@@ -15,6 +15,7 @@ use super::state::compiled;
 use super::unstored::{Unstored, generation};
 use super::{Declined, Done, Order, Present, Reach};
 use crate::audit::Record;
+use crate::causes::causes;
 use crate::command::{Command, Scope};
 use crate::desired::{self, Applied, Next, keys};
 use crate::events::{Event, Events};
@@ -324,7 +325,7 @@ impl Ledger {
 
     pub(super) fn store_failed(&self, error: &StoreError, what: &str) {
         self.meters.store_failed();
-        tracing::error!(error = error as &dyn std::error::Error, "{what}");
+        tracing::error!(error = causes(error), "{what}");
     }
 
     /// How far what serves got, and what whoever asks must be told of that.

@@ -9,6 +9,7 @@ use rules::Revision;
 
 use super::{Node, StartError};
 use crate::audit::Seal;
+use crate::causes::causes;
 use crate::command::{Command, Configuration};
 use crate::desired::{Desired, keys};
 use crate::desk::Desk;
@@ -86,10 +87,7 @@ impl Beginning {
                     return self.last_good(good, written, true);
                 }
                 (Err(error), _) if store.is_shared() => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "the store does not serve"
-                    );
+                    tracing::error!(error = causes(&error), "the store does not serve");
                     return match good {
                         Some(good) => self.last_good(good, written, false),
                         None => self.all_stable(written?),

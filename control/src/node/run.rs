@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use super::Node;
 use super::serve::{Bounds, serve};
 use crate::api::{self, Site};
+use crate::causes::causes;
 use crate::desk::Desk;
 use crate::events::Event;
 use crate::external;
@@ -187,10 +188,7 @@ async fn follow(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
                 .is_ok()
                 .then(|| fleet::report(desk.ledger(), desk.windows(), Timestamp::now()));
             if let Some(Err(error)) = told {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "the fleet could not be told"
-                );
+                tracing::debug!(error = causes(&error), "the fleet could not be told");
             }
             if let Err(error) = desk.ledger().keep_last_good() {
                 tracing::error!(%error, "the last good revision could not be kept");
@@ -198,7 +196,7 @@ async fn follow(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
             followed
         });
         if let Ok(Err(error)) = followed.await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "nothing is followed");
+            tracing::debug!(error = causes(&error), "nothing is followed");
         }
     }
 }
@@ -217,7 +215,7 @@ async fn look_at_rollouts(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
             continue;
         }
         if let Err(error) = desk.look_at_rollouts().await {
-            let error = &error as &dyn std::error::Error;
+            let error = causes(&error);
             tracing::warn!(error, "rollouts stay where they are: the store does not serve");
         }
     }
@@ -263,7 +261,7 @@ async fn try_to_store(desk: &Arc<Desk>) {
         return;
     };
     if let Ok(Err(error)) | Err(error) = tried {
-        tracing::debug!(error = &error as &dyn std::error::Error, "the store still fails");
+        tracing::debug!(error = causes(&error), "the store still fails");
     }
 }
 
