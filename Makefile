@@ -14,7 +14,7 @@ bench: NEEDED += strace
 bench: PACKAGES += strace
 DENY := target/tools/bin/cargo-deny
 FUZZ := target/tools/bin/cargo-fuzz
-# OpenFeature's own clients for Node and Python, which the tests ask for flags with.
+# OpenFeature's own clients for Node and Python, which the tests ask for flags with, and a fuzzer for the control API.
 CLIENTS := target/tools/clients
 FUZZ_SECONDS ?= 60
 

@@ -20,6 +20,7 @@ mod filters;
 mod flags;
 mod fleet;
 mod forwarding;
+mod fuzz_api;
 mod hostile_http2;
 mod http2;
 mod identity;

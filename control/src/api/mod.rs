@@ -2,7 +2,7 @@
 //!
 //! `router` says what is where. A request passes the `guard`, is known by `access`, noted by `account`, done once by
 //! `repeat`, read by `request`, and is answered by one of the handlers, one file per resource; what goes wrong becomes a
-//! `problem`. `ofrep` is how services ask for flags.
+//! `problem`; `described` tells which problems any of them may give. `ofrep` is how services ask for flags.
 
 mod access;
 mod account;
@@ -10,6 +10,7 @@ mod attributes;
 mod audit;
 mod configuration;
 mod declined;
+mod described;
 mod events;
 mod flags;
 mod fleet;

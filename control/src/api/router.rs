@@ -10,6 +10,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::described::with_common_answers;
 use super::problem::Problem;
 use super::site::Site;
 use super::{
@@ -84,6 +85,7 @@ fn described() -> OpenApiRouter<Arc<Site>> {
 /// The control API.
 pub(crate) fn control(site: Arc<Site>) -> Router {
     let (router, description) = described().split_for_parts();
+    let description = with_common_answers(description);
     router
         .route("/openapi.json", get(move || std::future::ready(Json(description))))
         .merge(ofrep::routes())
@@ -111,7 +113,7 @@ pub(crate) fn status(site: Arc<Site>) -> Router {
 #[must_use]
 pub fn openapi() -> String {
     let (_, description) = described().split_for_parts();
-    let mut text = description.to_pretty_json().unwrap_or_default();
+    let mut text = with_common_answers(description).to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }
