@@ -152,7 +152,8 @@ fn unescaped(text: &str) -> Vec<u8> {
     while let Some((first, more)) = rest.split_first() {
         match (first, more) {
             (b'\\', [b'x', high, low, more @ ..]) => {
-                let digit = |digit: &u8| char::from(*digit).to_digit(16).unwrap() as u8;
+                let digit =
+                    |digit: &u8| u8::try_from(char::from(*digit).to_digit(16).unwrap()).unwrap();
                 bytes.push(digit(high) << 4 | digit(low));
                 rest = more;
             }

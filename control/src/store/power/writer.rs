@@ -54,7 +54,7 @@ fn changes(revision: u64) -> Vec<Change> {
         ("newest".to_owned(), Some(revision.to_string())),
         (format!("one of seven/{}", revision % 7), Some(large)),
     ];
-    if revision % 5 == 0 {
+    if revision.is_multiple_of(5) {
         changes.push((format!("one of seven/{}", (revision + 3) % 7), None));
     }
     changes
