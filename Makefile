@@ -51,7 +51,8 @@ generated: packages ## Write anew what is generated and checked in: turnout.sche
 
 bench: packages ## Benchmarks: what a decision costs, swaps under load, thousands of simulated rollouts
 	$(CARGO) bench --package rules --bench decide --bench flags --locked
-	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- load:: state:: rollouts::
+	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- \
+		load:: state:: rollouts:: scale:: --nocapture
 	TURNOUT_LONG=1 $(CARGO) test --release --package control --lib --locked -- \
 		rollout::simulate store::power --nocapture
 

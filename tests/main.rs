@@ -37,6 +37,7 @@ mod restart;
 mod rollouts;
 mod routing;
 mod samples;
+mod scale;
 mod shadow;
 mod shift;
 mod signoff;
