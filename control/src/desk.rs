@@ -18,7 +18,7 @@ use crate::ledger::{Declined, Done, Ledger, Order};
 use crate::parity::Parity;
 use crate::rollout::Engine;
 use crate::samples::Shelf;
-use crate::store::StoreError;
+use crate::store::{Caution, StoreError};
 use crate::window::Windows;
 
 /// How the configuration file was when it was last read.
@@ -42,6 +42,8 @@ pub struct Desk {
     rollouts: Engine,
     externals: Externals,
     last_reload: Mutex<Reload>,
+    /// What somebody should set otherwise in the store.
+    cautions: Mutex<Vec<Caution>>,
     /// Commands wait here for their turn, first come, first served. A rollback does not.
     queue: Arc<Semaphore>,
     started_at: Timestamp,
@@ -60,6 +62,7 @@ impl Desk {
             rollouts: Engine::default(),
             externals: Externals::default(),
             last_reload: Mutex::new(Reload { at: started_at, error: None }),
+            cautions: Mutex::default(),
             queue: Arc::new(Semaphore::new(1)),
             started_at,
             started: Instant::now(),
@@ -132,6 +135,22 @@ impl Desk {
     #[must_use]
     pub fn last_reload(&self) -> Reload {
         self.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What somebody should set otherwise in the store, for acknowledged commands to be safe; as far as it is known.
+    #[must_use]
+    pub fn cautions(&self) -> Vec<Caution> {
+        self.cautions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks the store how safe acknowledged commands are, and says so in the log. Blocks on the store.
+    pub(crate) fn look_at_store(&self) -> Result<(), StoreError> {
+        let found = self.ledger.store().cautions()?;
+        for caution in &found {
+            tracing::warn!(%caution, "acknowledged commands are not as safe as they could be");
+        }
+        *self.cautions.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        Ok(())
     }
 
     /// Carries out a command when its turn has come; a rollback overtakes all that wait. (INV-10)

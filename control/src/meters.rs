@@ -221,6 +221,12 @@ impl Collector for Present {
             "Whether the store is not followed, because it was emptied, set back, or exchanged",
             u64::from(desk.ledger().held().is_some()),
         )?;
+        gauge(
+            &mut encoder,
+            "store_cautions",
+            "What should be set otherwise in the store, for acknowledged commands to be safe",
+            desk.cautions().len() as u64,
+        )?;
         let live = &present.desired.live.routes;
         let shifts: Vec<(&str, Shift)> =
             live.iter().map(|(name, live)| (name.as_str(), live.default.into())).collect();

@@ -74,6 +74,22 @@ async fn without_hints_the_poll_finds_it() {
     fleet.all_at("40%").await;
 }
 
+#[tokio::test]
+async fn a_redis_that_may_lose_what_it_acknowledged_is_warned_of() {
+    let mut fleet = Fleet::of(1).await;
+    fleet.redis.say("CONFIG SET appendfsync everysec").await.unwrap();
+    let setup = fleet.nodes.remove(0).kill();
+    let mut node = setup.spawn();
+    node.ready().await;
+    let said = "store: appendonly is yes and appendfsync everysec";
+    eventually("it is warned of", async || {
+        node.cli(&["status"]).await.expect(0).stdout.contains(said)
+    })
+    .await;
+    assert!(node.metrics().await.contains("turnout_store_cautions 1"));
+    assert!(node.output().contains("acknowledged commands are not as safe as they could be"));
+}
+
 async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {
     futures_util::future::join_all(all).await;
 }

@@ -33,6 +33,8 @@ pub(crate) struct StatusView {
     store_held: Option<String>,
     /// Whether something serves that is not stored yet.
     unstored: bool,
+    /// What somebody should set otherwise in the store, for acknowledged commands to be safe.
+    store_cautions: Vec<String>,
     /// All routes.
     routes: Vec<RouteView>,
     /// All upstreams.
@@ -81,6 +83,7 @@ fn view(site: &Site, showing: &Showing<'_>) -> StatusView {
         store_up: ledger.meters().is_store_up(),
         store_held: ledger.held(),
         unstored: ledger.has_unstored(),
+        store_cautions: site.desk().cautions().iter().map(ToString::to_string).collect(),
         routes: showing.routes(),
         upstreams: UpstreamView::all(showing.present),
     }

@@ -35,7 +35,7 @@ const RELOAD_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// How often it is tried to store what the store did not take.
 const STORE_AGAIN_EVERY: Duration = Duration::from_secs(1);
-/// How often it is said that the control API is open to everybody.
+/// How often it is said that the control API is open to everybody, or that the store is not as safe as it could be.
 const WARN_EVERY: Duration = Duration::from_secs(3_600);
 /// How long answers may still take when the process stops.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -116,6 +116,7 @@ impl Node {
         chores.spawn(store_unstored(Arc::clone(&desk), phase.clone()));
         chores.spawn(follow(Arc::clone(&desk), phase.clone()));
         chores.spawn(warn_of_open_doors(Arc::clone(&desk), phase.clone()));
+        chores.spawn(look_at_store(Arc::clone(&desk), phase.clone()));
         chores.spawn(tell_phases(Arc::clone(&desk), phase.clone()));
         stopped(phase).await;
         // What blocks is waited for, too: afterwards nothing here holds the store any more.
@@ -244,6 +245,21 @@ async fn warn_of_open_doors(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
         }
         if desk.ledger().is_insecure() {
             tracing::warn!("insecure_control: whoever reaches the control API can move traffic");
+        }
+    }
+}
+
+/// Looks each hour how safe acknowledged commands are, and until that is known more often.
+async fn look_at_store(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
+    loop {
+        let looked = desk.apart(Desk::look_at_store).await;
+        let pause = match looked {
+            Ok(Ok(())) => WARN_EVERY,
+            Ok(Err(_)) | Err(_) => STORE_AGAIN_EVERY,
+        };
+        tokio::select! {
+            () = stopped(phase.clone()) => return,
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

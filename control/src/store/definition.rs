@@ -11,6 +11,7 @@ use rules::Revision;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use super::Caution;
 use crate::audit::{Head, Line, Record};
 
 /// One accepted command: who changed what, when and why.
@@ -186,6 +187,14 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// What is notified when another process has probably made a revision. Nothing that anybody may rely on.
     fn hints(&self) -> Option<Arc<Notify>> {
         None
+    }
+
+    /// What somebody should set otherwise, for acknowledged commands to be safe.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    fn cautions(&self) -> Result<Vec<Caution>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// Takes the lease, or goes on holding it, for a while. Gives the fence where the holder has it.

@@ -5,6 +5,7 @@
 //! shown and restored. [`Sqlite`] is the embedded store, [`Shared`] the one of a fleet. A [`Whole`] is what moves from one
 //! to the other, [`exported`] as text on its way.
 
+mod caution;
 #[cfg(test)]
 pub(crate) mod contract;
 mod definition;
@@ -19,6 +20,7 @@ mod sqlite;
 mod whole;
 mod whole_rows;
 
+pub use caution::Caution;
 pub use definition::{
     Change, Commit, CommitError, Entry, MAX_NOTES, Newest, Store, StoreError, Stored,
 };

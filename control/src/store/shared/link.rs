@@ -90,6 +90,19 @@ impl Link {
         }
     }
 
+    /// A connection to each server whose settings matter: the one that leads; of a cluster, all that are named and there.
+    pub(super) fn each(&self) -> RedisResult<Vec<redis::Connection>> {
+        let connect = |client: Client| {
+            let connection = client.get_connection_with_timeout(CONNECT)?;
+            connection.set_read_timeout(Some(ANSWER))?;
+            Ok::<_, RedisError>(connection)
+        };
+        let first = connect(self.client()?)?;
+        let RedisServers::Cluster(nodes) = &self.settings.servers else { return Ok(vec![first]) };
+        let there = nodes.iter().map(|node| self.client_of(node).and_then(connect));
+        Ok(there.filter_map(Result::ok).collect())
+    }
+
     fn client_of(&self, address: &RedisAddress) -> RedisResult<Client> {
         let info = self.info(address)?;
         match self.certificates() {

@@ -10,12 +10,13 @@
 //! | `{prefix}:lease` | who drives rollouts |
 //!
 //! The braces put all of them into one slot of a cluster. [`link`](mod@link) finds the server that leads and connects to it,
-//! [`scripts`] are the steps that must not be torn apart, [`Shared`] is the store, and `hints` hears at once what the poll
-//! would find a second later.
+//! [`scripts`] are the steps that must not be torn apart, [`Shared`] is the store, `hints` hears at once what the poll would
+//! find a second later, and `safety` says what the servers should be set to otherwise.
 
 mod hints;
 mod link;
 mod notes;
+mod safety;
 mod scripts;
 mod store;
 mod whole;

@@ -14,9 +14,12 @@ use tokio::sync::Notify;
 use super::hints::Hints;
 use super::link::Link;
 use super::notes::Place;
+use super::safety;
 use super::scripts::{COMMIT, ENTRIES, LEASE, LOAD, RECORD};
 use crate::audit::{Head, Line, Record};
-use crate::store::{Change, Commit, CommitError, Entry, Newest, Store, StoreError, Stored};
+use crate::store::{
+    Caution, Change, Commit, CommitError, Entry, Newest, Store, StoreError, Stored,
+};
 
 /// How often an audit's head is taken anew when other nodes wrote meanwhile.
 const ATTEMPTS: usize = 50;
@@ -255,6 +258,10 @@ impl Store for Shared {
 
     fn hints(&self) -> Option<Arc<Notify>> {
         Some(self.hints.heard())
+    }
+
+    fn cautions(&self) -> Result<Vec<Caution>, StoreError> {
+        safety::cautions(&self.reader, &self.settings.servers).map_err(failed)
     }
 
     fn lease(&self, holder: &str, keep: Duration) -> Result<Option<u64>, StoreError> {

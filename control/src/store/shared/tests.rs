@@ -9,7 +9,9 @@ use rules::Revision;
 use super::Shared;
 use super::server::{Server, settings};
 use crate::audit::{Line, Verifier};
-use crate::store::{Commit, CommitError, Movable, Sqlite, Store, StoreError, Whole, contract};
+use crate::store::{
+    Caution, Commit, CommitError, Movable, Sqlite, Store, StoreError, Whole, contract,
+};
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -59,7 +61,10 @@ fn a_cluster_keeps_the_contract_of_stores() {
             info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
         });
     }
-    keeps_the_contract(&RedisServers::Cluster(vec![nodes[1].address()]));
+    let servers = RedisServers::Cluster(vec![nodes[1].address()]);
+    keeps_the_contract(&servers);
+    let cautions = Shared::new(&settings(servers)).cautions().unwrap();
+    assert!(matches!(cautions.as_slice(), [Caution::Unsynced { .. }]), "{cautions:?}");
 }
 
 #[test]
@@ -94,6 +99,8 @@ fn the_server_that_sentinels_name_keeps_the_contract_and_its_successor_has_it_al
     });
     keeps_the_contract(&servers);
     let store = Shared::new(&settings(servers));
+    let cautions = store.cautions().unwrap();
+    assert!(cautions.contains(&Caution::FewReplicas("0".to_owned())), "{cautions:?}");
     for revision in 1..=5 {
         contract::commit(&store, revision, &[]).unwrap();
     }
@@ -290,4 +297,54 @@ fn of_a_long_history_redis_is_given_what_it_keeps() {
     back.fill(&whole).unwrap();
     assert_eq!(back.load_at(Revision(21)).unwrap(), old.load_at(Revision(21)).unwrap());
     contract::commit(&back, 31, &[]).unwrap();
+}
+
+fn cautions(server: &Server) -> Vec<Caution> {
+    Shared::new(&server.settings()).cautions().unwrap()
+}
+
+#[test]
+fn a_server_that_may_lose_what_it_acknowledged_is_warned_of() {
+    let safe = ["--appendonly", "yes", "--appendfsync", "always"];
+    let leader = Server::start(&[]);
+    let unsynced =
+        Caution::Unsynced { appendonly: "no".to_owned(), appendfsync: "everysec".to_owned() };
+    assert_eq!(cautions(&leader), [unsynced]);
+    let alone = Server::start(&safe);
+    assert_eq!(cautions(&alone), []);
+    let follower = Server::start(&["--replicaof", "127.0.0.1", &alone.port.to_string()]);
+    let few = Caution::FewReplicas("0".to_owned());
+    let late = Caution::LateReplicas("10".to_owned());
+    eventually("its replica is seen", || cautions(&alone) == [few.clone(), late.clone()]);
+    let set = |name: &str, value: &str| {
+        let set = cmd("CONFIG").arg("SET").arg(name).arg(value).clone();
+        set.query::<()>(&mut alone.connection()).unwrap();
+    };
+    set("min-replicas-to-write", "1");
+    assert_eq!(cautions(&alone), [late]);
+    set("min-replicas-max-lag", "2");
+    assert_eq!(cautions(&alone), []);
+    assert_eq!(cautions(&follower), [], "it acknowledges nothing");
+}
+
+#[test]
+fn what_may_not_be_asked_is_said_to_be_unknown() {
+    let server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let user = ["SETUSER", "turnout", "on", ">secret", "~*", "-@all", "+@connection", "+info"];
+    cmd("ACL").arg(&user).clone().query::<()>(&mut server.connection()).unwrap();
+    let password = Some(config::document::secret::Secret::of(b"secret"));
+    let login =
+        config::RedisSettings { username: Some("turnout".into()), password, ..server.settings() };
+    let store = Shared::new(&login);
+    let found = store.cautions().unwrap();
+    let [Caution::Unknown(why)] = found.as_slice() else { panic!("{found:?}") };
+    assert!(why.contains("config"), "{why}");
+    cmd("ACL")
+        .arg(&["SETUSER", "turnout", "+config|get"])
+        .clone()
+        .query::<()>(&mut server.connection())
+        .unwrap();
+    assert_eq!(store.cautions().unwrap(), []);
+    drop(server);
+    assert!(store.cautions().is_err(), "that is no answer");
 }

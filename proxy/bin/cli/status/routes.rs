@@ -32,6 +32,9 @@ fn head(status: &StatusAnswer, style: Style) -> String {
         let said = "the store does not serve: traffic goes on as it is, but no command is taken";
         head.push_str(&format!("{}\n", style.paint(Tone::Bad, said)));
     }
+    for caution in &status.store_cautions {
+        head.push_str(&format!("{}\n", style.paint(Tone::Warn, &format!("store: {caution}"))));
+    }
     if status.config.last_reload_ok == Some(false) {
         let error = status.config.last_error.as_deref().unwrap_or("see the log");
         let said =
