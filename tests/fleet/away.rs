@@ -135,3 +135,37 @@ async fn a_redis_that_hangs_holds_up_neither_traffic_nor_a_rollback() {
     degraded(&fleet.nodes[0], &[]).await;
     at(&fleet.nodes[0], "0%").await;
 }
+
+#[tokio::test]
+async fn each_node_can_be_told_to_roll_back_itself() {
+    let mut fleet = Fleet::of(2).await;
+    fleet.nodes[0].shift("sms", "60%").await;
+    fleet.all_at("60%").await;
+    let killed = fleet.redis.kill();
+    let addresses = fleet.nodes.iter().map(|node| node.control().to_string());
+    let mut nodes: Vec<String> = addresses.collect();
+    let all = nodes.join(",");
+    let told = ["rollback", "sms", "--nodes", &all, "--why", "errors rise"];
+    let said = fleet.nodes[0].cli(&told).await.expect(0).stdout;
+    assert_eq!(said.matches("this node alone, until its store is back").count(), 2, "{said}");
+    assert!(said.ends_with("done on 2 of 2 nodes\n"), "{said}");
+    for node in &fleet.nodes {
+        at(node, "0%").await;
+    }
+    // One that is not there: the others are told all the same, and it is said.
+    nodes.push("127.0.0.1:1".to_owned());
+    let all = nodes.join(",");
+    let told = ["rollback", "sms", "--nodes", &all, "--why", "errors rise", "-o", "json"];
+    let said = fleet.nodes[0].cli(&told).await.expect(1).json();
+    assert_eq!(said[1]["node"], nodes[1].as_str());
+    assert!(said[1]["revision"].is_u64(), "{said}");
+    assert!(said[2]["error"].as_str().unwrap().contains("no answer"), "{said}");
+    fleet.redis = killed.start().await;
+    for node in &fleet.nodes {
+        degraded(node, &[]).await;
+    }
+    fleet.all_at("0%").await;
+    let revisions = fleet.nodes[1].view("/v1/revisions").await;
+    let rolled_back = |one: &serde_json::Value| one["command"] == "rollback";
+    assert!(revisions.as_array().unwrap().iter().any(rolled_back), "{revisions}");
+}

@@ -228,6 +228,9 @@ pub(crate) struct ChangeAnswer {
     pub(crate) changed: bool,
     #[serde(default)]
     pub(crate) summary: String,
+    /// `node` where it serves on the node that was asked alone.
+    #[serde(default)]
+    pub(crate) scope: Option<String>,
     #[serde(default)]
     pub(crate) diff: String,
     #[serde(default)]

@@ -26,6 +26,7 @@ mod confirm;
 mod diff_signature;
 mod dispatch;
 mod document;
+mod each_node;
 mod events;
 mod exit;
 mod explain;

@@ -13,6 +13,7 @@ use super::ask::Ask;
 use super::change::change;
 use super::completion;
 use super::confirm::confirm;
+use super::each_node::change_each;
 use super::exit::{Exit, Failure};
 
 /// Move traffic: set the share that the candidate serves.
@@ -79,8 +80,11 @@ pub(crate) struct ShadowArgs {
 #[command(after_help = "\
 Without --tenant or --cohort the whole route goes back: its own share and every cohort's and tenant's.
 It never asks back, and it wins against whatever changed meanwhile.
+With --nodes each node is told itself: that works while the Redis of a fleet is down, or nodes are cut off from it. Each
+says what came of it, and the exit code is 0 only if all of them have done it.
 
-  turnout rollback sms --why \"errors rise\"")]
+  turnout rollback sms --why \"errors rise\"
+  turnout rollback sms --nodes 10.0.0.1:7081,10.0.0.2:7081 --why \"errors rise, and Redis is down\"")]
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
     route: RouteArgs,
@@ -95,6 +99,9 @@ pub(crate) struct RollbackArgs {
     /// Only say what would change, and who would notice
     #[arg(long)]
     dry_run: bool,
+    /// Tell each of these nodes, by the address of its control API, instead of one server
+    #[arg(long, value_name = "HOST:PORT,...", value_delimiter = ',', conflicts_with = "dry_run")]
+    nodes: Vec<String>,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -174,6 +181,9 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<Exit, Failure> {
     let mut body = json!({"why": args.why, "keep_shadow": args.keep_shadow});
     add_scope(&mut body, &args.scope);
     let ask = Ask::json(Method::POST, format!("/v1/routes/{}/rollback", args.route.route), &body);
+    if !args.nodes.is_empty() {
+        return change_each(&args.nodes, &args.server, &ask, args.output);
+    }
     change(&args.server, &ask.tried(args.dry_run), args.output)
 }
 
