@@ -2,7 +2,6 @@
 //!
 //! Each node leaves a note of itself in the store, that is over when nothing is heard of it any more.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,13 +11,12 @@ use utoipa::ToSchema;
 
 use crate::ledger::Ledger;
 use crate::store::{Store, StoreError};
-use crate::window::{Windowed, Windows};
 
 /// How long a note of a node is good for.
 const HEARD_FOR: Duration = Duration::from_secs(15);
-/// How many routes a node tells of; those with the most requests first. (INV-7)
-const MAX_ROUTES: usize = 1_000;
 const PREFIX: &str = "node/";
+/// What nodes tell of their counters is kept under.
+const COUNTS: &str = "counts/";
 /// How long the lease is good for, so that another node takes it over soon after its holder is gone.
 const LEASED_FOR: Duration = Duration::from_secs(10);
 
@@ -31,8 +29,6 @@ pub struct NodeReport {
     pub revision: u64,
     /// When it said so (RFC 3339); by its own clock, and only for people.
     pub at: String,
-    /// What its arms did in the last ten seconds, by route: counts that can be added up.
-    pub windows: BTreeMap<String, [Windowed; 2]>,
 }
 
 /// One node, as others see it.
@@ -72,12 +68,11 @@ pub fn name_of_node(ledger: &Ledger) -> String {
 ///
 /// # Errors
 /// When the store does not serve.
-pub fn report(ledger: &Ledger, windows: &Windows, now: Timestamp) -> Result<(), StoreError> {
+pub fn report(ledger: &Ledger, now: Timestamp) -> Result<(), StoreError> {
     let node = name_of_node(ledger);
     let report = NodeReport {
         revision: ledger.present().revision().0,
         at: now.to_string(),
-        windows: windows.all(MAX_ROUTES),
         node: node.clone(),
     };
     let text = serde_json::to_string(&report).unwrap_or_default();
@@ -119,18 +114,46 @@ pub fn serving(store: &dyn Store, revision: Revision) -> Result<Serving, StoreEr
     Ok(Serving { serving, nodes: reports.len() })
 }
 
-/// What both arms of a route did in the last ten seconds on all nodes together; stable first.
+/// Tells the others what this node counted.
 ///
 /// # Errors
 /// When the store does not serve.
-pub fn merged(store: &dyn Store, route: &str) -> Result<[Windowed; 2], StoreError> {
-    let mut sum = <[Windowed; 2]>::default();
-    for report in reports(store)? {
-        for (sum, arm) in sum.iter_mut().zip(report.windows.get(route).into_iter().flatten()) {
-            sum.add(arm);
-        }
+pub(crate) fn tell_counts(ledger: &Ledger, text: &str) -> Result<(), StoreError> {
+    let key = format!("{COUNTS}{}", name_of_node(ledger));
+    ledger.store().renote(&key, Some(text), HEARD_FOR)
+}
+
+/// What the other nodes counted, by their names.
+///
+/// # Errors
+/// When the store does not serve.
+pub(crate) fn told_counts(ledger: &Ledger) -> Result<Vec<(String, String)>, StoreError> {
+    let this = name_of_node(ledger);
+    let told = ledger.store().notes(COUNTS)?.into_iter();
+    let named = told.filter_map(|(key, text)| Some((key.strip_prefix(COUNTS)?.to_owned(), text)));
+    Ok(named.filter(|(node, _)| *node != this).collect())
+}
+
+/// The names of the other nodes that were heard of.
+///
+/// # Errors
+/// When the store does not serve.
+pub(crate) fn others(ledger: &Ledger) -> Result<Vec<String>, StoreError> {
+    let this = name_of_node(ledger);
+    let names = reports(ledger.store())?.into_iter().map(|report| report.node);
+    Ok(names.filter(|node| *node != this).collect())
+}
+
+/// Takes back what this node told, because it ends: nobody is to wait for it.
+///
+/// # Errors
+/// When the store does not serve; then what it told is over soon.
+pub fn leave(ledger: &Ledger) -> Result<(), StoreError> {
+    let node = name_of_node(ledger);
+    for prefix in [COUNTS, PREFIX] {
+        ledger.store().renote(&format!("{prefix}{node}"), None, HEARD_FOR)?;
     }
-    Ok(sum)
+    Ok(())
 }
 
 /// Takes the lease that one node of the fleet has at a time, or goes on holding it. Gives the fence where this node has it:
@@ -148,31 +171,13 @@ mod tests {
     use crate::ledger::fragile::{Setup, setup};
 
     #[test]
-    fn windows_of_many_nodes_add_up() {
+    fn nodes_that_serve_a_revision_or_a_later_one_are_counted() {
         let Setup { store, _folder, .. } = setup();
-        let windowed = |requests, failed, bucket| Windowed {
-            requests,
-            failed,
-            latency: [(bucket, requests)].into(),
-        };
-        for (n, (stable, candidate)) in
-            [(windowed(90, 1, 3), windowed(10, 2, 5)), (windowed(45, 0, 3), windowed(5, 1, 7))]
-                .into_iter()
-                .enumerate()
-        {
-            let report = NodeReport {
-                node: format!("n{n}"),
-                revision: 1 + n as u64,
-                at: String::new(),
-                windows: [("sms".to_owned(), [stable, candidate])].into(),
-            };
+        for revision in [1, 2] {
+            let report = NodeReport { node: format!("n{revision}"), revision, at: String::new() };
             let text = serde_json::to_string(&report).unwrap();
-            store.renote(&format!("node/n{n}"), Some(&text), HEARD_FOR).unwrap();
+            store.renote(&format!("node/n{revision}"), Some(&text), HEARD_FOR).unwrap();
         }
-        let [stable, candidate] = merged(&store, "sms").unwrap();
-        assert_eq!(stable, Windowed { requests: 135, failed: 1, latency: [(3, 135)].into() });
-        assert_eq!((candidate.requests, candidate.failed, candidate.latency.len()), (15, 3, 2));
-        assert_eq!(merged(&store, "other").unwrap(), <[Windowed; 2]>::default());
         let of = |revision| serving(&store, Revision(revision)).unwrap();
         assert_eq!(of(1), Serving { serving: 2, nodes: 2 });
         assert_eq!(of(2), Serving { serving: 1, nodes: 2 });

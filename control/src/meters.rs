@@ -227,6 +227,12 @@ impl Collector for Present {
             "What should be set otherwise in the store, for acknowledged commands to be safe",
             desk.cautions().len() as u64,
         )?;
+        gauge(
+            &mut encoder,
+            "counts_untold",
+            "Routes and cohorts with a plan that the other nodes are not told the counts of",
+            desk.rollouts().untold() as u64,
+        )?;
         let live = &present.desired.live.routes;
         let shifts: Vec<(&str, Shift)> =
             live.iter().map(|(name, live)| (name.as_str(), live.default.into())).collect();

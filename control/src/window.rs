@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use rules::sli::{ArmCounters, ArmCounts, HistogramCounts};
 use rules::{Arm, CohortName, Route, RouteName};
-use serde::{Deserialize, Serialize};
 
 /// How far back rates and quantiles look.
 pub const WINDOW: Duration = Duration::from_secs(10);
@@ -31,28 +30,6 @@ pub struct Rates {
     pub p95: Option<Duration>,
     /// 99 % of them took at most this long.
     pub p99: Option<Duration>,
-}
-
-/// What an arm did in the last ten seconds, in counts that those of other nodes can be added to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Windowed {
-    /// Exchanges.
-    pub requests: u64,
-    /// Those of them that failed.
-    pub failed: u64,
-    /// How many took how long, by the histogram's bucket.
-    pub latency: BTreeMap<u16, u64>,
-}
-
-impl Windowed {
-    /// Adds what another node counted.
-    pub fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.failed += other.failed;
-        for (bucket, count) in &other.latency {
-            *self.latency.entry(*bucket).or_default() += count;
-        }
-    }
 }
 
 /// What one second added.
@@ -94,18 +71,6 @@ impl ArmWindow {
             latency: since.latency.occupied().collect(),
         });
         (self.exchanges, self.counts) = (exchanges, counts);
-    }
-
-    fn windowed(&self) -> Windowed {
-        let mut sum = Windowed::default();
-        for added in &self.added {
-            sum.requests += added.requests;
-            sum.failed += added.failed;
-            for (bucket, count) in &added.latency {
-                *sum.latency.entry(*bucket).or_default() += count;
-            }
-        }
-        sum
     }
 
     #[expect(clippy::cast_precision_loss, reason = "requests of ten seconds are far below 2^52")]
@@ -172,24 +137,6 @@ impl Windows {
             }
         }
         state.routes.retain(|_, window| window.looked_at == now);
-    }
-
-    /// Both arms of every route that was used, as counts; of so many routes at most, the most used ones.
-    #[must_use]
-    pub fn all(&self, most: usize) -> BTreeMap<String, [Windowed; 2]> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let routes = state.routes.iter();
-        let mut all: Vec<_> = routes
-            .map(|(name, window)| {
-                (name.to_string(), window.arms.each_ref().map(ArmWindow::windowed))
-            })
-            .filter(|(_, arms)| arms.iter().any(|arm| arm.requests > 0))
-            .collect();
-        all.sort_by_key(|(_, arms)| {
-            std::cmp::Reverse(arms.iter().map(|arm| arm.requests).sum::<u64>())
-        });
-        all.truncate(most);
-        all.into_iter().collect()
     }
 
     /// Both arms of a route, or of one of its cohorts; stable first.

@@ -3,4 +3,5 @@
 mod away;
 mod encrypted;
 mod kit;
+mod rollouts;
 mod together;

@@ -15,8 +15,8 @@ use super::problem::Problem;
 use super::site::Site;
 use super::{
     access, account, attributes, audit, configuration, events, flags, fleet, guard, health, ignore,
-    ofrep, overview, parity, plans, repeat, revisions, rollouts, routes as route, samples, signatures,
-    tenants, tokens, traffic, upstreams,
+    ofrep, overview, parity, plans, repeat, revisions, rollouts, routes as route, samples,
+    signatures, tenants, tokens, traffic, upstreams,
 };
 use crate::file;
 

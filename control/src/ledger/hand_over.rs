@@ -69,6 +69,11 @@ impl Ledger {
         }
     }
 
+    /// Whether another process serves in this one's place.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Relaxed)
+    }
+
     /// Whether a process that failed to take over still keeps the store from this one.
     #[must_use]
     pub fn is_without_store(&self) -> bool {

@@ -130,6 +130,19 @@ impl Node {
         chores.shutdown().await;
         servers.shutdown().await;
         try_to_store(&desk).await;
+        leave_fleet(&desk).await;
+    }
+}
+
+/// Nobody is to wait for what a node tells that ends. Another process of the same node goes on telling.
+async fn leave_fleet(desk: &Arc<Desk>) {
+    let ledger = desk.ledger();
+    if !ledger.store().is_shared() || ledger.is_handed_over() {
+        return;
+    }
+    let left = desk.apart(|desk| fleet::leave(desk.ledger())).await;
+    if let Ok(Err(error)) | Err(error) = left {
+        tracing::debug!(error = &error as &dyn std::error::Error, "the fleet could not be told");
     }
 }
 
@@ -185,9 +198,7 @@ async fn follow(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
         }
         let followed = desk.apart(|desk| {
             let followed = desk.ledger().follow();
-            let told = followed
-                .is_ok()
-                .then(|| fleet::report(desk.ledger(), desk.windows(), Timestamp::now()));
+            let told = followed.is_ok().then(|| fleet::report(desk.ledger(), Timestamp::now()));
             if let Some(Err(error)) = told {
                 tracing::debug!(error = causes(&error), "the fleet could not be told");
             }

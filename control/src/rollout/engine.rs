@@ -1,7 +1,7 @@
 //! Who looks at rollouts? One engine: each second it reads the counters, asks for the next move, and orders it.
 //!
-//! In a fleet one node moves rollouts, the one that holds the lease; the others read their counters, to be ready when it
-//! goes away.
+//! In a fleet one node moves rollouts, the one that holds the lease, by what all nodes counted. The others tell it, and listen
+//! now and then, to be ready when it goes away.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,16 +9,15 @@ use std::sync::{Mutex, PoisonError};
 use config::Plan;
 use config::plan::Gates;
 use jiff::Timestamp;
-use rules::exchange::Outcome;
+use rules::Route;
 use rules::gate::{Tally, Verdict};
-use rules::route::Sticky;
-use rules::sli::{ArmCounters, Strata};
-use rules::{Arm, Route};
 use serde_json::Value;
 
+use super::counters::Counters;
 use super::evidence::{evidence, told};
 use super::inquiries::{heard, wanted};
-use super::watch::{Counters, Watched};
+use super::together::{MAX_PLACES, Together, Told};
+use super::watch::Watched;
 use super::{Because, Move, Phase, Place, Progress, Rollout, Seen, step};
 use crate::command::{Command, RolloutChange, Scope};
 use crate::external::{Answers, Wanted};
@@ -31,6 +30,8 @@ use crate::store::{Change, StoreError};
 pub const ENGINE: &str = "turnout rollout";
 /// How many looks there are between two times that progress is kept; moves are kept at once.
 const KEEP_EVERY: u64 = 10;
+/// How many looks there are between two times that a node without the lease listens to what others counted.
+const LISTEN_EVERY: u64 = 10;
 /// What progress is kept under.
 const NOTE: &str = "rollout/";
 /// What is known of tenants from before a rollout is kept under.
@@ -47,11 +48,17 @@ pub struct Engine {
 #[derive(Debug, Default)]
 struct Memory {
     looks: u64,
+    /// By which other nodes tell this process from the one before.
+    process: Option<String>,
+    /// How many routes and cohorts there was no room to tell of.
+    untold: usize,
     /// Whether what an earlier process kept has been read.
     loaded: bool,
     kept: BTreeMap<String, Progress>,
     /// What was kept of tenants, with the generation that it was kept for.
     kept_tenants: BTreeMap<String, (u64, Vec<Tally>)>,
+    /// What all nodes counted.
+    together: Together,
     watched: BTreeMap<Place, Watched>,
     states: BTreeMap<Place, Stands>,
     /// Set where a rollout was seen for the first time.
@@ -87,11 +94,17 @@ impl Engine {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let present = ledger.present();
         memory.looks = memory.looks.wrapping_add(1);
-        memory.watch(&present, now);
+        let had_lease = memory.fence.is_some();
         memory.take_lease(ledger);
+        let took_over = !had_lease && memory.fence.is_some();
+        memory.watch(ledger, &present, now, took_over);
         if memory.fence.is_none() {
             memory.leave();
             self.answers.want(Vec::new());
+            return Ok(Vec::new());
+        }
+        // What was heard just now may be what the node before has judged by already.
+        if took_over && ledger.store().is_shared() {
             return Ok(Vec::new());
         }
         memory.load(ledger)?;
@@ -126,6 +139,12 @@ impl Engine {
     pub fn stands(&self, place: &Place) -> Option<Seen> {
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.states.get(place).map(|stands| stands.seen.clone())
+    }
+
+    /// Of how many routes and cohorts the other nodes are not told, because there are too many.
+    #[must_use]
+    pub fn untold(&self) -> usize {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).untold
     }
 
     /// Requests of a route's stable arm in the last hour, and how many minutes of it are known.
@@ -207,18 +226,78 @@ impl Memory {
         Ok(())
     }
 
-    /// Reads the counters of everything that is watched, and forgets what no longer is.
-    fn watch(&mut self, present: &Present, now: Timestamp) {
-        let mut watched = BTreeMap::new();
+    /// Reads the counters of everything that is watched, here and on the other nodes, and forgets what no longer is.
+    fn watch(&mut self, ledger: &Ledger, present: &Present, now: Timestamp, took_over: bool) {
+        let now_unix_ms = now.as_millisecond();
+        let mut own = BTreeMap::new();
         for route in present.compiled.snapshot.table.routes() {
             for place in places(present, route) {
-                let Some(counters) = counters(route, &place.scope) else { continue };
-                let mut known = self.watched.remove(&place).unwrap_or_default();
-                known.look(counters, now.as_millisecond());
-                watched.insert(place, known);
+                if let Some(counters) = Counters::of(route, &place.scope) {
+                    own.insert(place, counters);
+                }
             }
         }
+        if ledger.store().is_shared() && !own.is_empty() {
+            self.tell(ledger, present, &own, now);
+            // Whoever moves nothing only has to know enough to take over.
+            if self.fence.is_some() || took_over || self.looks.is_multiple_of(LISTEN_EVERY) {
+                self.listen(ledger, now_unix_ms);
+            }
+        }
+        let places: Vec<Place> = own.keys().cloned().collect();
+        let named = own.into_iter().map(|(place, counters)| (place.to_string(), counters));
+        self.together.take_own(named.collect(), now_unix_ms);
+        self.together.keep(&places);
+        let mut watched = BTreeMap::new();
+        for place in places {
+            let mut known = self.watched.remove(&place).unwrap_or_default();
+            let counters = self.together.counters(&place);
+            known.look(counters, &self.together.added(&place), now_unix_ms);
+            watched.insert(place, known);
+        }
         self.watched = watched;
+    }
+
+    /// Tells the other nodes what was counted here; of what moves first.
+    fn tell(
+        &mut self,
+        ledger: &Ledger,
+        present: &Present,
+        own: &BTreeMap<Place, Counters>,
+        now: Timestamp,
+    ) {
+        let process = self.process.get_or_insert_with(|| now.to_string()).clone();
+        let rollouts = &present.desired.rollouts;
+        let is_idle = |place: &Place| rollouts.get(place).is_none_or(|one| one.phase.is_over());
+        let mut told: Vec<_> = own.iter().collect();
+        told.sort_by_key(|(place, _)| is_idle(place));
+        self.untold = told.len().saturating_sub(MAX_PLACES);
+        let told = told.into_iter().take(MAX_PLACES);
+        let counters = told.map(|(place, counters)| (place.to_string(), counters.into())).collect();
+        let told = Told { process, looks: self.looks, counters };
+        let text = serde_json::to_string(&told).unwrap_or_default();
+        if let Err(error) = fleet::tell_counts(ledger, &text) {
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(error, "the fleet could not be told what was counted");
+        }
+    }
+
+    fn listen(&mut self, ledger: &Ledger, now_unix_ms: i64) {
+        let heard = fleet::told_counts(ledger).and_then(|told| Ok((told, fleet::others(ledger)?)));
+        match heard {
+            Ok((told, there)) => {
+                let read = |(node, text): (String, String)| {
+                    Some((node, serde_json::from_str(&text).ok()?))
+                };
+                let told = told.into_iter().filter_map(read).collect();
+                self.together.take_others(told, &there, now_unix_ms);
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, "what other nodes counted cannot be asked for");
+                self.together.take_nothing();
+            }
+        }
     }
 
     fn decide(
@@ -234,7 +313,10 @@ impl Memory {
         let known = self.states.remove(place);
         let known = known.filter(|known| known.seen.progress.stretch.0 == rollout.generation);
         // A step of a cohort is judged by the cohort's requests.
-        let watched = self.watched.get_mut(&subject(place, rollout, &plan))?;
+        let subject = subject(place, rollout, &plan);
+        let incomplete = !self.together.is_whole(&subject, now.as_millisecond());
+        let alone = self.together.is_alone();
+        let watched = self.watched.get_mut(&subject)?;
         if known.as_ref().is_some_and(|known| known.seen.progress.stretch != rollout.stretch()) {
             watched.forget_half_minute();
         }
@@ -256,8 +338,11 @@ impl Memory {
         };
         let mut readings = watched.readings(gates, &tenants)?;
         (readings.dispersion, readings.latency_dispersions) = dispersions.clone();
-        readings.parity = at_gate(parity, &subject(place, rollout, &plan), rollout, gates);
+        // Figures are this node's own: of a fleet's answers there are counts.
+        let figures = || at_gate(parity, &subject, rollout, gates);
+        readings.parity = if alone { figures() } else { None };
         (readings.externals, readings.confirmations) = heard(place, rollout, &plan, now, answers);
+        readings.incomplete = incomplete;
         let seen = step(rollout, &plan, kept, &readings, now)?;
         self.wanted.extend(wanted(place, rollout, &plan, seen.ready));
         let order = seen.next.map(|next| order(place, rollout, &seen, next, now));
@@ -318,27 +403,6 @@ fn subject(place: &Place, rollout: &Rollout, plan: &Plan) -> Place {
     Place { scope, ..place.clone() }
 }
 
-fn counters(route: &Route, scope: &Scope) -> Option<Counters> {
-    let arms: [&ArmCounters; 2] = match scope {
-        Scope::Route => Arm::ALL.map(|arm| &**route.counters.arm(arm)),
-        Scope::Cohort(name) => {
-            let (_, [stable, candidate]) =
-                route.counters.cohorts().find(|(known, _)| *known == name)?;
-            [stable, candidate]
-        }
-        Scope::Tenant(_) => return None,
-    };
-    let [stable, candidate] = arms.map(ArmCounters::counts);
-    let strata = route.counters.strata().filter(|_| *scope == Scope::Route && moves_tenants(route));
-    let strata = strata.map(Strata::counts).unwrap_or_default();
-    Some(Counters { stable, candidate, exchanges: exchanges(route), strata })
-}
-
-/// Whether a share is a share of tenants, so that whole ones move.
-fn moves_tenants(route: &Route) -> bool {
-    !route.tenant.sources.is_empty() && matches!(route.sticky, None | Some(Sticky::Tenant))
-}
-
 /// What is known of the answers since the step began, where a gate asks for it. Without it exchanges are counted.
 fn at_gate(
     parity: &Parity,
@@ -354,19 +418,6 @@ fn at_gate(
         Scope::Tenant(_) => return None,
     };
     parity.at_gate(&subject.route, cohort, &step)
-}
-
-/// The exchanges of a route that were compared, and those of them that differ.
-fn exchanges(route: &Route) -> Tally {
-    let mut compared = Tally::default();
-    for (outcome, count) in route.counters.outcomes() {
-        match outcome {
-            Outcome::Match => compared = compared.plus(Tally::new(0, count)),
-            Outcome::Mismatch => compared = compared.plus(Tally::new(count, count)),
-            Outcome::NotComparable(_) => {}
-        }
-    }
-    compared
 }
 
 /// The command that a move is, with its reasons.

@@ -4,7 +4,8 @@
 //!
 //! - [`record`]: where a rollout stands, as desired state; [`progress`]: what its step has seen so far;
 //! - [`readings`]: what is seen at one look; [`mod@step`]: what that comes to, pure;
-//! - `watch`: how counters become readings, and `inquiries` what other systems say;
+//! - `counters` of one node, and those of all `together`; `watch`: how they become readings, and `inquiries` what other
+//!   systems say;
 //! - [`engine`]: who looks, each second, and orders the next move;
 //! - [`mod@evidence`] and `metrics`: how findings are told; [`lint`]: what a plan may never see enough of;
 //! - [`simulate`]: a plan on virtual time.
@@ -18,8 +19,10 @@ pub mod record;
 pub mod simulate;
 pub mod step;
 
+mod counters;
 mod inquiries;
 pub(crate) mod metrics;
+mod together;
 mod watch;
 
 #[cfg(test)]

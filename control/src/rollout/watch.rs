@@ -3,7 +3,7 @@
 //! What stable did is remembered by the minute for a day: it says how bursty failures are, and how much traffic there is.
 //! It is this process's own, and begins anew with it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use config::plan::Gates;
 use rules::gate::dispersion::dispersion;
@@ -13,6 +13,7 @@ use rules::gate::{Exposures, Tallies, Tally, burn};
 use rules::sli::{ArmCounts, HistogramCounts};
 
 use super::Readings;
+use super::counters::{Counters, failed, strata_since};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -28,37 +29,20 @@ const PIECE_MS: i64 = 10_000;
 /// The quantiles whose slow requests are remembered by the minute.
 const QUANTILES: [f64; 2] = [0.95, 0.99];
 
-/// The counters of both arms at one moment.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Counters {
-    pub(super) stable: ArmCounts,
-    pub(super) candidate: ArmCounts,
-    pub(super) exchanges: Tally,
-    /// Requests and failures of both arms for each part of the tenants, stable first; empty where no whole tenants move.
-    pub(super) strata: Vec<[Tally; 2]>,
-}
-
 /// What is remembered of the traffic of a route, or of one of its cohorts.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     before: Option<Counters>,
-    added: Option<Added>,
+    /// What the last look added.
+    added: Option<Counters>,
     /// What stable did before the last look, for as long as what is slow is learnt from.
     known: HistogramCounts,
-    half_minute: VecDeque<(i64, Tallies)>,
+    /// Failures of the last half minute, node by node.
+    half_minutes: BTreeMap<String, VecDeque<(i64, Tallies)>>,
     pieces: VecDeque<Piece>,
     minutes: VecDeque<Minute>,
     /// What was counted of tenants, at the beginning of each hour of a day.
     hours: VecDeque<(i64, Vec<[Tally; 2]>)>,
-}
-
-/// What the last look added.
-#[derive(Debug)]
-struct Added {
-    stable: ArmCounts,
-    candidate: ArmCounts,
-    exchanges: Tally,
-    strata: Vec<[Tally; 2]>,
 }
 
 /// A piece of time, with what stable did in it: the buckets that it filled.
@@ -77,31 +61,26 @@ struct Minute {
 }
 
 impl Watched {
-    /// Takes the counters as they stand. The first look only remembers them.
-    pub(super) fn look(&mut self, counters: Counters, now_unix_ms: i64) {
+    /// Takes the counters as they stand, and what each node added to their failures. The first look only remembers them.
+    pub(super) fn look(&mut self, counters: Counters, nodes: &[(&str, Tallies)], now_unix_ms: i64) {
         let Some(before) = self.before.take() else {
             self.before = Some(counters);
             return;
         };
-        let stable = since(&counters.stable, &before.stable);
-        let candidate = since(&counters.candidate, &before.candidate);
-        let errors = Tallies { candidate: failed(&candidate), stable: failed(&stable) };
+        let added = counters.since(&before);
         self.known = self.stable_before();
-        self.note_minute(&stable, now_unix_ms);
-        self.note_piece(&stable.latency, now_unix_ms);
-        self.note_half_minute(errors, now_unix_ms);
-        let differing = counters.exchanges.bad.saturating_sub(before.exchanges.bad);
-        let compared = counters.exchanges.total.saturating_sub(before.exchanges.total);
-        let exchanges = Tally::new(differing, compared);
-        let strata = strata_since(&counters.strata, &before.strata);
-        self.added = Some(Added { stable, candidate, exchanges, strata });
+        self.note_minute(&added.stable, now_unix_ms);
+        self.note_piece(&added.stable.latency, now_unix_ms);
+        self.note_half_minute(nodes, now_unix_ms);
+        self.added = Some(added);
         self.note_hour(&counters.strata, now_unix_ms);
         self.before = Some(counters);
     }
 
     /// What the last look added; nothing where it was the first.
     pub(super) fn readings(&self, gates: &Gates, tenants: &[Tally]) -> Option<Readings> {
-        let Added { stable, candidate, exchanges, strata } = self.added.as_ref()?;
+        let added = self.added.as_ref()?;
+        let Counters { stable, candidate, exchanges, strata } = added;
         let slow = gates.latencies.iter().map(|gate| {
             let limit = gate.slow.or_else(|| threshold(&self.known, gate.quantile))?;
             Some(Tallies {
@@ -109,13 +88,15 @@ impl Watched {
                 stable: slower(&stable.latency, limit),
             })
         });
-        let half_minute = self.half_minute.iter().map(|(_, tallies)| *tallies);
-        let errors = Tallies { candidate: failed(candidate), stable: failed(stable) };
+        let half_minutes = self.half_minutes.values().map(|node| {
+            node.iter().map(|(_, tallies)| *tallies).fold(Tallies::default(), Tallies::plus)
+        });
+        let errors = added.errors();
         Some(Readings {
             errors,
             exposures: exposures(errors, strata, tenants),
             latencies: slow.collect(),
-            half_minute: vec![half_minute.fold(Tallies::default(), Tallies::plus)],
+            half_minute: half_minutes.collect(),
             exchanges: *exchanges,
             ..Readings::default()
         })
@@ -148,7 +129,7 @@ impl Watched {
 
     /// Forgets the failures that a new step is not to answer for.
     pub(super) fn forget_half_minute(&mut self) {
-        self.half_minute.clear();
+        self.half_minutes.clear();
     }
 
     /// Requests of both arms in the last hour, and how many minutes of it are known.
@@ -207,27 +188,19 @@ impl Watched {
         }
     }
 
-    fn note_half_minute(&mut self, errors: Tallies, now_unix_ms: i64) {
+    fn note_half_minute(&mut self, nodes: &[(&str, Tallies)], now_unix_ms: i64) {
         let window = i64::try_from(burn::WINDOW.as_millis()).unwrap_or(i64::MAX);
-        self.half_minute.push_back((now_unix_ms, errors));
-        while self.half_minute.front().is_some_and(|(at, _)| at + window <= now_unix_ms) {
-            self.half_minute.pop_front();
+        for (node, errors) in nodes {
+            let known = self.half_minutes.entry((*node).to_owned()).or_default();
+            known.push_back((now_unix_ms, *errors));
         }
+        for known in self.half_minutes.values_mut() {
+            while known.front().is_some_and(|(at, _)| at + window <= now_unix_ms) {
+                known.pop_front();
+            }
+        }
+        self.half_minutes.retain(|_, known| !known.is_empty());
     }
-}
-
-/// What was counted since. Where less is counted than before, the counters began anew.
-fn since(now: &ArmCounts, before: &ArmCounts) -> ArmCounts {
-    if now.requests < before.requests { now.clone() } else { now.since(before) }
-}
-
-fn strata_since(now: &[[Tally; 2]], before: &[[Tally; 2]]) -> Vec<[Tally; 2]> {
-    let nothing = [Tally::default(); 2];
-    let before = before.iter().chain(std::iter::repeat(&nothing));
-    let since = |now: Tally, before: Tally| {
-        Tally::new(now.bad.saturating_sub(before.bad), now.total.saturating_sub(before.total))
-    };
-    now.iter().zip(before).map(|([s, c], [s0, c0])| [since(*s, *s0), since(*c, *c0)]).collect()
 }
 
 /// What the arms were exposed to: each tenant's requests by what it did the day before. Requests of nobody in particular
@@ -244,11 +217,6 @@ fn exposures(errors: Tallies, strata: &[[Tally; 2]], tenants: &[Tally]) -> Optio
         standardised(requests.zip(tenants.iter().copied()).chain([nobodys]), everybody)
     };
     Some(Exposures { stable: of(0, errors.stable), candidate: of(1, errors.candidate) })
-}
-
-/// An arm's failed requests, out of those that did not end by the client's going away.
-fn failed(counts: &ArmCounts) -> Tally {
-    Tally::new(counts.failed(), counts.requests)
 }
 
 #[cfg(test)]
@@ -310,7 +278,9 @@ mod tests {
             }
             let [stable, candidate] = counts;
             let counters = Counters { stable, candidate, ..Counters::default() };
-            self.watched.look(counters, self.now_unix_ms);
+            let tally = |arm: usize| Tally::new(failed[arm], requests[arm]);
+            let added = Tallies { stable: tally(0), candidate: tally(1) };
+            self.watched.look(counters, &[("a", added)], self.now_unix_ms);
             self.watched.readings(&gates(), &[])
         }
     }
@@ -353,7 +323,7 @@ mod tests {
         let mut watched = Watched::default();
         let mut look = |strata, now_unix_ms| {
             let counters = Counters { strata, ..Counters::default() };
-            watched.look(counters, now_unix_ms);
+            watched.look(counters, &[], now_unix_ms);
         };
         look(strata([(0, 0), (0, 0)], (0, 0)), 0);
         look(strata([(0, 0), (0, 0)], (0, 0)), 1_000);
@@ -366,6 +336,7 @@ mod tests {
                 strata: strata([(100, 1_000), (0, 9_900)], (9, 100)),
                 ..Counters::default()
             },
+            &[],
             3_000,
         );
         let exposures = watched.readings(&gates(), &before).unwrap().exposures.unwrap();

@@ -109,6 +109,20 @@ impl ArmCounts {
         faults.filter(|(class, _)| **class != ErrorClass::ClientAbort).map(|(_, n)| n).sum()
     }
 
+    /// Adds what was counted elsewhere, or at another time.
+    pub fn add(&mut self, more: &Self) {
+        self.requests += more.requests;
+        for (sum, more) in self.errors.iter_mut().zip(more.errors) {
+            *sum += more;
+        }
+        self.overridden += more.overridden;
+        self.fallbacks += more.fallbacks;
+        // What counted nothing needs no buckets either.
+        if more.latency.total() > 0 {
+            self.latency.add(more.latency.occupied());
+        }
+    }
+
     /// What was counted since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {

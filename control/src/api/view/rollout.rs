@@ -221,7 +221,8 @@ fn wait(wait: &Wait, pace: Option<f64>) -> WaitView {
             view("clean_days", format!("{clean} of {needed} clean days"), None)
         }
         Wait::Requests => {
-            view("requests", "there were no requests to judge by for a minute".to_owned(), None)
+            let text = "there were no requests to judge by for a minute, or a node says nothing";
+            view("requests", text.to_owned(), None)
         }
     }
 }

@@ -1,0 +1,153 @@
+//! Rollouts of a fleet: judged by what all nodes serve, moved by one of them, and by another one when that is gone.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::kit::{Clients, Fleet};
+use crate::kit::{Turnout, eventually, eventually_some};
+
+/// Four steps, as short as the tests are patient.
+const RAMP: &str = r#"
+rollouts:
+  ramp:
+    steps: [{canary: 20%, for: 1s}, {canary: 40%, for: 1s}, {canary: 60%, for: 1s}, {live: true, for: 1s}]
+    gates: {error_rate: {max: 20%}, low_traffic: absolute_only, min_requests: 20}
+routes:
+  sms:
+    canonical: /v1/sms
+    stable: {upstream: old}
+    candidate: {upstream: new}
+    rollout: ramp
+"#;
+/// Each step once, none left out.
+const WHOLE: [&str; 5] = [
+    "sms: rollout ramp started, step 1 of 4: canary 20%, off -> canary 20%",
+    "sms: rollout, step 2 of 4: canary 40%, canary 20% -> 40%",
+    "sms: rollout, step 3 of 4: canary 60%, canary 40% -> 60%",
+    "sms: rollout, step 4 of 4: live, canary 60% -> live",
+    "sms: rollout completed",
+];
+
+async fn start(node: &Turnout) {
+    let body = json!({"action": "start", "why": "test"});
+    node.command("POST", "/v1/routes/sms/rollout", body).await;
+}
+
+async fn rollout(node: &Turnout) -> Value {
+    node.view("/v1/routes/sms/rollout").await[0].clone()
+}
+
+async fn reaches(node: &Turnout, phase: &str) {
+    eventually(&format!("the rollout is {phase}"), async || rollout(node).await["phase"] == phase)
+        .await;
+}
+
+async fn summaries(node: &Turnout) -> Vec<String> {
+    let entries = node.view("/v1/routes/sms/rollout/history").await;
+    let entries = entries.as_array().unwrap().iter().rev();
+    entries.map(|entry| entry["summary"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn leader(fleet: &Fleet) -> usize {
+    eventually_some("one node holds the lease", async || fleet.leader().await).await
+}
+
+#[tokio::test]
+async fn a_rollout_is_judged_by_what_other_nodes_serve() {
+    let fleet = Fleet::with(2, RAMP).await;
+    let leader = leader(&fleet).await;
+    let other = &fleet.nodes[1 - leader];
+    // The node that moves the rollout serves nobody itself.
+    let clients = Clients::of(other);
+    start(other).await;
+    reaches(other, "completed").await;
+    clients.end().await;
+    assert_eq!(summaries(&fleet.nodes[leader]).await, WHOLE);
+}
+
+#[tokio::test]
+async fn a_node_that_says_nothing_holds_a_rollout() {
+    let asking = RAMP.replace("{canary: 20%, for: 1s}", "{approval: {needed: 1}}");
+    let fleet = Fleet::with(2, &asking).await;
+    let leader = leader(&fleet).await;
+    let asked = &fleet.nodes[leader];
+    eventually("both are heard of", async || {
+        asked.view("/v1/nodes").await.as_array().unwrap().len() == 2
+    })
+    .await;
+    start(asked).await;
+    // It serves on, but nobody hears of it.
+    fleet.wires[1 - leader].cut();
+    waits_for(asked, &["approvals", "requests"]).await;
+    let body = json!({"action": "approve", "why": "test"});
+    asked.command("POST", "/v1/routes/sms/rollout", body).await;
+    waits_for(asked, &["requests"]).await;
+    fleet.wires[1 - leader].mend();
+    eventually("it goes on", async || rollout(asked).await["step"] == 2).await;
+}
+
+async fn waits_for(node: &Turnout, kinds: &[&str]) {
+    eventually(&format!("it waits for {kinds:?}"), async || {
+        let rollout = rollout(node).await;
+        let waits = rollout["waits"].as_array().unwrap().iter();
+        waits.map(|wait| wait["kind"].as_str().unwrap()).eq(kinds.iter().copied())
+    })
+    .await;
+}
+
+/// Waits until another node has the lease, and says which and after how long.
+async fn taken_over(fleet: &Fleet, from: u16) -> usize {
+    let begun = Instant::now();
+    let heir = eventually_some("another node has the lease", async || {
+        let leader = fleet.leader().await?;
+        (fleet.nodes[leader].control().port() != from).then_some(leader)
+    })
+    .await;
+    println!("another node took over after {:.1?}", begun.elapsed());
+    heir
+}
+
+async fn at_second_step(node: &Turnout) {
+    eventually("the second step is reached", async || rollout(node).await["step"] != 1).await;
+}
+
+#[tokio::test]
+async fn when_the_node_that_moves_a_rollout_is_killed_another_one_goes_on() {
+    let mut fleet = Fleet::with(3, RAMP).await;
+    let leader = leader(&fleet).await;
+    let killed = fleet.nodes.remove(leader);
+    let clients: Vec<_> = fleet.nodes.iter().map(Clients::of).collect();
+    start(&killed).await;
+    at_second_step(&killed).await;
+    let port = killed.control().port();
+    let setup = killed.kill();
+    taken_over(&fleet, port).await;
+    let mut again = setup.spawn();
+    again.ready().await;
+    reaches(&fleet.nodes[0], "completed").await;
+    for clients in clients {
+        clients.end().await;
+    }
+    assert_eq!(summaries(&again).await, WHOLE);
+    again.cli(&["audit", "verify"]).await.expect(0);
+}
+
+#[tokio::test]
+async fn when_the_node_that_moves_a_rollout_hangs_another_one_goes_on_and_it_does_nothing_late() {
+    let fleet = Fleet::with(3, RAMP).await;
+    let leader = leader(&fleet).await;
+    let (hangs, heir) = (&fleet.nodes[leader], &fleet.nodes[(leader + 1) % 3]);
+    let clients = Clients::of(heir);
+    start(hangs).await;
+    at_second_step(hangs).await;
+    hangs.signal("STOP");
+    taken_over(&fleet, hangs.control().port()).await;
+    hangs.signal("CONT");
+    reaches(heir, "completed").await;
+    clients.end().await;
+    for node in &fleet.nodes {
+        reaches(node, "completed").await;
+        assert_eq!(summaries(node).await, WHOLE);
+    }
+}
