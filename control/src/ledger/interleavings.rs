@@ -1,4 +1,4 @@
-//! Every order in which two nodes can shift, roll back, be cut off, come back and be started again: the rollback wins.
+//! Every order in which two or three nodes can shift, roll back, be cut off, come back and be started again: the rollback wins.
 //!
 //! The nodes are the real ones, on a store in memory that each of them can be cut off from. Every sequence of steps up to
 //! a length is tried, and after each one everything is mended.
@@ -196,9 +196,9 @@ fn begin(way: &Way, folder: &Path) -> Arc<Desk> {
 }
 
 /// Takes all steps, mends everything, and looks whether what must be so is so.
-fn run(steps: &[Step]) {
+fn run(count: usize, steps: &[Step]) {
     let memory = Arc::default();
-    let mut nodes = [Node::start(&memory), Node::start(&memory)];
+    let mut nodes: Vec<Node> = (0..count).map(|_| Node::start(&memory)).collect();
     let mut rolled_back = Vec::new();
     for step in steps {
         take(*step, &mut nodes, &mut rolled_back);
@@ -207,13 +207,15 @@ fn run(steps: &[Step]) {
     for node in &nodes {
         node.way.is_whole.store(true, Ordering::Relaxed);
     }
-    for _ in 0..3 {
+    for _ in 0..=count {
         nodes.iter().for_each(Node::follow);
         nodes.iter_mut().for_each(Node::look);
     }
-    let [one, other] = nodes.each_ref().map(|node| node.desk.ledger().present());
-    assert_eq!(one.revision(), other.revision(), "one history");
-    assert_eq!(one.desired.live, other.desired.live, "one state");
+    let one = nodes[0].desk.ledger().present();
+    for other in nodes.iter().map(|node| node.desk.ledger().present()) {
+        assert_eq!(one.revision(), other.revision(), "one history");
+        assert_eq!(one.desired.live, other.desired.live, "one state");
+    }
     assert!(nodes.iter().all(|node| !node.desk.ledger().has_unstored()), "nothing is left behind");
     let standing = nodes[0].standing();
     let latest = rolled_back.iter().copied().max().unwrap_or(0);
@@ -225,7 +227,7 @@ fn run(steps: &[Step]) {
     }
 }
 
-fn take(step: Step, nodes: &mut [Node; 2], rolled_back: &mut Vec<u64>) {
+fn take(step: Step, nodes: &mut [Node], rolled_back: &mut Vec<u64>) {
     match step {
         Step::Shift(n) => {
             let shifted =
@@ -258,10 +260,10 @@ fn take(step: Step, nodes: &mut [Node; 2], rolled_back: &mut Vec<u64>) {
     }
 }
 
-/// Runs every sequence of these steps of this length.
-fn all(steps: &[Step], length: u32) {
-    let count = steps.len().pow(length);
-    for number in 0..count {
+/// Has so many nodes run every sequence of these steps of this length.
+fn all(nodes: usize, steps: &[Step], length: u32) {
+    let sequences = steps.len().pow(length);
+    for number in 0..sequences {
         let mut rest = number;
         let sequence: Vec<Step> = (0..length)
             .map(|_| {
@@ -270,7 +272,7 @@ fn all(steps: &[Step], length: u32) {
                 step
             })
             .collect();
-        let tried = std::panic::catch_unwind(|| run(&sequence));
+        let tried = std::panic::catch_unwind(|| run(nodes, &sequence));
         assert!(tried.is_ok(), "{sequence:?}");
     }
 }
@@ -282,11 +284,19 @@ fn length(short: u32) -> u32 {
 #[test]
 fn in_every_order_of_shifts_rollbacks_and_cuts_the_rollback_wins() {
     use Step::{Cut, Follow, Mend, Rollback, Shift};
-    all(&[Shift(0), Rollback(0), Shift(1), Rollback(1), Cut(1), Mend(1), Follow(1)], length(4));
+    all(2, &[Shift(0), Rollback(0), Shift(1), Rollback(1), Cut(1), Mend(1), Follow(1)], length(4));
 }
 
 #[test]
 fn in_every_order_with_restarts_it_wins_too() {
     use Step::{Cut, Mend, Restart, Rollback, Shift};
-    all(&[Shift(0), Rollback(1), Cut(1), Mend(1), Restart(1), Rollback(0)], length(4));
+    all(2, &[Shift(0), Rollback(1), Cut(1), Mend(1), Restart(1), Rollback(0)], length(4));
+}
+
+#[test]
+fn in_every_order_among_three_nodes_it_wins_too() {
+    use Step::{Cut, Mend, Rollback, Shift};
+    let steps =
+        [Shift(0), Rollback(0), Cut(1), Rollback(1), Mend(1), Cut(2), Shift(2), Rollback(2)];
+    all(3, &steps, length(3));
 }
