@@ -104,6 +104,36 @@ async fn a_store_that_was_emptied_is_never_followed() {
 }
 
 #[tokio::test]
+async fn a_store_that_was_set_back_is_not_followed_until_it_is_restored() {
+    let mut fleet = Fleet::of(2).await;
+    fleet.nodes[0].shift("sms", "30%").await;
+    fleet.all_at("30%").await;
+    let killed = fleet.redis.kill();
+    let before = killed.copy();
+    fleet.redis = killed.start().await;
+    for node in &fleet.nodes {
+        degraded(node, &[]).await;
+    }
+    fleet.nodes[0].shift("sms", "60%").await;
+    fleet.all_at("60%").await;
+    let killed = fleet.redis.kill();
+    let after = killed.copy();
+    fleet.redis = killed.start_with(&before).await;
+    for node in &fleet.nodes {
+        degraded(node, &["store_held"]).await;
+        at(node, "60%").await;
+    }
+    assert_eq!(try_shift(&fleet.nodes[0], "5%").await, 503);
+    fleet.redis = fleet.redis.kill().start_with(&after).await;
+    for node in &fleet.nodes {
+        degraded(node, &[]).await;
+        at(node, "60%").await;
+    }
+    fleet.nodes[1].shift("sms", "70%").await;
+    fleet.all_at("70%").await;
+}
+
+#[tokio::test]
 async fn without_redis_and_without_a_last_good_revision_everything_is_on_stable() {
     let mut fleet = Fleet::of(1).await;
     fleet.nodes[0].shift("sms", "100%").await;

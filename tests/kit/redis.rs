@@ -1,7 +1,7 @@
 //! The Redis that a fleet shares in a test: real servers on free ports, and a wire to them that a test can cut.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,9 +125,34 @@ impl Killed {
 
     /// Starts it without anything of what it knew.
     pub(crate) async fn start_empty(self) -> Redis {
-        let written: PathBuf = self.folder.path().join("appendonlydir");
-        std::fs::remove_dir_all(written).unwrap();
+        std::fs::remove_dir_all(self.written()).unwrap();
         self.start().await
+    }
+
+    /// A copy of what it knows.
+    pub(crate) fn copy(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        copy_files(&self.written(), copy.path());
+        copy
+    }
+
+    /// Starts it with what it knew when that was copied.
+    pub(crate) async fn start_with(self, copy: &TempDir) -> Redis {
+        std::fs::remove_dir_all(self.written()).unwrap();
+        std::fs::create_dir(self.written()).unwrap();
+        copy_files(copy.path(), &self.written());
+        self.start().await
+    }
+
+    fn written(&self) -> PathBuf {
+        self.folder.path().join("appendonlydir")
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }
 }
 
