@@ -4,4 +4,5 @@ mod away;
 mod encrypted;
 mod kit;
 mod rollouts;
+mod swift;
 mod together;
