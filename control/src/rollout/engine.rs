@@ -6,20 +6,18 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use config::Plan;
 use config::plan::Gates;
 use jiff::Timestamp;
-use rules::Route;
-use rules::gate::{Tally, Verdict};
-use serde_json::Value;
+use rules::gate::Tally;
 
 use super::counters::Counters;
-use super::evidence::{evidence, told};
 use super::inquiries::{heard, wanted};
+use super::orders::order;
+use super::places::{places, subject};
 use super::together::{MAX_PLACES, Together, Told};
 use super::watch::Watched;
-use super::{Because, Move, Phase, Place, Progress, Rollout, Seen, step};
-use crate::command::{Command, RolloutChange, Scope};
+use super::{Place, Progress, Rollout, Seen, step};
+use crate::command::{Command, Scope};
 use crate::external::{Answers, Wanted};
 use crate::fleet;
 use crate::ledger::{Ledger, Order, Present};
@@ -153,23 +151,6 @@ impl Engine {
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.watched.get(place).map_or((0, 0), Watched::last_hour)
     }
-}
-
-/// What of a route is watched: itself and its cohorts where it has a plan, and whatever a rollout is about.
-fn places(present: &Present, route: &Route) -> Vec<Place> {
-    let document = &present.desired.configuration.document;
-    let planned =
-        document.routes.get(route.name.as_str()).is_some_and(|spec| spec.rollout.is_some());
-    let rollouts = present.desired.rollouts.keys().filter(|place| place.route == route.name);
-    let mut places: Vec<Place> = rollouts.cloned().collect();
-    if planned || !places.is_empty() {
-        let of = |scope| Place { route: route.name.clone(), scope };
-        places.push(of(Scope::Route));
-        places.extend(route.counters.cohorts().map(|(name, _)| of(Scope::Cohort(name.clone()))));
-    }
-    places.sort();
-    places.dedup();
-    places
 }
 
 impl Memory {
@@ -396,13 +377,6 @@ impl Memory {
     }
 }
 
-/// Whose requests a step is judged by.
-fn subject(place: &Place, rollout: &Rollout, plan: &Plan) -> Place {
-    let cohort = plan.steps.get(rollout.step).and_then(|step| step.cohort.clone());
-    let scope = cohort.map_or_else(|| place.scope.clone(), Scope::Cohort);
-    Place { scope, ..place.clone() }
-}
-
 /// What is known of the answers since the step began, where a gate asks for it. Without it exchanges are counted.
 fn at_gate(
     parity: &Parity,
@@ -418,52 +392,4 @@ fn at_gate(
         Scope::Tenant(_) => return None,
     };
     parity.at_gate(&subject.route, cohort, &step)
-}
-
-/// The command that a move is, with its reasons.
-pub(super) fn order(
-    place: &Place,
-    rollout: &Rollout,
-    seen: &Seen,
-    next: Move,
-    now: Timestamp,
-) -> Order {
-    let evidence = evidence(&seen.findings);
-    let kept = Some(evidence.clone()).filter(|evidence| !evidence.is_null());
-    let expected = Some(rollout.stretch());
-    let of_rollout = |change| Command::Rollout { place: place.clone(), change };
-    let (command, why) = match next {
-        Move::Promote if rollout.phase == Phase::Promoting => {
-            (of_rollout(promote(expected, Value::Null, now)), "it goes to its end".to_owned())
-        }
-        Move::Promote => {
-            let why = match told(&seen.findings, Verdict::Pass) {
-                nothing if nothing.is_empty() => "nothing is waited for any more".to_owned(),
-                passed => format!("all gates pass: {passed}"),
-            };
-            (of_rollout(promote(expected, evidence, now)), why)
-        }
-        Move::Pause(because) => {
-            (of_rollout(RolloutChange::Pause { expected, evidence }), reason(because, seen))
-        }
-        Move::Rollback(because) => {
-            let (route, scope) = (place.route.clone(), place.scope.clone());
-            (Command::Rollback { route, scope, keep_shadow: false }, reason(because, seen))
-        }
-    };
-    Order { evidence: kept, ..Order::by_process(command, ENGINE, &why) }
-}
-
-fn promote(expected: Option<(u64, usize, u32)>, evidence: Value, now: Timestamp) -> RolloutChange {
-    RolloutChange::Promote { expected, at_unix_ms: now.as_millisecond(), evidence }
-}
-
-fn reason(because: Because, seen: &Seen) -> String {
-    match because {
-        Because::Failed => format!("a gate fails: {}", told(&seen.findings, Verdict::Fail)),
-        Because::Late => match told(&seen.findings, Verdict::Hold) {
-            nothing if nothing.is_empty() => "the deadline has passed".to_owned(),
-            waits => format!("the deadline has passed, waiting for: {waits}"),
-        },
-    }
 }

@@ -6,7 +6,8 @@
 //! - [`readings`]: what is seen at one look; [`mod@step`]: what that comes to, pure;
 //! - `counters` of one node, and those of all `together`; `watch`: how they become readings, and `inquiries` what other
 //!   systems say;
-//! - [`engine`]: who looks, each second, and orders the next move;
+//! - [`engine`]: who looks, each second, and orders the next move, which `orders` makes a command, for
+//!   which `places`;
 //! - [`mod@evidence`] and `metrics`: how findings are told; [`lint`]: what a plan may never see enough of;
 //! - [`simulate`]: a plan on virtual time.
 
@@ -22,6 +23,8 @@ pub mod step;
 mod counters;
 mod inquiries;
 pub(crate) mod metrics;
+mod orders;
+mod places;
 mod together;
 mod watch;
 

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::world::{Split, World};
 use crate::command::{Command, RolloutChange, Scope};
 use crate::desired::{Applied, Desired, Refusal, apply};
-use crate::rollout::{Heard, Phase, Place, Rollout, Seen, engine, step};
+use crate::rollout::{Heard, Phase, Place, Rollout, Seen, orders, step};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ pub fn play(
         kept = Some(seen.progress.clone());
         match seen.next {
             Some(next) => {
-                let order = engine::order(place, &rollout, &seen, next, player.now);
+                let order = orders::order(place, &rollout, &seen, next, player.now);
                 player.give(&order.command, &order.why)?;
             }
             None => player.approve(&rollout)?,
