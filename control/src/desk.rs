@@ -95,11 +95,12 @@ impl Desk {
 
     /// Counts an exchange, and keeps what of its values may be kept.
     pub fn count(&self, report: &ExchangeReport) {
-        self.parity.take(report);
+        // Who sees a signature finds its samples.
         if report.samples.is_some() {
             let present = self.ledger.present();
             self.samples.keep(report, present.compiled.sample_key.as_ref());
         }
+        self.parity.take(report);
     }
 
     /// How the arms do.

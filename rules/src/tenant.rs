@@ -55,7 +55,7 @@ pub enum TenantProblem {
     Missing,
     /// What stands there is not a tenant's id, or there is more than one.
     Invalid,
-    /// The token names one tenant and a believed header another.
+    /// The token names one tenant and another place another.
     Disagreement,
 }
 
@@ -79,20 +79,17 @@ impl TenantRule {
         }
     }
 
-    /// The id, unless a claim or a header among the sources names another: who signs a request in and who passes it on
-    /// must mean the same tenant.
+    /// The id, unless a claim is among the sources and any of them names another: who signs a request in and whatever else
+    /// says whose it is must mean the same tenant.
     fn agreed<'r>(
         &'r self,
         id: Cow<'r, str>,
         facts: &Facts<'r>,
     ) -> Result<Option<Cow<'r, str>>, TenantProblem> {
-        let proven = |source: &&TenantSource| matches!(source, TenantSource::Claim(_));
-        let said =
-            |source: &&TenantSource| matches!(source, TenantSource::Header(_)) || proven(source);
-        if !self.sources.iter().any(|source| proven(&source)) {
+        if !self.sources.iter().any(|source| matches!(source, TenantSource::Claim(_))) {
             return Ok(Some(id));
         }
-        let mut others = self.sources.iter().filter(said).map(|source| source.value(facts));
+        let mut others = self.sources.iter().map(|source| source.value(facts));
         let agree = others.all(|other| match other {
             Occurrence::Missing => true,
             Occurrence::One(other) => other == id,

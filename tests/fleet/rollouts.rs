@@ -63,6 +63,7 @@ async fn a_rollout_is_judged_by_what_other_nodes_serve() {
     start(other).await;
     reaches(other, "completed").await;
     clients.end().await;
+    reaches(&fleet.nodes[leader], "completed").await;
     assert_eq!(summaries(&fleet.nodes[leader]).await, WHOLE);
 }
 
@@ -129,6 +130,7 @@ async fn when_the_node_that_moves_a_rollout_is_killed_another_one_goes_on() {
     for clients in clients {
         clients.end().await;
     }
+    reaches(&again, "completed").await;
     assert_eq!(summaries(&again).await, WHOLE);
     again.cli(&["audit", "verify"]).await.expect(0);
 }

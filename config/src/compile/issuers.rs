@@ -162,7 +162,8 @@ fn key_url(spec: &KeysFromSpec, at: &Pointer, findings: &mut Findings<'_>) -> Op
 fn address(url: &Uri) -> Option<Address> {
     let authority = url.authority().filter(|authority| !authority.as_str().contains('@'))?;
     let usual = if url.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-    let port = authority.port_u16().unwrap_or(usual);
+    let written = authority.port();
+    let port = if written.is_some() { authority.port_u16()? } else { usual };
     format!("{}:{port}", authority.host()).parse().ok()
 }
 

@@ -92,19 +92,29 @@ impl Identity {
             return commands.iter().try_for_each(|each| self.may_command(each));
         }
         self.may(scope_of(command))?;
-        let Self::Holder { name, token } = self else { return Ok(()) };
         let (route, tenant) = place_of(command);
+        // A lock is of a tenant on all routes: whoever is limited to some must not set it.
+        self.reaches(route, tenant)
+    }
+
+    /// Whether what is about this one route and this one tenant, or about no single one, is within their limits.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn reaches(&self, route: Option<&str>, tenant: Option<&str>) -> Result<(), Denied> {
+        let Self::Holder { name, token } = self else { return Ok(()) };
         let is_within = |limit: &Option<Vec<String>>, place: Option<&str>| {
             limit.as_ref().is_none_or(|limit| {
                 place.is_some_and(|place| limit.iter().any(|allowed| allowed == place))
             })
         };
         let outside = |kind| Err(Denied::Limit { name: name.clone(), kind });
-        match command {
-            // A lock is of a tenant on all routes: whoever is limited to some must not set it.
-            _ if !is_within(&token.routes, route) => outside("routes"),
-            _ if !is_within(&token.tenants, tenant) => outside("tenants"),
-            _ => Ok(()),
+        if !is_within(&token.routes, route) {
+            outside("routes")
+        } else if !is_within(&token.tenants, tenant) {
+            outside("tenants")
+        } else {
+            Ok(())
         }
     }
 }

@@ -65,6 +65,11 @@ pub(super) async fn approve(
 ) -> Result<Json<ApprovedView>, Problem> {
     let why = why(&asked.why)?;
     identity.may(AccessScope::Approve)?;
+    let plans = site.blocking(|site| site.desk().ledger().plans()).await??;
+    if let Some(wanted) = plans.iter().find(|wanted| wanted.plan == plan) {
+        let of = |key| wanted.arguments.get(key).and_then(serde_json::Value::as_str);
+        identity.reaches(of("route"), of("tenant"))?;
+    }
     let (hash, approver) = (plan.clone(), caller.approver(why));
     let approvals = site.blocking(move |site| site.desk().ledger().approve(&hash, &approver));
     let approvals = approvals.await??;

@@ -203,6 +203,10 @@ impl Ledger {
                 Err(CommitError::Conflict { .. }) => match self.catch_up() {
                     // It serves here all the same, and is kept.
                     Err(Declined::Store(_)) if is_rollback(&order.command) => {}
+                    Err(Declined::Invalid(problems)) if is_rollback(&order.command) => {
+                        let error = StoreError::Failed(Box::new(problems));
+                        self.store_failed(&error, "what another node stored cannot serve here");
+                    }
                     caught_up => caught_up?,
                 },
                 Err(CommitError::Fenced) => return Err(Declined::Fenced),

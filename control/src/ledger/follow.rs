@@ -61,6 +61,10 @@ impl Ledger {
 
     /// Takes over the newest revision of the store, which another process made.
     pub(super) fn catch_up(&self) -> Result<(), Declined> {
+        // What serves and is not stored comes first: a state without it would undo a rollback. It is merged next time.
+        if self.has_unstored() {
+            return Ok(());
+        }
         let so_far = self.stored_so_far();
         if self.store.is_shared() && !self.may_follow(&self.store.newest()?, so_far) {
             return Err(self.held_error().into());

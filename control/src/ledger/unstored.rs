@@ -28,6 +28,8 @@ pub(super) struct Unstored {
     pub(super) generation: u64,
 }
 
+/// How often a merge is tried before others have their turn.
+const MERGES: usize = 10;
 const KEPT: &str = "the store does not serve, so that this serves on this node alone; it is kept in a file, and stored as soon as that can be";
 const NOT_KEPT: &str = "the store does not serve, and neither does this node's own file: this serves on this node alone, and is lost if the process is killed before it is stored";
 
@@ -128,7 +130,17 @@ impl Ledger {
         is_rollback
             && self.store.is_shared()
             && (self.held().is_some() || !self.meters.is_store_up() || self.store.newest().is_err())
-            && !self.has_unstored()
+            && !self.keeps(command)
+    }
+
+    /// Whether this very rollback waits to be stored already.
+    fn keeps(&self, command: &Command) -> bool {
+        let Command::Rollback { route, scope, .. } = command else { return false };
+        let kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().any(|one| {
+            matches!(&one.order.command, Command::Rollback { route: known, scope: whose, .. }
+                if known == route && whose == scope)
+        })
     }
 
     /// Whether something serves that is not stored.
@@ -160,7 +172,7 @@ impl Ledger {
         while let Some((before, oldest)) = self.oldest_unstored() {
             match self.commit(before, &oldest) {
                 Ok(()) => self.forget_oldest(),
-                Err(CommitError::Conflict { .. }) => return self.merge(),
+                Err(CommitError::Conflict { .. }) => return self.merge_at_last(),
                 Err(error) => return Err(error),
             }
             let revision = oldest.entry.revision.0;
@@ -179,6 +191,17 @@ impl Ledger {
     fn forget_oldest(&self) {
         self.unstored.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         self.write_kept();
+    }
+
+    /// Merges, however often another process stores something meanwhile, within reason.
+    fn merge_at_last(&self) -> Result<(), CommitError> {
+        for _ in 1..MERGES {
+            match self.merge() {
+                Err(CommitError::Conflict { .. }) => {}
+                merged => return merged,
+            }
+        }
+        self.merge()
     }
 
     /// Does what was kept once more, on what another process has stored meanwhile: the rollback wins.

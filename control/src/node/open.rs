@@ -114,9 +114,14 @@ impl Found {
     }
 
     fn redis(&self) -> Option<RedisSettings> {
+        let known = || last_known_redis(&self.file, &self.path);
         match &self.written {
-            Ok(written) => config::redis_settings(&written.document),
-            Err(_) => last_known_redis(&self.file, &self.path),
+            // What is written there and cannot be is no reason to go by a file that was left behind.
+            Ok(written) if written.document.store.redis.is_some() => {
+                config::redis_settings(&written.document).or_else(known)
+            }
+            Ok(_) => None,
+            Err(_) => known(),
         }
     }
 }
@@ -131,6 +136,10 @@ impl Node {
     pub fn open(opening: &Opening) -> Result<Self, StartError> {
         let mut found = Found::look(opening);
         if !found.path.exists() && !LastGood::of(&found.path).is_there() {
+            found.written = Ok(valid(found.written?)?);
+        }
+        let shares = |written: &Configuration| written.document.store.redis.is_some();
+        if found.written.as_ref().is_ok_and(shares) && found.redis().is_none() {
             found.written = Ok(valid(found.written?)?);
         }
         let seal = open_seal(&found.path)?;

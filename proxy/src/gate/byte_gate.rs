@@ -213,6 +213,13 @@ impl ByteGate {
         }
     }
 
+    /// Gives memory back where nothing waits any more: the connection may be idle for long.
+    pub(super) fn rest(&mut self) {
+        if self.held.capacity() > KEPT_BYTES && !self.waits() {
+            self.give_back();
+        }
+    }
+
     /// Drops what has been handed over from the bytes that wait.
     fn give_back(&mut self) {
         let left = self.held.len() - self.raw;

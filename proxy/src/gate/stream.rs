@@ -145,6 +145,7 @@ impl GatedStream {
                     return Poll::Pending;
                 }
             }
+            self.gate.rest();
             let before = buf.filled().len();
             let read = Pin::new(self.stream().map_err(End::Broken)?).poll_read(cx, buf);
             if read.is_pending() && (self.gate.is_in_head() || self.gate.heads() == 0) {

@@ -4,12 +4,13 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use rules::token::{LONGEST_TOKEN, TokenProblem};
 
-const SCHEME: &str = "bearer ";
+const SCHEME: &str = "bearer";
 
 /// The token; none where the request has no credentials, or other ones.
 ///
 /// # Errors
-/// When there is more than one field, or the token is too long to be one.
+/// When there is more than one field, the token is too long to be one, or it is not parted from the scheme as it should
+/// be: other readers may find one there all the same. (INV-11)
 pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, TokenProblem> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
     let Some(field) = fields.next() else { return Ok(None) };
@@ -17,12 +18,17 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, TokenProblem> 
         return Err(TokenProblem::Malformed);
     }
     let text = field.to_str().map_err(|_unreadable| TokenProblem::Malformed)?;
-    let scheme = text.get(..SCHEME.len());
+    let scheme = text.trim_start().split([' ', '\t']).next();
     if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME)) {
         return Ok(None);
     }
-    let token = text.get(SCHEME.len()..).unwrap_or_default().trim_start_matches(' ');
-    if token.len() > LONGEST_TOKEN { Err(TokenProblem::Malformed) } else { Ok(Some(token)) }
+    let token = text.get(SCHEME.len()..).filter(|rest| rest.starts_with(' '));
+    let token = token.unwrap_or_default().trim_start_matches(' ');
+    let is_token = !token.is_empty() && !token.contains([' ', '\t']);
+    if !is_token || token.len() > LONGEST_TOKEN {
+        return Err(TokenProblem::Malformed);
+    }
+    Ok(Some(token))
 }
 
 #[cfg(test)]
@@ -36,7 +42,10 @@ mod tests {
         for (fields, found) in [
             (vec![], Ok(None)),
             (vec!["Basic YTpi".to_owned()], Ok(None)),
-            (vec!["Bearer".to_owned()], Ok(None)),
+            (vec!["Bearer".to_owned()], Err(TokenProblem::Malformed)),
+            (vec!["Bearer\ta.b.c".to_owned()], Err(TokenProblem::Malformed)),
+            (vec!["Bearer a.b.c d".to_owned()], Err(TokenProblem::Malformed)),
+            (vec!["Bearers a.b.c".to_owned()], Ok(None)),
             (vec!["Bearer a.b.c".to_owned()], Ok(Some("a.b.c"))),
             (vec!["bEARER   a.b.c".to_owned()], Ok(Some("a.b.c"))),
             (vec!["Bearer a".to_owned(), "Bearer a".to_owned()], Err(TokenProblem::Malformed)),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
-use rules::Snapshot;
 use rules::token::{Issuer, IssuerId, TokenProblem};
+use rules::{Revision, Snapshot};
 
 use super::bearer::bearer;
 use super::signature;
@@ -18,6 +18,7 @@ pub(crate) struct Issuers {
 
 /// What was made of the snapshot's issuers, for as long as they stay.
 struct Made {
+    revision: Revision,
     of: Arc<[Issuer]>,
     /// By [`IssuerId`].
     verifiers: Box<[Arc<Verifier>]>,
@@ -28,7 +29,8 @@ impl Issuers {
         signature::install();
         let of = Arc::clone(&snapshot.issuers);
         let verifiers = verifiers(&of, &[]);
-        Self { made: ArcSwap::from_pointee(Made { of, verifiers }) }
+        let revision = snapshot.revision;
+        Self { made: ArcSwap::from_pointee(Made { revision, of, verifiers }) }
     }
 
     /// What the token of a request proves; nothing where it has none.
@@ -62,9 +64,13 @@ impl Issuers {
             return made;
         }
         let of = Arc::clone(&snapshot.issuers);
-        let made = Arc::new(Made { verifiers: verifiers(&of, &made.verifiers), of });
-        self.made.store(Arc::clone(&made));
-        made
+        let (revision, verifiers) = (snapshot.revision, verifiers(&of, &made.verifiers));
+        let next = Arc::new(Made { revision, of, verifiers });
+        // A request that began earlier does not set back what others are judged by. (INV-5)
+        if made.revision <= revision {
+            self.made.store(Arc::clone(&next));
+        }
+        next
     }
 
     /// What came of tokens, by issuer and outcome, and how many keys each issuer has.
@@ -95,9 +101,13 @@ impl Figures {
 
 /// A verifier for each issuer: the one before, with what it remembers, where the issuer is the same.
 fn verifiers(of: &[Issuer], before: &[Arc<Verifier>]) -> Box<[Arc<Verifier>]> {
-    let verifier = |issuer: &Issuer| {
-        let same = before.iter().find(|verifier| verifier.issuer == *issuer);
-        same.cloned().unwrap_or_else(|| Arc::new(Verifier::new(issuer.clone())))
+    let verifier = |issuer: &Issuer| match before
+        .iter()
+        .find(|verifier| verifier.issuer.name == issuer.name)
+    {
+        Some(same) if same.issuer == *issuer => Arc::clone(same),
+        Some(other) => Arc::new(Verifier::following(issuer.clone(), other)),
+        None => Arc::new(Verifier::new(issuer.clone())),
     };
     of.iter().map(verifier).collect()
 }

@@ -19,7 +19,10 @@ use serde_json::Value;
 /// So many tokens of an issuer are remembered; the least used are forgotten. (INV-7)
 const REMEMBERED: usize = 16_384;
 
-/// A token's print: what is remembered of it is of no use to whoever reads the memory.
+/// So many keys are tried where a token does not say by which of them it is signed.
+const MOST_TRIED: usize = 4;
+
+/// A print, of a token for example: what is remembered of it is of no use to whoever reads the memory.
 type Print = [u8; 32];
 
 /// Judges the tokens of one issuer.
@@ -29,12 +32,14 @@ pub(super) struct Verifier {
     keys: ArcSwapOption<Keys>,
     /// Whether a token named a key that is not known: the issuer may have a new one.
     pub(super) key_missed: AtomicBool,
-    pub(super) counts: Counts,
+    pub(super) counts: Arc<Counts>,
 }
 
 /// The keys of an issuer, with the tokens that were good by them.
 struct Keys {
-    keys: Vec<VerifyingKey>,
+    keys: Arc<[VerifyingKey]>,
+    /// Of the text that they were read from.
+    text: Print,
     known: Cache<Print, Arc<Verified>>,
 }
 
@@ -90,13 +95,26 @@ impl Verifier {
             issuer,
             keys: ArcSwapOption::empty(),
             key_missed: AtomicBool::new(false),
-            counts: Counts::default(),
+            counts: Arc::default(),
         };
         if let KeySource::Set(text) = &verifier.issuer.keys {
             // Compiling has found that they can be used.
             verifier.take_keys(text.as_bytes()).ok();
         }
         verifier
+    }
+
+    /// The verifier of an issuer that had another definition before: it is counted on, and the keys are the same where
+    /// they come from the same place, so that nobody waits for them again. (INV-9)
+    pub(super) fn following(issuer: Issuer, before: &Self) -> Self {
+        let is_same =
+            before.issuer.keys == issuer.keys && before.issuer.algorithms == issuer.algorithms;
+        let next = Self { counts: Arc::clone(&before.counts), ..Self::new(issuer) };
+        if let Some(keys) = before.keys.load().as_ref().filter(|_| is_same) {
+            let keys = Keys::new(Arc::clone(&keys.keys), keys.text);
+            next.keys.store(Some(Arc::new(keys)));
+        }
+        next
     }
 
     /// Takes these keys instead of the ones before, and forgets who was good by those.
@@ -107,8 +125,11 @@ impl Verifier {
         let algorithms = self.issuer.algorithms.iter();
         let algorithms: Vec<_> =
             algorithms.filter_map(|name| Algorithm::from_str(name).ok()).collect();
-        let keys = verifying_keys(text, &algorithms)?;
-        self.keys.store(Some(Arc::new(Keys { keys, known: Cache::new(REMEMBERED) })));
+        let (keys, print) = (verifying_keys(text, &algorithms)?, print_of(text));
+        // Where nothing is new, what is known stays known.
+        if self.keys.load().as_ref().is_none_or(|known| known.text != print) {
+            self.keys.store(Some(Arc::new(Keys::new(keys.into(), print))));
+        }
         Ok(())
     }
 
@@ -128,8 +149,7 @@ impl Verifier {
     fn look(&self, token: &str, now_unix: u64) -> Result<Arc<Verified>, TokenProblem> {
         let keys = self.keys.load();
         let keys = keys.as_ref().ok_or(TokenProblem::NoKeys)?;
-        let mut print = Print::default();
-        print.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        let print = print_of(token.as_bytes());
         if let Some(known) = keys.known.get(&print) {
             if now_unix > known.until {
                 return Err(TokenProblem::Time);
@@ -149,7 +169,20 @@ impl Verifier {
         if head.crit.is_some() {
             return Err(TokenProblem::Malformed);
         }
-        let key = self.key(&head, keys)?;
+        let mut judged = Err(TokenProblem::Key);
+        for key in self.keys_for(&head, keys)? {
+            judged = self.verify_by(key, token);
+            if !matches!(judged, Err(TokenProblem::Signature)) {
+                return judged;
+            }
+        }
+        if head.kid.is_some() && keys.iter().any(|key| key.id.is_none()) {
+            self.key_missed.store(true, Ordering::Relaxed);
+        }
+        judged
+    }
+
+    fn verify_by(&self, key: &VerifyingKey, token: &str) -> Result<Verified, TokenProblem> {
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = self.issuer.leeway.as_secs();
         validation.validate_nbf = true;
@@ -167,28 +200,41 @@ impl Verifier {
         Ok(Verified { claims: Claims::new(wanted), until })
     }
 
-    /// The one key that a token can be signed with: by its name and algorithm. What it brings along itself is not asked.
-    fn key<'k>(
+    /// The keys that a token can be signed with, by its name for them and its algorithm; those without a name only where
+    /// none has that. What it brings along itself is not asked.
+    fn keys_for<'k>(
         &self,
         head: &Header,
         keys: &'k [VerifyingKey],
-    ) -> Result<&'k VerifyingKey, TokenProblem> {
-        let named = |key: &&VerifyingKey| match (&key.id, &head.kid) {
-            (Some(id), Some(wanted)) => **id == **wanted,
-            (None, _) | (_, None) => true,
+    ) -> Result<Vec<&'k VerifyingKey>, TokenProblem> {
+        let called = |name: Option<&str>| {
+            keys.iter().filter(move |key| key.id.as_deref() == name).collect::<Vec<_>>()
         };
-        let mut candidates = keys.iter().filter(named).peekable();
-        if candidates.peek().is_none() {
+        let named = match head.kid.as_deref() {
+            Some(name) => Some(called(Some(name))).filter(|found| !found.is_empty()),
+            None => Some(keys.iter().collect()),
+        };
+        let candidates = named.unwrap_or_else(|| called(None));
+        if candidates.is_empty() {
             self.key_missed.store(true, Ordering::Relaxed);
             return Err(TokenProblem::Key);
         }
-        let mut fitting = candidates.filter(|key| key.algorithm == head.alg);
-        match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok(key),
-            (None, _) => Err(TokenProblem::Algorithm),
-            (Some(_), Some(_)) => Err(TokenProblem::Key),
-        }
+        let fitting = candidates.into_iter().filter(|key| key.algorithm == head.alg);
+        let fitting: Vec<_> = fitting.take(MOST_TRIED).collect();
+        if fitting.is_empty() { Err(TokenProblem::Algorithm) } else { Ok(fitting) }
     }
+}
+
+impl Keys {
+    fn new(keys: Arc<[VerifyingKey]>, text: Print) -> Self {
+        Self { keys, text, known: Cache::new(REMEMBERED) }
+    }
+}
+
+fn print_of(bytes: &[u8]) -> Print {
+    let mut print = Print::default();
+    print.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    print
 }
 
 fn problem(kind: &ErrorKind) -> TokenProblem {
@@ -259,6 +305,7 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use ring::rand::SystemRandom;
     use ring::signature::{Ed25519KeyPair, KeyPair};
+    use rules::token::KeyUrl;
     use serde_json::json;
 
     use super::*;
@@ -303,6 +350,26 @@ mod tests {
         let count =
             |wanted| verifier.counts.outcomes().find(|(name, _)| *name == wanted).unwrap().1;
         assert_eq!((count("verified"), count("remembered"), count("time")), (1, 1, 2));
+    }
+
+    #[test]
+    fn another_definition_of_an_issuer_goes_on_with_its_keys() {
+        let (verifier, token) = issued(u64::try_from(now_unix()).unwrap() + 3_600);
+        verifier.judge(&token, 0).unwrap();
+        let wanted = Issuer { claims: ["email".into()].into(), ..verifier.issuer.clone() };
+        let next = Verifier::following(wanted, &verifier);
+        let verified = next.judge(&token, 0).unwrap();
+        let kept = Claims::new([("email".into(), Some("x@example.org".into()))]);
+        assert_eq!((&verified.claims, next.key_count()), (&kept, 1), "what routes read now");
+        let published = KeySource::Url(KeyUrl {
+            address: "login.example:443".parse().unwrap(),
+            tls: None,
+            path: "/".into(),
+            every: Duration::from_secs(60),
+        });
+        let elsewhere = Issuer { keys: published, ..verifier.issuer.clone() };
+        let next = Verifier::following(elsewhere, &verifier);
+        assert_eq!(next.judge(&token, 0).unwrap_err(), TokenProblem::NoKeys);
     }
 
     #[test]

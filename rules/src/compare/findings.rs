@@ -13,6 +13,8 @@ use super::{
 const MOST_DIFFERENCES: usize = 100;
 /// Pinpoints kept, where they are asked for.
 const MOST_PINPOINTS: usize = 1_000;
+/// No more are kept once their pointers are this long together: clients choose the names in them. (INV-7)
+const MOST_PINPOINTED_BYTES: usize = 1 << 20;
 /// Steps that comparing two answers may take, as a pure function has no clock: one is a node looked at, about 20 ns, so
 /// that together they stand for 20 ms, with something to spare.
 const MOST_STEPS: u32 = 800_000;
@@ -29,6 +31,7 @@ pub(super) struct Findings {
     kept: Vec<Found>,
     unlisted: u64,
     pinpoints: Option<Vec<Pinpoint>>,
+    pinpointed_bytes: usize,
     /// Set where values may be kept.
     samples: Option<Samples>,
     /// Set while a second answer of stable is looked at: what differs there by value.
@@ -132,8 +135,10 @@ impl Findings {
         places: impl FnOnce() -> (Option<Box<str>>, Option<Box<str>>),
     ) {
         let Some(pinpoints) = &mut self.pinpoints else { return };
-        if pinpoints.len() < MOST_PINPOINTS {
+        if pinpoints.len() < MOST_PINPOINTS && self.pinpointed_bytes < MOST_PINPOINTED_BYTES {
             let (stable, candidate) = places();
+            let lengths = [&stable, &candidate].map(|place| place.as_ref().map_or(0, |p| p.len()));
+            self.pinpointed_bytes += lengths.iter().sum::<usize>();
             pinpoints.push(Pinpoint { difference: difference.clone(), stable, candidate });
         }
     }

@@ -10,7 +10,7 @@ use super::findings::Findings;
 use super::headers::joined;
 use super::json::Json;
 use super::place::{Place, Step, Verdict};
-use super::{CompareRules, Difference, Location, Pinpoint};
+use super::{CompareRules, Difference, DifferenceKind, Location, Pinpoint};
 
 /// Samples of one exchange. Other exchanges show the other differences.
 const MOST_SAMPLES: usize = 16;
@@ -134,6 +134,9 @@ pub(super) fn of_trees(stable: &Json<'_>, candidate: &Json<'_>, findings: &mut F
             });
             // Where one side may not be told, nor may the other: it is the same member of another element.
             let is_redacted = written.iter().flatten().any(|(_, value)| value.is_none());
+            // A value of another type is not built as the patterns expect: what they leave out could stand anywhere in it.
+            let is_unlike = pinpoint.difference.kind == DifferenceKind::Type;
+            let is_redacted = is_redacted || is_unlike && !policy.redacted.places.is_empty();
             written.map(|side| {
                 let (pointer, value) = side?;
                 let is_place = !is_redacted && pointer.len() <= MOST_PLACE_BYTES;

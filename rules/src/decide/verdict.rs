@@ -44,7 +44,7 @@ pub enum RefusalCause {
     TenantMissing,
     /// The tenant's id is malformed or ambiguous: 400.
     TenantInvalid,
-    /// The token names one tenant and a believed header another: 403.
+    /// The token names one tenant and another place another: 403.
     TenantDisagreement,
     /// The route wants a token: 401.
     TokenMissing,

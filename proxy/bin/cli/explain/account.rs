@@ -188,7 +188,7 @@ const fn refused(cause: RefusalCause) -> (u16, &'static str, &'static str) {
             (400, "tenant_invalid", "the tenant's id is malformed or given twice")
         }
         RefusalCause::TenantDisagreement => {
-            (403, "tenant_disagreement", "the token and a believed header name different tenants")
+            (403, "tenant_disagreement", "the token names another tenant than another place does")
         }
         RefusalCause::TokenMissing => {
             (401, "token_missing", "the route takes requests with a token only: see --claim")

@@ -168,7 +168,7 @@ fn definition(address: &str) -> UpstreamDefinition {
         tls: None,
         http2: false,
         health: None,
-        timeouts: UpstreamTimeouts { connect: second, read: second, write: second, idle: second },
+        timeouts: UpstreamTimeouts { connect: DEADLINE, read: second, write: second, idle: second },
         protection: Protection::default(),
     }
 }
