@@ -300,33 +300,6 @@ impl Ledger {
         Ok(Ok(Done { revision, changed: true, summary: next.summary, warnings, reach }))
     }
 
-    /// Stores what was kept, then this command. A rollback is kept for later where the store fails. (INV-9)
-    fn put_down(&self, before: Revision, next: Unstored) -> Result<(), CommitError> {
-        let stored = match self.held() {
-            Some(_) => Err(self.held_error().into()),
-            // Nobody waits for a store that did not serve a moment ago: it is asked each second.
-            None if self.store.is_shared()
-                && !self.meters.is_store_up()
-                && is_rollback(&next.order.command) =>
-            {
-                Err(StoreError::Failed("it did not serve a moment ago".into()).into())
-            }
-            None => self.settle().and_then(|()| self.commit(before, &next)),
-        };
-        match (stored, &next.order.command) {
-            (Err(CommitError::Store(error)), Command::Rollback { .. }) => {
-                self.store_failed(&error, "a rollback serves, but could not be stored");
-                self.keep(next.on_this_node());
-                Ok(())
-            }
-            (Ok(()), _) => {
-                self.meters.store_served();
-                Ok(())
-            }
-            (stored, _) => stored,
-        }
-    }
-
     pub(super) fn store_failed(&self, error: &StoreError, what: &str) {
         self.meters.store_failed();
         tracing::error!(error = causes(error), "{what}");
@@ -392,7 +365,7 @@ const fn is_taken_up(order: &Order) -> bool {
     is_route && order.made_in.is_some()
 }
 
-const fn is_rollback(command: &Command) -> bool {
+pub(super) const fn is_rollback(command: &Command) -> bool {
     matches!(command, Command::Rollback { .. })
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use jiff::Timestamp;
 use rules::Revision;
 
+use super::execute::is_rollback;
 use super::state::compiled;
 use super::{Ledger, Order, Present};
 use crate::audit::Record;
@@ -81,6 +82,33 @@ impl KeptRollback {
 }
 
 impl Ledger {
+    /// Stores what was kept, then this command. A rollback is kept for later where the store fails. (INV-9)
+    pub(super) fn put_down(&self, before: Revision, next: Unstored) -> Result<(), CommitError> {
+        let stored = match self.held() {
+            Some(_) => Err(self.held_error().into()),
+            // Nobody waits for a store that did not serve a moment ago: it is asked each second.
+            None if self.store.is_shared()
+                && !self.meters.is_store_up()
+                && is_rollback(&next.order.command) =>
+            {
+                Err(StoreError::Failed("it did not serve a moment ago".into()).into())
+            }
+            None => self.settle().and_then(|()| self.commit(before, &next)),
+        };
+        match (stored, &next.order.command) {
+            (Err(CommitError::Store(error)), Command::Rollback { .. }) => {
+                self.store_failed(&error, "a rollback serves, but could not be stored");
+                self.keep(next.on_this_node());
+                Ok(())
+            }
+            (Ok(()), _) => {
+                self.meters.store_served();
+                Ok(())
+            }
+            (stored, _) => stored,
+        }
+    }
+
     /// Keeps what serves although the store did not take it; in this node's file, too, before anybody is told.
     pub(super) fn keep(&self, unstored: Unstored) {
         self.unstored.lock().unwrap_or_else(PoisonError::into_inner).push_back(unstored);
