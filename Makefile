@@ -10,8 +10,8 @@ PACKAGES := cmake gcc g++ libc6-dev
 # losses watch what is written.
 test: NEEDED += node npm python3 redis-server strace
 test: PACKAGES += nodejs npm python3 python3-venv redis-server strace
-bench: NEEDED += strace
-bench: PACKAGES += strace
+bench: NEEDED += strace redis-server
+bench: PACKAGES += strace redis-server
 DENY := target/tools/bin/cargo-deny
 FUZZ := target/tools/bin/cargo-fuzz
 # OpenFeature's own clients for Node and Python, which the tests ask for flags with, and a fuzzer for the control API.
@@ -52,7 +52,7 @@ generated: packages ## Write anew what is generated and checked in: turnout.sche
 bench: packages ## Benchmarks: what a decision costs, swaps under load, thousands of simulated rollouts
 	$(CARGO) bench --package rules --bench decide --bench flags --locked
 	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- \
-		load:: state:: rollouts:: scale:: --nocapture
+		load:: state:: rollouts:: scale:: slow_clients:: fleet::swift --nocapture
 	TURNOUT_LONG=1 $(CARGO) test --release --package control --lib --locked -- \
 		rollout::simulate store::power --nocapture
 
