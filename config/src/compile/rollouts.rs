@@ -93,7 +93,7 @@ impl Reading<'_, '_> {
             let message = "a rollout needs at least one step";
             self.findings.error_with_hint(&steps_at, "no_steps", message, hint.to_owned());
         }
-        let common = Common {
+        let defaults = StepDefaults {
             spec,
             gates: gates(&spec.gates, &at.key("gates"), self.known, self.findings),
             before: hooks(&spec.before, &at.key("before"), self.known, self.findings),
@@ -101,7 +101,7 @@ impl Reading<'_, '_> {
         };
         let mut steps = Vec::new();
         for (place, step) in spec.steps.iter().enumerate() {
-            self.step(&common, step, &steps_at.item(place), &mut steps);
+            self.step(&defaults, step, &steps_at.item(place), &mut steps);
         }
         self.begins_unasked(spec, &steps_at);
         if steps.len() > MOST_STEPS {
@@ -134,10 +134,16 @@ impl Reading<'_, '_> {
         calendar
     }
 
-    fn step(&mut self, common: &Common<'_>, spec: &StepSpec, at: &Pointer, steps: &mut Vec<Step>) {
-        let plan = common.spec;
+    fn step(
+        &mut self,
+        defaults: &StepDefaults<'_>,
+        spec: &StepSpec,
+        at: &Pointer,
+        steps: &mut Vec<Step>,
+    ) {
+        let plan = defaults.spec;
         if let Some(cohorts) = &spec.cohorts {
-            return self.cohorts(common, (spec, cohorts), at, steps);
+            return self.cohorts(defaults, (spec, cohorts), at, steps);
         }
         if !spec.steps.is_empty() {
             let hint = "write `cohorts: [..]` beside it".to_owned();
@@ -166,9 +172,9 @@ impl Reading<'_, '_> {
             action,
             cohort: None,
             bake,
-            gates: gates.unwrap_or_else(|| common.gates.clone()),
-            before: before.unwrap_or_else(|| common.before.clone()),
-            after: after.unwrap_or_else(|| common.after.clone()),
+            gates: gates.unwrap_or_else(|| defaults.gates.clone()),
+            before: before.unwrap_or_else(|| defaults.before.clone()),
+            after: after.unwrap_or_else(|| defaults.after.clone()),
             deadline: deadline.map(|deadline| deadline.0),
             at_deadline: spec.at_deadline.unwrap_or(plan.at_deadline),
             on_fail: spec.on_fail.unwrap_or(plan.on_fail),
@@ -177,7 +183,7 @@ impl Reading<'_, '_> {
 
     fn cohorts(
         &mut self,
-        common: &Common<'_>,
+        defaults: &StepDefaults<'_>,
         (spec, cohorts): (&StepSpec, &[String]),
         at: &Pointer,
         steps: &mut Vec<Step>,
@@ -200,7 +206,7 @@ impl Reading<'_, '_> {
                 self.findings.error(&at.key("cohorts"), "nested_cohorts", message);
                 continue;
             }
-            self.step(common, step, &at, &mut inner);
+            self.step(defaults, step, &at, &mut inner);
         }
         if cohorts.is_empty() || spec.steps.is_empty() {
             let hint = "write `{cohorts: [africa, europe], steps: [{canary: 50%, for: 1d}, {live: true}]}`";
@@ -354,7 +360,7 @@ impl Reading<'_, '_> {
 }
 
 /// What holds for every step that says nothing else.
-struct Common<'s> {
+struct StepDefaults<'s> {
     spec: &'s RolloutSpec,
     gates: Gates,
     before: Vec<Hook>,

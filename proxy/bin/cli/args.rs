@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Rollout(RolloutCommand),
     /// Replace or re-weight an upstream's targets
     Swap(SwapArgs),
-    /// Lock a tenant, unlock it, or show what is known of it
+    /// Lock a tenant, unlock it, change its attributes, or show what is known of it
     #[command(subcommand)]
     Tenant(TenantCommand),
     /// Show flags, and change who has which variant

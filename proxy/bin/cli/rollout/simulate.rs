@@ -24,7 +24,8 @@ const MOST_RUNS: u64 = 10_000;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Requests, failures and slow answers are made up from a seed; decisions are those of the real engine. With --runs it says
-how often and when a plan ends in which way: the tool for tuning one before the real thing.
+how often and when a plan ends in which way: the tool for tuning one before the real thing. Other systems that gates ask
+are taken to answer as expected.
 
   turnout rollout simulate sms-ramp -f turnout.yaml --requests-per-second 20 --error-rate 0.5%
   turnout rollout simulate sms-ramp -f turnout.yaml --candidate-error-rate 2.5% --runs 100")]
