@@ -3,15 +3,13 @@
 .PHONY: help demo build test check fmt fuzz generated bench bench-gate packages
 
 CARGO ?= cargo
-# The C parts of two dependencies (compression, SQLite) are compiled from their sources.
-NEEDED := cmake cc c++
-PACKAGES := cmake gcc g++ libc6-dev
+# Which tool comes with which package of Debian. The C parts of two dependencies (compression, SQLite) are compiled from
+# their sources.
+NEEDED := cmake:cmake cc:gcc,libc6-dev c++:g++
 # The clients that tests ask for flags with run in these, the tests of a fleet start real Redis servers, and those of power
 # losses watch what is written.
-test: NEEDED += node npm python3 redis-server strace
-test: PACKAGES += nodejs npm python3 python3-venv redis-server strace
-bench: NEEDED += strace redis-server
-bench: PACKAGES += strace redis-server
+test: NEEDED += node:nodejs npm:npm python3:python3,python3-venv redis-server:redis-server strace:strace
+bench: NEEDED += redis-server:redis-server strace:strace
 DENY := target/tools/bin/cargo-deny
 FUZZ := target/tools/bin/cargo-fuzz
 # OpenFeature's own clients for Node and Python, which the tests ask for flags with, and a fuzzer for the control API.
@@ -89,14 +87,16 @@ $(FUZZ):
 	@rm -rf target/tools/build
 
 packages: ## System packages that the build needs: installed where that is possible, else named
-	@missing=; for tool in $(NEEDED); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for needed in $(NEEDED); do \
+		command -v "$${needed%%:*}" >/dev/null || missing="$$missing $$(echo "$${needed#*:}" | tr , ' ')"; \
+	done; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing $(PACKAGES), because these are missing:$$missing"; \
+		echo "installing what is missing:$$missing"; \
 		apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else \
-		echo "missing:$$missing. Run this once, then make again:"; \
-		echo "    sudo apt-get install -y --no-install-recommends $(PACKAGES)"; \
+		echo "Run this once, then make again:"; \
+		echo "    sudo apt-get install -y --no-install-recommends$$missing"; \
 		exit 1; \
 	fi
