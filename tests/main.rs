@@ -29,6 +29,7 @@ mod load;
 mod moving;
 mod observe;
 mod ofrep;
+mod operators;
 mod overload;
 mod parity;
 mod paths;

@@ -7,7 +7,7 @@
 //! - [`live`]: what commands change while the file stays the same;
 //! - [`mod@compile`]: from both to what serves, with every error of meaning at once; [`plan`]: what rollouts become;
 //! - [`problem`]: what is wrong, where, and what would be right; [`mod@diff`] and [`schema`] for people and editors;
-//! - [`jwks`]: the keys of those who sign tokens; [`edit`]: a text with one more thing in it.
+//! - [`jwks`]: the keys of those who sign tokens; [`server_config`]: what ends TLS; [`edit`]: a text with one more thing in it.
 
 pub mod compile;
 pub mod diff;
@@ -24,17 +24,19 @@ pub mod units;
 mod closest;
 mod flags;
 mod names;
+mod server_tls;
 
 pub use closest::closest;
 pub use compile::{
-    Compiled, External, Listener, Notification, Protocol, RedisAddress, RedisServers,
+    Compiled, Encrypted, External, Listener, Notification, Protocol, RedisAddress, RedisServers,
     RedisSettings, RedisTls, Settings, ShadowLimits, compile, redis_settings,
 };
 pub use diff::diff;
-pub use document::{AccessScope, Document, TokenSpec};
+pub use document::{AccessScope, CertifiedName, Document, SubjectSpec, TokenSpec};
 pub use flags::{FlagLive, ServeSpec};
 pub use live::{AttributeChanges, Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live};
 pub use plan::Plan;
 pub use problem::{Problem, Problems, Severity};
 pub use read::{Source, read};
 pub use schema::json_schema;
+pub use server_tls::server_config;

@@ -137,15 +137,23 @@ fn listeners_and_limits_mean_what_they_say() {
     assert_eq!(protocols, [Protocol::Http1, Protocol::Tls, Protocol::H2c]);
     let [tls] = &*compiled.snapshot.tls else { panic!("{:?}", compiled.snapshot.tls) };
     assert_eq!((tls.address.port(), tls.http2), (7443, true));
-    let [certificate] = &*tls.certificates else { panic!("{tls:?}") };
+    let [certificate] = &*tls.server.certificates else { panic!("{tls:?}") };
     let names: Vec<&str> = certificate.names.iter().map(|name| &**name).collect();
     assert_eq!(names, ["api.example.org", "*.shop.example.org"]);
-    let clients = tls.clients.as_ref().unwrap();
+    let clients = tls.server.clients.as_ref().unwrap();
     assert_eq!((clients.roots.len(), clients.required), (1, false));
     assert_eq!(compiled.snapshot.limits, ClientLimits::default());
     assert_eq!(route(&compiled, "reports").timeouts.total, Duration::from_secs(90));
     let api2 = compiled.snapshot.upstreams.iter().find(|one| one.name.as_str() == "api2").unwrap();
     assert!(api2.tls.as_ref().unwrap().client.is_some());
+    let [control, status] = [&compiled.control_tls, &compiled.status_tls].map(|tls| tls.as_ref());
+    assert!(control.is_some_and(|tls| tls.clients.as_ref().is_some_and(|one| !one.required)));
+    assert!(status.is_some_and(|tls| tls.clients.is_none()));
+    for tls in [control, status].into_iter().flatten() {
+        config::server_config(tls).unwrap();
+    }
+    let encrypted = compiled.settings.encrypted;
+    assert!(encrypted.control && encrypted.status);
 }
 
 #[test]

@@ -53,7 +53,7 @@ struct FailureLabels {
 /// Why somebody was not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthFailure {
-    /// There was no token.
+    /// There was no token and no certificate.
     Missing,
     /// It is none that is known.
     Unknown,
@@ -61,11 +61,13 @@ pub enum AuthFailure {
     Expired,
 }
 
-/// What there can be too many of at once.
+/// What is refused before anybody is heard: what there can be too many of at once, and what never became a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// A connection to one of the listeners.
     Connection,
+    /// A connection over which TLS did not come about.
+    Handshake,
     /// A scrape of the metrics.
     Scrape,
     /// A question that takes long to answer.
@@ -80,6 +82,7 @@ impl Refused {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connection => "connection",
+            Self::Handshake => "handshake",
             Self::Scrape => "scrape",
             Self::Read => "read",
             Self::Listener => "listener",
@@ -122,7 +125,7 @@ impl Meters {
         self.swaps.observe(took.as_secs_f64());
     }
 
-    /// Counts what was refused because there was too much of it.
+    /// Counts what was refused.
     pub fn refused(&self, what: Refused) {
         self.refused.get_or_create(&RefusedLabels { what: what.as_str() }).inc();
     }
@@ -164,7 +167,7 @@ pub(crate) fn registry(desk: &Arc<Desk>) -> Registry {
     registry.register("rollbacks", "Rollbacks, by what triggered them", meters.rollbacks.clone());
     registry.register(
         "control_refused",
-        "What the control plane's listeners refused because there was too much of it at once",
+        "What the control plane's listeners refused: too much of it came at once, or TLS did not come about",
         meters.refused.clone(),
     );
     registry.register(

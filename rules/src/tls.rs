@@ -8,12 +8,19 @@ use std::net::SocketAddr;
 pub struct ListenerTls {
     /// The listener's address, as the configuration has it.
     pub address: SocketAddr,
+    /// Who it is, and whose clients come in.
+    pub server: ServerTls,
+    /// Whether clients are offered HTTP/2.
+    pub http2: bool,
+}
+
+/// Who a server proves to be, and who its clients may have to prove to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
     /// The certificates, found by the name that a client asks for; the first where it asks for none of them.
     pub certificates: Box<[Certificate]>,
     /// Whose certificates clients may show, if any.
     pub clients: Option<ClientAuth>,
-    /// Whether clients are offered HTTP/2.
-    pub http2: bool,
 }
 
 /// A certificate with what it takes to use it.

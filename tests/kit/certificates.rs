@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, SanType,
 };
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -15,7 +16,7 @@ impl Authority {
     pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.distinguished_name.push(DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
@@ -25,6 +26,28 @@ impl Authority {
         let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Certified { certificate, key }
+    }
+
+    /// A client's certificate for somebody, who is named in one of several ways; over or not.
+    pub(crate) fn certifies_somebody(&self, name: Somebody<'_>, is_over: bool) -> Certified {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        match name {
+            Somebody::Uri(uri) => {
+                params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
+            }
+            Somebody::Email(email) => {
+                params.subject_alt_names.push(SanType::Rfc822Name(email.try_into().unwrap()));
+            }
+            Somebody::CommonName(name) => params.distinguished_name.push(DnType::CommonName, name),
+        }
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if is_over {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        }
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Certified { certificate, key }
@@ -40,6 +63,14 @@ impl Authority {
         roots.add(self.0.der().clone()).unwrap();
         roots
     }
+}
+
+/// How a certificate names somebody.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Somebody<'n> {
+    Uri(&'n str),
+    Email(&'n str),
+    CommonName(&'n str),
 }
 
 /// A certificate with its key.

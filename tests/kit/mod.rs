@@ -16,7 +16,7 @@ mod tls_origin;
 mod wait;
 
 pub(crate) use api::{Ran, turnout};
-pub(crate) use certificates::{Authority, Certified};
+pub(crate) use certificates::{Authority, Certified, Somebody};
 pub(crate) use client::{Answer, Ask, Client, RawConnection, ask, get, post};
 pub(crate) use connection::{Connection, Sent};
 pub(crate) use frames::{End, FrameConnection, block, frame, head, kind};

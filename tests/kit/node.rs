@@ -23,6 +23,7 @@ pub(crate) struct Setup {
     drain: &'static str,
     env: Vec<(String, String)>,
     control: String,
+    probes: String,
     store: String,
     by_env: bool,
     addresses: Addresses,
@@ -56,6 +57,7 @@ impl Setup {
             drain: "10s",
             env: Vec::new(),
             control: String::new(),
+            probes: String::new(),
             store: String::new(),
             by_env: false,
             addresses: Addresses::free(),
@@ -131,6 +133,11 @@ impl Setup {
         self
     }
 
+    /// What stands in `status:` beside the address, beginning with a comma. What waits for it to be ready speaks no TLS.
+    pub(crate) fn probed(&self, more: &str) -> Self {
+        Self { probes: more.to_owned(), ..self.clone() }
+    }
+
     /// The whole file with another line before it.
     pub(crate) fn with_line(mut self, line: &str) -> Self {
         self.yaml = format!("{line}\n{}", self.yaml);
@@ -166,9 +173,9 @@ impl Setup {
             false => [proxy, control, status].map(|address| address.to_string()),
         };
         let mut text = format!(
-            "listeners: [{{address: \"{proxy}\"}}{more}]\ncontrol: {{address: \"{control}\"{}}}\nstatus: {{address: \"{status}\"}}\n\
+            "listeners: [{{address: \"{proxy}\"}}{more}]\ncontrol: {{address: \"{control}\"{}}}\nstatus: {{address: \"{status}\"{}}}\n\
              trusted_proxies: [127.0.0.1/32]\ndrain: {}\n",
-            self.control, self.drain
+            self.control, self.probes, self.drain
         );
         text.push_str(&self.store);
         if !self.upstreams.is_empty() {

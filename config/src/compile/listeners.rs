@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rules::tls::{ClientAuth, ListenerTls};
+use rules::tls::{Certificate, ClientAuth, ListenerTls, ServerTls};
 
 use super::certificates::{authorities, certificate, is_usable_for_clients};
 use super::findings::{Findings, Pointer};
 use crate::document::Document;
-use crate::document::listener::{ClientAuthSpec, ListenerSpec, ListenerTlsSpec};
+use crate::document::listener::{
+    CertificateSpec, ClientAuthSpec, ListenerSpec, ListenerTlsSpec, ServerTlsSpec,
+};
 
 /// Where clients are served. What ends their TLS is in the snapshot, because it may change meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,21 +88,44 @@ fn of_listener(
     at: &Pointer,
     findings: &mut Findings<'_>,
 ) -> Option<ListenerTls> {
+    let server = server(&spec.certificates, spec.clients.as_ref(), now_unix, at, findings);
+    // Where the address is wrong, that is told with the sockets.
+    let address = listener.address.parse().ok()?;
+    Some(ListenerTls { address, server, http2: spec.http2 })
+}
+
+/// What ends TLS on the control API or the status listener, where that has it.
+pub(super) fn server_tls(
+    spec: Option<&ServerTlsSpec>,
+    now_unix: i64,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> Option<Arc<ServerTls>> {
+    let ServerTlsSpec { certificates, clients } = spec?;
+    let at = at.key("tls");
+    Some(Arc::new(server(certificates, clients.as_ref(), now_unix, &at, findings)))
+}
+
+fn server(
+    certificates: &[CertificateSpec],
+    clients: Option<&ClientAuthSpec>,
+    now_unix: i64,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) -> ServerTls {
     let certificates_at = at.key("certificates");
-    if spec.certificates.is_empty() && !findings.lost_below(&certificates_at) {
+    if certificates.is_empty() && !findings.lost_below(&certificates_at) {
         let hint = "write `certificates: [{cert: {file: api.pem}, key: {file: api.key}}]`";
         let message = "TLS needs at least one certificate";
         findings.error_with_hint(&certificates_at, "no_certificate", message, hint.to_owned());
     }
-    let certificates = spec.certificates.iter().enumerate();
-    let certificates = certificates
-        .filter_map(|(i, spec)| certificate(spec, now_unix, &certificates_at.item(i), findings))
-        .collect();
-    let clients = spec.clients.as_ref();
+    let usable = certificates
+        .iter()
+        .enumerate()
+        .filter_map(|(i, spec)| certificate(spec, now_unix, &certificates_at.item(i), findings));
+    let certificates: Box<[Certificate]> = usable.collect();
     let clients = clients.and_then(|spec| client_auth(spec, &at.key("clients"), findings));
-    // Where the address is wrong, that is told with the sockets.
-    let address = listener.address.parse().ok()?;
-    Some(ListenerTls { address, certificates, clients, http2: spec.http2 })
+    ServerTls { certificates, clients }
 }
 
 fn client_auth(

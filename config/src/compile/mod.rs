@@ -45,7 +45,7 @@ use rules::flag::FlagSet;
 use rules::limits::ClientLimits;
 use rules::matching::RouteTable;
 use rules::shift::Shifts;
-use rules::tls::ListenerTls;
+use rules::tls::{ListenerTls, ServerTls};
 use rules::token::Issuer;
 use rules::{Revision, Snapshot, Upstream};
 
@@ -61,7 +61,7 @@ use flags::Flags;
 pub use listeners::{Listener, Protocol};
 pub(crate) use rollouts::plan;
 use routes::Surroundings;
-pub use settings::{Settings, ShadowLimits};
+pub use settings::{Encrypted, Settings, ShadowLimits};
 pub use store::{RedisAddress, RedisServers, RedisSettings, RedisTls};
 use tenants::Roster;
 use upstreams::Pool;
@@ -77,6 +77,10 @@ pub struct Compiled {
     pub snapshot: Arc<Snapshot>,
     /// What the process as a whole needs to know.
     pub settings: Arc<Settings>,
+    /// What ends TLS on the control API, where it is spoken there.
+    pub control_tls: Option<Arc<ServerTls>>,
+    /// The same on the status listener.
+    pub status_tls: Option<Arc<ServerTls>>,
     /// The plans of rollouts, by name.
     pub plans: Arc<BTreeMap<String, Arc<Plan>>>,
     /// The key that samples of differences are encrypted with, where there is one.
@@ -108,6 +112,8 @@ struct Frame {
     trusted_proxies: Arc<[IpNet]>,
     limits: ClientLimits,
     tls: Arc<[ListenerTls]>,
+    control_tls: Option<Arc<ServerTls>>,
+    status_tls: Option<Arc<ServerTls>>,
 }
 
 /// Compiles a document and its live state.
@@ -159,6 +165,8 @@ pub fn compile(
             live: live.clone(),
             snapshot: Arc::new(snapshot),
             settings: Arc::clone(&frame.settings),
+            control_tls: frame.control_tls.clone(),
+            status_tls: frame.status_tls.clone(),
             plans: Arc::clone(&frame.plans),
             sample_key: frame.sample_key.clone(),
             externals: Arc::clone(&frame.externals),
@@ -197,6 +205,11 @@ fn frame(
     let flags = flags::flags(document, known_flags, findings);
     let limits = limits::limits(document, findings);
     let tls = listeners::tls(document, now_unix, findings);
+    let (control, status) = (Pointer::root().key("control"), Pointer::root().key("status"));
+    let control_tls =
+        listeners::server_tls(document.control.tls.as_ref(), now_unix, &control, findings);
+    let status_tls =
+        listeners::server_tls(document.status.tls.as_ref(), now_unix, &status, findings);
     let issuers = issuers::issuers(document, findings).into();
     let pools = upstreams::pools(document, now_unix, findings);
     let before = previous.map_or(&[][..], |previous| previous.snapshot.table.routes());
@@ -221,6 +234,8 @@ fn frame(
         trusted_proxies,
         limits,
         tls,
+        control_tls,
+        status_tls,
     })
 }
 

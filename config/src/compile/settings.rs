@@ -21,6 +21,8 @@ pub struct Settings {
     pub control: SocketAddr,
     /// Where health and metrics are served.
     pub status: SocketAddr,
+    /// Which of the two speak TLS. By which certificates may change meanwhile.
+    pub encrypted: Encrypted,
     /// The database file that the state is kept in.
     pub store: PathBuf,
     /// The Redis that it is kept in instead, shared by a fleet.
@@ -35,6 +37,15 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// Worker threads of the proxy.
     pub threads: usize,
+}
+
+/// Where TLS is spoken beside traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encrypted {
+    /// On the control API.
+    pub control: bool,
+    /// On the status listener.
+    pub status: bool,
 }
 
 /// Bounds of all shadow traffic together.
@@ -73,6 +84,10 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
         listeners,
         control: control?,
         status: status?,
+        encrypted: Encrypted {
+            control: document.control.tls.is_some(),
+            status: document.status.tls.is_some(),
+        },
         store: store?,
         redis,
         access_log: document.access_log,

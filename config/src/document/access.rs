@@ -1,15 +1,20 @@
-//! Who may command? The control API's address, its tokens, and how many others must approve.
+//! Who may command? The control API's address, its tokens and subjects, and how many others must approve.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::listener::ServerTlsSpec;
+
 /// Where the control API is served, and who may use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ControlSpec {
-    /// `address:port`. Beyond loopback there must be tokens, or `insecure_control: true`.
+    /// `address:port`. Beyond loopback there must be tokens or subjects, or `insecure_control: true`.
     pub address: String,
+    /// Set where operators speak TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerTlsSpec>,
     /// Names that the API is asked for by, beside loopback ones and addresses. Others are turned away, so that no web page
     /// reaches it by a name of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -17,6 +22,10 @@ pub struct ControlSpec {
     /// Tokens by name. As soon as there is one here, nobody comes in without.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub tokens: IndexMap<String, TokenSpec>,
+    /// Who is known by a certificate that `tls.clients` vouches for, by name. As soon as there is one here, nobody comes in
+    /// without a token or a certificate of somebody named here. Who has a token of the same name, too, is the same person.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub subjects: IndexMap<String, SubjectSpec>,
     /// How many others must approve what moves traffic, but for a rollback and a lock, which never wait.
     #[serde(default, skip_serializing_if = "is_none")]
     pub approvals: u8,
@@ -25,7 +34,20 @@ pub struct ControlSpec {
 impl ControlSpec {
     pub(crate) fn at(address: &str) -> Self {
         let address = address.to_owned();
-        Self { address, hosts: Vec::new(), tokens: IndexMap::new(), approvals: 0 }
+        Self {
+            address,
+            tls: None,
+            hosts: Vec::new(),
+            tokens: IndexMap::new(),
+            subjects: IndexMap::new(),
+            approvals: 0,
+        }
+    }
+
+    /// Whether nobody has to say who they are, as long as only loopback is listened on.
+    #[must_use]
+    pub fn knows_nobody(&self) -> bool {
+        self.tokens.is_empty() && self.subjects.is_empty()
     }
 }
 
@@ -53,7 +75,47 @@ pub struct TokenSpec {
     pub expires: Option<String>,
 }
 
-/// One thing that a token is good for. None includes another one, but for `admin`, which includes all.
+/// What somebody may do who shows a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectSpec {
+    /// The name in the certificate by which they are known. Where one certificate fits several subjects, the first counts.
+    pub certificate: CertifiedName,
+    /// What it is good for.
+    pub scopes: Vec<AccessScope>,
+    /// Only these routes, for what changes something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<String>>,
+    /// Only these tenants, for what changes something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<String>>,
+}
+
+/// A name that a certificate is for, to the letter: no patterns, and no other spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CertifiedName {
+    /// A URI among its alternative names, such as `spiffe://example.org/ann`.
+    Uri(String),
+    /// A host name among them.
+    Dns(String),
+    /// An e-mail address among them.
+    Email(String),
+    /// The common name of its subject, where that has one only.
+    CommonName(String),
+}
+
+impl CertifiedName {
+    /// The name itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Uri(name) | Self::Dns(name) | Self::Email(name) | Self::CommonName(name) => name,
+        }
+    }
+}
+
+/// One thing that a token or a certificate is good for. None includes another one, but for `admin`, which includes all.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]

@@ -6,17 +6,20 @@ use serde::{Deserialize, Serialize};
 use super::is_false;
 use super::secret::SecretRef;
 
-/// A socket to listen on.
+/// Where health and metrics are served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SocketSpec {
-    /// `address:port`, such as `0.0.0.0:7080`.
+pub struct StatusSpec {
+    /// `address:port`, such as `0.0.0.0:7082`.
     pub address: String,
+    /// Set where whoever asks speaks TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ServerTlsSpec>,
 }
 
-impl SocketSpec {
+impl StatusSpec {
     pub(super) fn at(address: &str) -> Self {
-        Self { address: address.to_owned() }
+        Self { address: address.to_owned(), tls: None }
     }
 }
 
@@ -52,6 +55,17 @@ pub struct ListenerTlsSpec {
     /// Whether clients are offered HTTP/2.
     #[serde(default = "yes")]
     pub http2: bool,
+}
+
+/// How TLS is ended where HTTP/1 is all that is spoken: on the control API and the status listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerTlsSpec {
+    /// The certificates, found by the host name that a client asks for; the first where it asks for none of them.
+    pub certificates: Vec<CertificateSpec>,
+    /// Whose certificates clients may or must show; nobody's where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientAuthSpec>,
 }
 
 /// A certificate with its private key. Both are read again when their files change.

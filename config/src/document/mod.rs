@@ -29,12 +29,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{ByteSize, Time};
-pub use access::{AccessScope, ControlSpec, TokenSpec};
+pub use access::{AccessScope, CertifiedName, ControlSpec, SubjectSpec, TokenSpec};
 pub use external::{ExternalSpec, NotificationSpec};
 pub use flag::FlagSpec;
 pub use issuer::IssuerSpec;
 use limits::{ClientTimeoutsSpec, LimitsSpec};
-pub use listener::{ListenerSpec, SocketSpec};
+pub use listener::{ListenerSpec, ServerTlsSpec, StatusSpec};
 pub use origin::Origin;
 pub(crate) use origin::is_lost;
 pub use rollout::RolloutSpec;
@@ -62,7 +62,7 @@ pub struct Document {
     pub insecure_control: bool,
     /// Where health and metrics are served.
     #[serde(default = "default_status")]
-    pub status: SocketSpec,
+    pub status: StatusSpec,
     /// Where the state is kept.
     #[serde(default)]
     pub store: StoreSpec,
@@ -169,8 +169,8 @@ fn default_control() -> ControlSpec {
     ControlSpec::at("127.0.0.1:7081")
 }
 
-fn default_status() -> SocketSpec {
-    SocketSpec::at("0.0.0.0:7082")
+fn default_status() -> StatusSpec {
+    StatusSpec::at("0.0.0.0:7082")
 }
 
 const fn default_drain() -> Time {

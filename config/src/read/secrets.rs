@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Source;
 use crate::compile::Pointer;
 use crate::document::forms::HeaderText;
-use crate::document::listener::CertificateSpec;
+use crate::document::listener::{CertificateSpec, ClientAuthSpec};
 use crate::document::route::HeaderEditsSpec;
 use crate::document::secret::{Secret, SecretRef};
 use crate::document::{Document, ExternalSpec};
@@ -61,11 +61,12 @@ fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
     for (place, listener) in document.listeners.iter().enumerate() {
         let Some(tls) = &listener.tls else { continue };
         let at = Pointer::root().key("listeners").item(place).key("tls");
-        for (place, certificate) in tls.certificates.iter().enumerate() {
-            found.extend(in_certificate(&at.key("certificates").item(place), certificate));
-        }
-        found
-            .extend(tls.clients.as_ref().map(|clients| (at.key("clients").key("ca"), &clients.ca)));
+        found.extend(in_server(&at, &tls.certificates, tls.clients.as_ref()));
+    }
+    for (key, tls) in [("control", &document.control.tls), ("status", &document.status.tls)] {
+        let Some(tls) = tls else { continue };
+        let at = Pointer::root().key(key).key("tls");
+        found.extend(in_server(&at, &tls.certificates, tls.clients.as_ref()));
     }
     for (name, issuer) in &document.issuers {
         let at = Pointer::root().key("issuers").key(name);
@@ -106,6 +107,17 @@ fn in_external<'d>(at: &Pointer, spec: &'d ExternalSpec) -> Vec<(Pointer, &'d Se
         HeaderText::Text(_) => None,
     });
     url.into_iter().chain(own).chain(headers).collect()
+}
+
+fn in_server<'d>(
+    at: &Pointer,
+    certificates: &'d [CertificateSpec],
+    clients: Option<&'d ClientAuthSpec>,
+) -> Vec<(Pointer, &'d SecretRef)> {
+    let certificates = certificates.iter().enumerate();
+    let own = certificates
+        .flat_map(|(place, one)| in_certificate(&at.key("certificates").item(place), one));
+    own.chain(clients.map(|clients| (at.key("clients").key("ca"), &clients.ca))).collect()
 }
 
 fn in_certificate<'d>(at: &Pointer, spec: &'d CertificateSpec) -> [(Pointer, &'d SecretRef); 2] {

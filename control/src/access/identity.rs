@@ -1,6 +1,8 @@
 //! Whom does a request come from, and what may they do?
 
-use config::{AccessScope, TokenSpec};
+use std::fmt;
+
+use config::{AccessScope, SubjectSpec, TokenSpec};
 use rules::{RouteName, TenantId};
 
 use crate::command::{Command, FlagChange, RolloutChange, Scope};
@@ -11,30 +13,87 @@ use crate::rollout::Place;
 pub enum Identity {
     /// Nobody had to say; everything is allowed. Only on loopback, or where the configuration says so.
     Anybody,
-    /// Whoever holds this token.
+    /// Somebody who is known by a token or a certificate.
     Holder {
-        /// Its name.
+        /// Their name.
         name: String,
-        /// What it is good for.
-        token: TokenSpec,
+        /// How that is known.
+        by: Proof,
+        /// What they may do.
+        rights: Rights,
     },
+}
+
+/// How it is known who somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// By a token.
+    Token,
+    /// By a certificate that TLS has verified.
+    Certificate,
+}
+
+impl Proof {
+    /// The name, as the audit writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What somebody may do, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// What.
+    pub scopes: Vec<AccessScope>,
+    /// On these routes only, for what changes something.
+    pub routes: Option<Vec<String>>,
+    /// For these tenants only, for what changes something.
+    pub tenants: Option<Vec<String>>,
+}
+
+impl From<&TokenSpec> for Rights {
+    fn from(token: &TokenSpec) -> Self {
+        let TokenSpec { scopes, routes, tenants, .. } = token.clone();
+        Self { scopes, routes, tenants }
+    }
+}
+
+impl From<&SubjectSpec> for Rights {
+    fn from(subject: &SubjectSpec) -> Self {
+        let SubjectSpec { scopes, routes, tenants, .. } = subject.clone();
+        Self { scopes, routes, tenants }
+    }
 }
 
 /// What somebody may not do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The token is not good for that.
-    #[error("token {name:?} is not good for this: it takes the scope `{}`", scope.as_str())]
+    /// What they are known by is not good for that.
+    #[error("{by} {name:?} is not good for this: it takes the scope `{}`", scope.as_str())]
     Scope {
-        /// Its name.
+        /// How they are known.
+        by: Proof,
+        /// Their name.
         name: String,
         /// What it would take.
         scope: AccessScope,
     },
-    /// The token is good for that elsewhere only.
-    #[error("token {name:?} is limited to some {kind}, and this is not one of them")]
+    /// It is good for that elsewhere only.
+    #[error("{by} {name:?} is limited to some {kind}, and this is not one of them")]
     Limit {
-        /// Its name.
+        /// How they are known.
+        by: Proof,
+        /// Their name.
         name: String,
         /// `routes` or `tenants`.
         kind: &'static str,
@@ -59,8 +118,8 @@ impl Identity {
     /// When they may not.
     pub fn may(&self, scope: AccessScope) -> Result<(), Denied> {
         match self {
-            Self::Holder { name, token } if !has(token, scope) => {
-                Err(Denied::Scope { name: name.clone(), scope })
+            Self::Holder { name, by, rights } if !has(rights, scope) => {
+                Err(Denied::Scope { by: *by, name: name.clone(), scope })
             }
             Self::Anybody | Self::Holder { .. } => Ok(()),
         }
@@ -72,15 +131,15 @@ impl Identity {
     /// When they may not, here or at all.
     pub fn may_see_samples(&self, route: &RouteName) -> Result<(), Denied> {
         self.may(AccessScope::Samples)?;
-        let Self::Holder { name, token } = self else { return Ok(()) };
+        let Self::Holder { name, by, rights } = self else { return Ok(()) };
         let is_within = |limit: &Vec<String>| limit.iter().any(|one| one == route.as_str());
         // Whose answers they are is not known: whoever is limited to some tenants must not see them.
-        let kind = match token {
-            TokenSpec { tenants: Some(_), .. } => "tenants",
-            TokenSpec { routes: Some(routes), .. } if !is_within(routes) => "routes",
-            TokenSpec { .. } => return Ok(()),
+        let kind = match rights {
+            Rights { tenants: Some(_), .. } => "tenants",
+            Rights { routes: Some(routes), .. } if !is_within(routes) => "routes",
+            Rights { .. } => return Ok(()),
         };
-        Err(Denied::Limit { name: name.clone(), kind })
+        Err(Denied::Limit { by: *by, name: name.clone(), kind })
     }
 
     /// Whether they may have a command carried out.
@@ -102,16 +161,16 @@ impl Identity {
     /// # Errors
     /// When it is not.
     pub fn reaches(&self, route: Option<&str>, tenant: Option<&str>) -> Result<(), Denied> {
-        let Self::Holder { name, token } = self else { return Ok(()) };
+        let Self::Holder { name, by, rights } = self else { return Ok(()) };
         let is_within = |limit: &Option<Vec<String>>, place: Option<&str>| {
             limit.as_ref().is_none_or(|limit| {
                 place.is_some_and(|place| limit.iter().any(|allowed| allowed == place))
             })
         };
-        let outside = |kind| Err(Denied::Limit { name: name.clone(), kind });
-        if !is_within(&token.routes, route) {
+        let outside = |kind| Err(Denied::Limit { by: *by, name: name.clone(), kind });
+        if !is_within(&rights.routes, route) {
             outside("routes")
-        } else if !is_within(&token.tenants, tenant) {
+        } else if !is_within(&rights.tenants, tenant) {
             outside("tenants")
         } else {
             Ok(())
@@ -119,8 +178,8 @@ impl Identity {
     }
 }
 
-fn has(token: &TokenSpec, scope: AccessScope) -> bool {
-    token.scopes.contains(&scope) || token.scopes.contains(&AccessScope::Admin)
+fn has(rights: &Rights, scope: AccessScope) -> bool {
+    rights.scopes.contains(&scope) || rights.scopes.contains(&AccessScope::Admin)
 }
 
 const fn scope_of(command: &Command) -> AccessScope {
@@ -179,14 +238,8 @@ mod tests {
     fn holder(scopes: &[AccessScope], routes: Option<&str>, tenants: Option<&str>) -> Identity {
         let list = |limit: Option<&str>| limit.map(|one| vec![one.to_owned()]);
         let (routes, tenants) = (list(routes), list(tenants));
-        let token = TokenSpec {
-            hash: String::new(),
-            scopes: scopes.to_vec(),
-            routes,
-            tenants,
-            expires: None,
-        };
-        Identity::Holder { name: "ops".into(), token }
+        let rights = Rights { scopes: scopes.to_vec(), routes, tenants };
+        Identity::Holder { name: "ops".into(), by: Proof::Token, rights }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whom does a request come from? By its token, before any handler; and what it may look at.
+//! Whom does a request come from? By its token or its connection's certificate, before any handler; and what it may look at.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use super::problem::Problem;
 use super::request::Peer;
 use super::site::Site;
-use crate::access::{Identity, token};
+use crate::access::{Identity, Proof, Shown, token};
+use crate::ledger::Present;
 use crate::meters::AuthFailure;
 
 /// What anybody may look at, as on the status listener; and what there is to ask for.
@@ -50,25 +51,51 @@ pub(super) fn only_looks(request: &Request) -> bool {
     request.method().is_safe() || request.uri().path().starts_with("/ofrep/")
 }
 
+/// A token that is sent must be a good one, whatever certificate there is; without one, the certificate counts.
 fn identify(site: &Site, request: &Request) -> Result<Identity, Problem> {
-    let Some(presented) = bearer(request.headers())? else {
-        if site.desk().ledger().must_say_who() {
-            return Err(failed(site, request, AuthFailure::Missing, Problem::token_required()));
-        }
-        return Ok(Identity::Anybody);
-    };
     let present = site.present();
+    let shown = request.extensions().get::<Arc<Shown>>();
+    let identified = match (bearer(request.headers())?, shown) {
+        (Some(presented), _) => by_token(&present, presented),
+        (None, Some(shown))
+            if !present.desired.configuration.document.control.subjects.is_empty() =>
+        {
+            by_certificate(&present, shown)
+        }
+        (None, _) if site.desk().ledger().must_say_who() => {
+            Err((AuthFailure::Missing, Problem::token_required()))
+        }
+        (None, _) => Ok(Identity::Anybody),
+    };
+    identified.map_err(|(why, problem)| failed(site, request, why, problem))
+}
+
+fn by_token(present: &Present, presented: &str) -> Result<Identity, (AuthFailure, Problem)> {
     let written = &present.desired.configuration.document.control.tokens;
     let written = written.iter().map(|(name, token)| (name.as_str(), token));
     let made = present.desired.live.tokens.iter().map(|(name, token)| (name.as_str(), token));
     let hash = token::hash(presented);
     let Some((name, found)) = token::find(&hash, written.chain(made)) else {
-        return Err(failed(site, request, AuthFailure::Unknown, Problem::unknown_token()));
+        return Err((AuthFailure::Unknown, Problem::unknown_token()));
     };
     if token::is_over(found, Timestamp::now()) {
-        return Err(failed(site, request, AuthFailure::Expired, Problem::expired_token(name)));
+        return Err((AuthFailure::Expired, Problem::expired_token(name)));
     }
-    Ok(Identity::Holder { name: name.to_owned(), token: found.clone() })
+    Ok(Identity::Holder { name: name.to_owned(), by: Proof::Token, rights: found.into() })
+}
+
+fn by_certificate(present: &Present, shown: &Shown) -> Result<Identity, (AuthFailure, Problem)> {
+    // What TLS has found when the connection began may not be so any more.
+    if shown.is_over(Timestamp::now().as_second())
+        || !shown.is_vouched_for(present.compiled.control_tls.as_ref())
+    {
+        return Err((AuthFailure::Expired, Problem::outdated_certificate()));
+    }
+    let subjects = &present.desired.configuration.document.control.subjects;
+    let Some((name, subject)) = shown.find(subjects) else {
+        return Err((AuthFailure::Unknown, Problem::unknown_subject()));
+    };
+    Ok(Identity::Holder { name: name.to_owned(), by: Proof::Certificate, rights: subject.into() })
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

@@ -178,9 +178,9 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key_used_before", detail)
     }
 
-    /// 401: nobody comes in without a token.
+    /// 401: nobody comes in without a token, or the certificate of somebody who is known.
     pub(super) fn token_required() -> Self {
-        let detail = "this takes a token: send `Authorization: Bearer` and the token";
+        let detail = "this takes a token, or the certificate of a subject: send `Authorization: Bearer` and the token";
         Self::new(StatusCode::UNAUTHORIZED, "token_required", detail)
     }
 
@@ -196,9 +196,21 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "expired_token", detail)
     }
 
+    /// 401: the certificate is nobody's who is known here.
+    pub(super) fn unknown_subject() -> Self {
+        let detail = "this certificate is of nobody who is named under `control.subjects`";
+        Self::new(StatusCode::UNAUTHORIZED, "unknown_subject", detail)
+    }
+
+    /// 401: the certificate was good when the connection began, and is no more.
+    pub(super) fn outdated_certificate() -> Self {
+        let detail = "the certificate of this connection is over, or nobody vouches for it any more: connect again with a new one";
+        Self::new(StatusCode::UNAUTHORIZED, "outdated_certificate", detail)
+    }
+
     /// 429: this address has failed too often.
     pub(super) fn too_many_failures() -> Self {
-        let detail = "too many requests from this address came without a good token: wait a moment";
+        let detail = "too many requests from this address came without a good token or certificate: wait a moment";
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_failures", detail)
     }
 

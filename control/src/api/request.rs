@@ -156,7 +156,7 @@ impl Caller {
     }
 }
 
-/// Who acts, and how that is known: the holder of a token by its name, and anybody by the name that they give.
+/// Who acts, and how that is known: who is known by their name, and anybody by the one that they give.
 pub(super) fn who(
     identity: &Identity,
     claimed: Option<String>,
@@ -167,9 +167,9 @@ pub(super) fn who(
             let actor = claimed.unwrap_or_else(|| "anonymous".to_owned());
             (actor, Via { auth: "none", address, claimed: None })
         }
-        Identity::Holder { name, .. } => {
+        Identity::Holder { name, by, .. } => {
             let claimed = claimed.filter(|claimed| claimed != name);
-            (name.clone(), Via { auth: "token", address, claimed })
+            (name.clone(), Via { auth: by.as_str(), address, claimed })
         }
     }
 }

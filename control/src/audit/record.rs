@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 /// How it is known who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Via {
-    /// `none` where nobody was asked, `token`, or `process` for what Turnout does by itself.
+    /// `none` where nobody was asked, `token`, `certificate`, or `process` for what Turnout does by itself.
     pub auth: &'static str,
     /// Where the request came from.
     pub address: Option<IpAddr>,

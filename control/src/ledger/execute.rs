@@ -140,12 +140,12 @@ impl Ledger {
         &*self.store
     }
 
-    /// Whether everybody has to say who they are: beyond loopback, and as soon as the configuration has a token.
+    /// Whether everybody has to say who they are: beyond loopback, and as soon as the configuration knows anybody.
     #[must_use]
     pub fn must_say_who(&self) -> bool {
         let present = self.present();
         let document = &present.desired.configuration.document;
-        !document.control.tokens.is_empty() || self.is_reached() && !document.insecure_control
+        !document.control.knows_nobody() || self.is_reached() && !document.insecure_control
     }
 
     /// Whether the control API is open to whoever reaches it over the network.

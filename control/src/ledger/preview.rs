@@ -67,7 +67,9 @@ fn needs_restart(started_with: &Settings, next: &Settings) -> Option<String> {
     let changed = [
         ("listeners", started_with.listeners != next.listeners),
         ("control", started_with.control != next.control),
+        ("control.tls", started_with.encrypted.control != next.encrypted.control),
         ("status", started_with.status != next.status),
+        ("status.tls", started_with.encrypted.status != next.encrypted.status),
         ("store", started_with.store != next.store || started_with.redis != next.redis),
         ("access_log", started_with.access_log != next.access_log),
         ("shadow", started_with.shadow != next.shadow),

@@ -1,6 +1,6 @@
 //! How does the control plane of one node begin, run and end?
 //!
-//! [`Node::open`] finds the store and (in `begin`) restores the state and gives the proxy its first snapshot; [`Node::serve`] serves until the process
+//! [`Node::open`] finds the store and (in `begin`) restores the state and gives the proxy its first snapshot; [`Node::serve`] serves (with `tls` where that is spoken) until the process
 //! stops. [`moving`] is for stores on which no node runs.
 
 mod begin;
@@ -9,6 +9,7 @@ mod open;
 mod rehearse;
 mod run;
 mod serve;
+mod tls;
 
 #[cfg(test)]
 pub(crate) use begin::Beginning;

@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::Node;
-use super::serve::{Bounds, serve};
+use super::serve::{Bounds, Door, serve};
+use super::tls::Tls;
 use crate::api::{self, Site};
 use crate::causes::causes;
 use crate::desk::Desk;
@@ -104,8 +105,9 @@ impl Node {
         let status = api::status(site);
         let meters = || Arc::clone(desk.ledger().meters());
         let (to_control, to_status) = (Bounds::CONTROL, Bounds::STATUS);
-        servers.spawn(serve(listeners.control, control, phase.clone(), to_control, meters()));
-        servers.spawn(serve(listeners.status, status, phase.clone(), to_status, meters()));
+        let (to_operators, to_probes) = doors(&desk, listeners);
+        servers.spawn(serve(to_operators, control, phase.clone(), to_control, meters()));
+        servers.spawn(serve(to_probes, status, phase.clone(), to_status, meters()));
         let mut chores = JoinSet::new();
         chores.spawn(watch_file(Arc::clone(&desk), seen, reload, phase.clone()));
         chores.spawn(take_reports(Arc::clone(&desk), reports, phase.clone()));
@@ -132,6 +134,21 @@ impl Node {
         try_to_store(&desk).await;
         leave_fleet(&desk).await;
     }
+}
+
+/// The doors of the control API and of the status listener, with TLS where the process was started with it.
+fn doors(desk: &Arc<Desk>, listeners: Listeners) -> (Door, Door) {
+    let started_with = desk.ledger().started_with().encrypted;
+    let control = started_with.control.then(|| {
+        let desk = Arc::clone(desk);
+        Tls::new(move || desk.ledger().present().compiled.control_tls.clone())
+    });
+    let status = started_with.status.then(|| {
+        let desk = Arc::clone(desk);
+        Tls::new(move || desk.ledger().present().compiled.status_tls.clone())
+    });
+    let Listeners { control: operators, status: probes, .. } = listeners;
+    (Door { listener: operators, tls: control }, Door { listener: probes, tls: status })
 }
 
 /// Nobody is to wait for what a node tells that ends. Another process of the same node goes on telling.

@@ -16,11 +16,14 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::tls::Tls;
+use crate::access::Shown;
 use crate::api::Peer;
 use crate::meters::{Meters, Refused};
 use crate::phase::{Phase, over, stopped};
@@ -50,14 +53,24 @@ impl Bounds {
         Self { lifetime: Some(Duration::from_secs(60)), ..Self::CONTROL };
 }
 
+/// Where clients come in.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) listener: TcpListener,
+    /// Set where they speak TLS.
+    pub(super) tls: Option<Tls>,
+}
+
 /// Serves until another process does or this one stops, and answers have had their time.
 pub(super) async fn serve(
-    listener: TcpListener,
+    door: Door,
     router: Router,
     phase: watch::Receiver<Phase>,
     bounds: Bounds,
     meters: Arc<Meters>,
 ) {
+    let Door { listener, tls } = door;
+    let tls = tls.map(Arc::new);
     let router = router.layer(map_response_with_state(phase.clone(), farewell));
     let mut connections = JoinSet::new();
     let mut ended = pin!(over(phase.clone()));
@@ -70,8 +83,24 @@ pub(super) async fn serve(
         match accepted {
             Ok(_) if connections.len() >= bounds.connections => meters.refused(Refused::Connection),
             Ok((stream, peer)) => {
-                let served = connection(stream, peer.ip(), router.clone(), phase.clone(), bounds);
-                connections.spawn(served);
+                stream.set_nodelay(true).ok();
+                let (tls, meters) = (tls.clone(), Arc::clone(&meters));
+                let (router, phase) = (router.clone(), phase.clone());
+                connections.spawn(async move {
+                    let peer = peer.ip().to_canonical();
+                    let Some(tls) = tls else {
+                        return connection(stream, (peer, None), router, phase, bounds).await;
+                    };
+                    match tls.accept(stream).await {
+                        Ok((stream, shown)) => {
+                            connection(stream, (peer, shown), router, phase, bounds).await;
+                        }
+                        Err(error) => {
+                            meters.refused(Refused::Handshake);
+                            tracing::debug!(%error, "TLS did not come about");
+                        }
+                    }
+                });
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection could not be accepted");
@@ -92,16 +121,19 @@ async fn farewell(State(phase): State<watch::Receiver<Phase>>, mut response: Res
 }
 
 async fn connection(
-    stream: TcpStream,
-    peer: IpAddr,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    (peer, shown): (IpAddr, Option<Shown>),
     router: Router,
     phase: watch::Receiver<Phase>,
     bounds: Bounds,
 ) {
-    stream.set_nodelay(true).ok();
     let router = TowerToHyperService::new(router);
+    let shown = shown.map(Arc::new);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer.to_canonical()));
+        request.extensions_mut().insert(Peer(peer));
+        if let Some(shown) = &shown {
+            request.extensions_mut().insert(Arc::clone(shown));
+        }
         router.call(request)
     });
     let connection = http1::Builder::new()
@@ -138,6 +170,7 @@ mod tests {
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     use super::*;
 
@@ -156,7 +189,8 @@ mod tests {
         let router =
             Router::new().route("/endless", get(endless)).route("/", get(|| async { "ok" }));
         let bounds = Bounds { connections, ..Bounds::STATUS };
-        tokio::spawn(serve(listener, router, phases, bounds, Arc::clone(&meters)));
+        let door = Door { listener, tls: None };
+        tokio::spawn(serve(door, router, phases, bounds, Arc::clone(&meters)));
         Served { address, meters, _phase: phase }
     }
 

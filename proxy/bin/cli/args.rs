@@ -29,6 +29,7 @@ use super::status::StatusArgs;
 use super::store::StoreCommand;
 use super::swap::SwapArgs;
 use super::tenant::TenantCommand;
+use super::tls::TlsArgs;
 use super::token::TokenCommand;
 use crate::demo::DemoArgs;
 use crate::serve::ServeArgs;
@@ -138,12 +139,14 @@ pub(crate) enum Command {
 /// Where the server is.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ServerArgs {
-    /// The control API's address
+    /// The control API's address; https:// where it speaks TLS
     #[arg(long, env = "TURNOUT_SERVER", value_name = "URL", default_value = DEFAULT_SERVER, hide_env_values = true)]
     pub(crate) server: String,
     /// A file that holds the token to come in with, where there is none in TURNOUT_TOKEN
     #[arg(long, env = "TURNOUT_TOKEN_FILE", value_name = "FILE", hide_env_values = true)]
     pub(crate) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 }
 
 /// Where the control API listens when nothing else is said.

@@ -9,6 +9,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -18,17 +19,19 @@ use super::args::ServerArgs;
 use super::ask::Ask;
 use super::exit::Failure;
 use super::problem::Problem;
+use super::tls;
 
 /// Long enough for a large configuration on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause before the process that has taken over is asked.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+const HTTPS: &str = "https://";
 const WRONG_PORT: &str = "is it the control address, and not the traffic or status port?";
 
 /// A server's control API.
 pub(crate) struct Client {
     runtime: tokio::runtime::Runtime,
-    pool: Pool<HttpConnector, Full<Bytes>>,
+    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
     server: String,
     actor: Option<HeaderValue>,
     token: Option<HeaderValue>,
@@ -39,15 +42,21 @@ impl Client {
     /// A client of the server that the command line names. Nothing is sent yet.
     ///
     /// # Errors
-    /// When the address is none.
+    /// When the address is none, or a file cannot be used.
     pub(crate) fn new(args: &ServerArgs) -> Result<Self, Failure> {
-        let server = base(&args.server)?;
+        let server = base(&args.server, args.tls.is_asked_for())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::of("cannot start", error))?;
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(args.tls.config(server.starts_with(HTTPS))?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let pool = Pool::builder(TokioExecutor::new()).build(connector);
         let token = token(args.token_file.as_deref())?;
         Ok(Self { runtime, pool, server, actor: actor(), token, patience: PATIENCE })
@@ -171,7 +180,10 @@ impl Client {
         self.pool.request(request).await.map_err(|error| self.unreachable(&error))
     }
 
-    fn unreachable(&self, error: &dyn Error) -> Failure {
+    fn unreachable(&self, error: &(dyn Error + 'static)) -> Failure {
+        if let Some(failure) = tls::failure(&self.server, error) {
+            return failure;
+        }
         Failure::Unreachable { server: self.server.clone(), cause: root_cause(error) }
     }
 
@@ -202,18 +214,24 @@ pub(crate) enum Ended {
 }
 
 /// The server's address without a slash at its end.
-fn base(server: &str) -> Result<String, Failure> {
+fn base(server: &str, over_tls: bool) -> Result<String, Failure> {
     let wrong = |why: &str| {
         Failure::Usage(format!(
             "{server:?} is not a server's address: {why}; write for example http://127.0.0.1:7081"
         ))
     };
     let server = server.trim();
-    let full = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+    let scheme = match (server.contains("://"), over_tls) {
+        (true, _) => "",
+        (false, true) => HTTPS,
+        (false, false) => "http://",
+    };
+    let full = format!("{scheme}{server}");
     let uri: Uri = full.parse().map_err(|_invalid| wrong("it cannot be read"))?;
     match (uri.scheme_str(), uri.host()) {
-        (Some("http"), Some(host)) if !host.is_empty() => Ok(full.trim_end_matches('/').to_owned()),
-        (Some("https"), _) => Err(wrong("the control API speaks plain HTTP on loopback")),
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => {
+            Ok(full.trim_end_matches('/').to_owned())
+        }
         _ => Err(wrong("it names no host")),
     }
 }
@@ -256,6 +274,7 @@ fn root_cause(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tls::TlsArgs;
     use super::*;
 
     #[test]
@@ -263,13 +282,16 @@ mod tests {
         for (written, read) in [
             ("http://127.0.0.1:7081", "http://127.0.0.1:7081"),
             ("http://127.0.0.1:7081/", "http://127.0.0.1:7081"),
+            ("https://turnout.internal:7081/", "https://turnout.internal:7081"),
             ("localhost:7081", "http://localhost:7081"),
             (" http://[::1]:7081 ", "http://[::1]:7081"),
         ] {
-            assert_eq!(base(written).unwrap(), read, "{written}");
+            assert_eq!(base(written, false).unwrap(), read, "{written}");
         }
-        for wrong in ["https://example.org", "", "ftp://a", "http://", "a b"] {
-            let failure = base(wrong).unwrap_err();
+        // What was to go over TLS goes over nothing else.
+        assert_eq!(base("localhost:7081", true).unwrap(), "https://localhost:7081");
+        for wrong in ["", "ftp://a", "http://", "https://", "a b"] {
+            let failure = base(wrong, false).unwrap_err();
             assert!(matches!(&failure, Failure::Usage(_)), "{wrong}: {failure}");
         }
     }
@@ -277,7 +299,11 @@ mod tests {
     #[test]
     fn nobody_there_is_told_from_a_refusal() {
         // Nothing can listen on port 0.
-        let server = ServerArgs { server: "http://127.0.0.1:0".to_owned(), token_file: None };
+        let server = ServerArgs {
+            server: "http://127.0.0.1:0".to_owned(),
+            token_file: None,
+            tls: TlsArgs::default(),
+        };
         let failure = Client::new(&server).unwrap().get("/v1/status").unwrap_err();
         assert!(matches!(&failure, Failure::Unreachable { .. }), "{failure}");
         assert!(failure.to_string().contains("turnout serve"), "{failure}");
@@ -293,7 +319,7 @@ mod tests {
         use std::io::{Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap().to_string();
-        let server = ServerArgs { server, token_file: None };
+        let server = ServerArgs { server, token_file: None, tls: TlsArgs::default() };
         let answer = move |answer: &str| {
             let (mut stream, _) = listener.accept().unwrap();
             let (mut asked, mut piece) = (String::new(), [0; 4096]);

@@ -13,6 +13,7 @@ use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::flag::FlagAnswer;
 use super::out;
+use super::tls::TlsArgs;
 
 /// The variable by which the script asks this program what could come next.
 const VARIABLE: &str = "TURNOUT_COMPLETE";
@@ -93,7 +94,7 @@ pub(crate) fn flag_names() -> Vec<CompletionCandidate> {
 fn from_server(path: &str) -> Result<Value, Failure> {
     let server = std::env::var("TURNOUT_SERVER").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());
     let token_file = std::env::var_os("TURNOUT_TOKEN_FILE").map(Into::into);
-    Client::new(&ServerArgs { server, token_file })?
+    Client::new(&ServerArgs { server, token_file, tls: TlsArgs::from_env() })?
         .with_patience(Duration::from_millis(500))
         .get(path)
 }

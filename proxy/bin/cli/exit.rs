@@ -20,7 +20,7 @@ pub(crate) enum Exit {
     Usage = 64,
     /// What is to be compared cannot be read.
     Unreadable = 65,
-    /// The server cannot be reached.
+    /// The server cannot be reached, or not be trusted.
     Unreachable = 69,
     /// Somebody else changed it meanwhile.
     Conflict = 75,
@@ -55,6 +55,22 @@ pub(crate) enum Failure {
         /// What the network said.
         cause: String,
     },
+    /// Whoever answers there is perhaps somebody else.
+    #[error("{server} is not trusted: {cause}")]
+    Untrusted {
+        /// The address that was asked.
+        server: String,
+        /// What is wrong with its certificate.
+        cause: String,
+    },
+    /// The server turns away whoever shows no certificate that it accepts.
+    #[error("{server} turned this away: {cause}")]
+    TurnedAway {
+        /// The address that was asked.
+        server: String,
+        /// Why.
+        cause: &'static str,
+    },
     /// What is to be compared cannot be read.
     #[error("{0}")]
     Unreadable(String),
@@ -84,7 +100,8 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Failed(_) | Self::Serving(_) => Exit::Failed,
             Self::Unreadable(_) => Exit::Unreadable,
-            Self::Unreachable { .. } => Exit::Unreachable,
+            Self::Unreachable { .. } | Self::Untrusted { .. } => Exit::Unreachable,
+            Self::TurnedAway { .. } => Exit::NotAllowed,
             Self::Refused(problem) => problem.exit(),
             Self::TimedOut(_) => Exit::TimedOut,
             // Whoever read the output has seen enough: `turnout status | head`.

@@ -10,6 +10,7 @@ use super::ask::Ask;
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::out;
+use super::tls::TlsArgs;
 
 /// Ask whether the server is ready.
 #[derive(Debug, Args)]
@@ -21,6 +22,8 @@ pub(crate) struct HealthcheckArgs {
     /// The status listener's address, or the control API's; /readyz where the address has no path
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7082")]
     url: String,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// What `/readyz` answers.
@@ -35,7 +38,11 @@ struct Ready {
 /// Asks whether the server is ready.
 pub(crate) fn run(args: &HealthcheckArgs) -> Result<Exit, Failure> {
     let (server, path) = split(&args.url);
-    let client = Client::new(&ServerArgs { server: server.to_owned(), token_file: None })?;
+    let client = Client::new(&ServerArgs {
+        server: server.to_owned(),
+        token_file: None,
+        tls: args.tls.clone(),
+    })?;
     let (status, body) = client.with_patience(Duration::from_secs(5)).ask(&Ask::get(path))?;
     out::line(&said(&body))?;
     Ok(if status.is_success() { Exit::Done } else { Exit::Failed })

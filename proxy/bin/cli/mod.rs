@@ -5,7 +5,7 @@
 //! - [`args`]: the tree of commands; [`dispatch`]: parses and does what is asked;
 //! - [`exit`]: the exit codes, and what can go wrong; [`out`]: the one place that prints, [`screen`]: as long as somebody
 //!   watches; [`confirm`]: the one that asks;
-//! - [`ask`], [`client`] and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
+//! - [`ask`], [`client`] (with [`tls`]) and [`problem`]: the control API as commands use it; [`answer`] and [`change`]: what it says;
 //! - without a server: [`check`], [`explain`] and [`compare`] (all read a [`mod@file`], the last also a [`saved_answer`]),
 //!   [`store`], [`completion`], [`healthcheck`];
 //! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`flag`], [`document`], [`revisions`], [`audit`],
@@ -50,6 +50,7 @@ mod status;
 mod store;
 mod swap;
 mod tenant;
+mod tls;
 mod token;
 
 pub(crate) use dispatch::run;

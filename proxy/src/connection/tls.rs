@@ -10,14 +10,8 @@ use pingora::listeners::tls::Acceptor;
 use pingora::protocols::l4::stream::Stream as Socket;
 use pingora::protocols::{Peek, Stream};
 use rules::SnapshotCell;
-use rules::tls::{Certificate, ListenerTls};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::server::{
-    ClientHello, NoClientAuth, ResolvesServerCert, ServerConfig, WebPkiClientVerifier,
-};
-use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, server::danger::ClientCertVerifier};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rules::tls::ListenerTls;
+use rustls::server::ServerConfig;
 use tokio::time::timeout;
 
 /// Ends TLS for all listeners that have it.
@@ -109,72 +103,11 @@ fn acceptors(
 }
 
 fn server_config(listener: &ListenerTls) -> Result<ServerConfig, rustls::Error> {
-    let provider = Arc::new(ring::default_provider());
-    let certificates = Certificates::new(&listener.certificates, &provider)?;
-    let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(client_verifier(listener, provider)?)
-        .with_cert_resolver(Arc::new(certificates));
-    // Those who come again are spared the key exchange; new certificates come with new tickets.
-    config.ticketer = ring::Ticketer::new()?;
+    let mut config = config::server_config(&listener.server)?;
     config.alpn_protocols = if listener.http2 {
         vec![b"h2".to_vec(), b"http/1.1".to_vec()]
     } else {
         vec![b"http/1.1".to_vec()]
     };
     Ok(config)
-}
-
-fn client_verifier(
-    listener: &ListenerTls,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, rustls::Error> {
-    let Some(clients) = &listener.clients else { return Ok(Arc::new(NoClientAuth)) };
-    let mut roots = RootCertStore::empty();
-    for der in &clients.roots {
-        roots.add(CertificateDer::from(&**der))?;
-    }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if clients.required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|error| rustls::Error::General(error.to_string()))
-}
-
-/// The certificates of a listener, by the host names that they are for.
-#[derive(Debug)]
-struct Certificates {
-    /// In lower case; those of a wildcard without their `*`.
-    named: HashMap<Box<str>, Arc<CertifiedKey>>,
-    first: Option<Arc<CertifiedKey>>,
-}
-
-impl Certificates {
-    fn new(all: &[Certificate], provider: &CryptoProvider) -> Result<Self, rustls::Error> {
-        let (mut named, mut first) = (HashMap::new(), None);
-        for certificate in all {
-            let chain = certificate.chain.iter().map(|der| CertificateDer::from(der.to_vec()));
-            let key = PrivateKeyDer::try_from(certificate.key.reveal().to_vec())
-                .map_err(|why| rustls::Error::General(why.to_owned()))?;
-            let usable = Arc::new(CertifiedKey::from_der(chain.collect(), key, provider)?);
-            for name in &certificate.names {
-                let place = name.strip_prefix('*').unwrap_or(name).into();
-                named.entry(place).or_insert_with(|| Arc::clone(&usable));
-            }
-            first.get_or_insert(usable);
-        }
-        Ok(Self { named, first })
-    }
-
-    fn for_name(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
-        let name = name.to_ascii_lowercase();
-        let name = name.strip_suffix('.').unwrap_or(&name);
-        let parent = || name.find('.').and_then(|dot| name.get(dot..));
-        self.named.get(name).or_else(|| self.named.get(parent()?))
-    }
-}
-
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| self.for_name(name));
-        named.or(self.first.as_ref()).cloned()
-    }
 }
