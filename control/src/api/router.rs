@@ -26,7 +26,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Turnout control API",
-    description = "Who may change traffic, and when. State answers carry `ETag: \"r42\"`; changes take it as `If-Match`. `X-Turnout-Actor` names who asks; where tokens are needed, the token does. Errors are RFC 9457 problems with a stable `code`.",
+    description = "Who may change traffic, and when. State answers carry `ETag: \"r42\"`; changes take it as `If-Match`. `X-Turnout-Actor` names who asks; where tokens or certificates are needed, they do. Errors are RFC 9457 problems with a stable `code`.",
     license(name = "Apache-2.0", identifier = "Apache-2.0")
 ))]
 struct Description;
