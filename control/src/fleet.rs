@@ -17,6 +17,9 @@ const HEARD_FOR: Duration = Duration::from_secs(15);
 const PREFIX: &str = "node/";
 /// What nodes tell of their counters is kept under.
 const COUNTS: &str = "counts/";
+/// What nodes tell of parity is kept under, each ten seconds, and for how long it is good.
+const PARITY: &str = "parity/";
+const PARITY_HEARD_FOR: Duration = Duration::from_secs(30);
 /// How long the lease is good for, so that another node takes it over soon after its holder is gone.
 const LEASED_FOR: Duration = Duration::from_secs(10);
 
@@ -134,6 +137,25 @@ pub(crate) fn told_counts(ledger: &Ledger) -> Result<Vec<(String, String)>, Stor
     Ok(named.filter(|(node, _)| *node != this).collect())
 }
 
+/// Tells the others how alike the arms' answers were here.
+///
+/// # Errors
+/// When the store does not serve.
+pub(crate) fn tell_parity(ledger: &Ledger, text: &str) -> Result<(), StoreError> {
+    let key = format!("{PARITY}{}", name_of_node(ledger));
+    ledger.store().renote(&key, Some(text), PARITY_HEARD_FOR)
+}
+
+/// What each of the other nodes has told of parity.
+///
+/// # Errors
+/// When the store does not serve.
+pub(crate) fn told_parity(ledger: &Ledger) -> Result<Vec<String>, StoreError> {
+    let own = format!("{PARITY}{}", name_of_node(ledger));
+    let told = ledger.store().notes(PARITY)?.into_iter();
+    Ok(told.filter(|(key, _)| *key != own).map(|(_, text)| text).collect())
+}
+
 /// The names of the other nodes that were heard of.
 ///
 /// # Errors
@@ -150,7 +172,7 @@ pub(crate) fn others(ledger: &Ledger) -> Result<Vec<String>, StoreError> {
 /// When the store does not serve; then what it told is over soon.
 pub fn leave(ledger: &Ledger) -> Result<(), StoreError> {
     let node = name_of_node(ledger);
-    for prefix in [COUNTS, PREFIX] {
+    for prefix in [COUNTS, PARITY, PREFIX] {
         ledger.store().renote(&format!("{prefix}{node}"), None, HEARD_FOR)?;
     }
     Ok(())

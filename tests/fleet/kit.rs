@@ -17,7 +17,7 @@ pub(super) struct Fleet {
     pub(super) nodes: Vec<Turnout>,
     pub(super) wires: Vec<Wire>,
     pub(super) redis: Redis,
-    _origins: [Origin; 2],
+    pub(super) origins: [Origin; 2],
 }
 
 impl Fleet {
@@ -37,7 +37,7 @@ impl Fleet {
             nodes.push(setup.node_of_fleet(wire.address()).start().await);
             wires.push(wire);
         }
-        Self { nodes, wires, redis, _origins: [old, new] }
+        Self { nodes, wires, redis, origins: [old, new] }
     }
 
     /// Which node moves rollouts, by its place; none for a moment when nobody has the lease.

@@ -4,6 +4,7 @@ mod away;
 mod chaos;
 mod encrypted;
 mod kit;
+mod parity;
 mod rollouts;
 mod swift;
 mod together;

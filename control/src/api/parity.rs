@@ -13,7 +13,9 @@ use super::problem::{Problem, ProblemView};
 use super::request::Path;
 use super::site::Site;
 use super::view::{ParityView, StandingView};
-use crate::parity::RouteParity;
+use crate::causes::causes;
+use crate::fleet;
+use crate::parity::{RouteParity, RouteWords, of_route, print_of_rules};
 
 /// How alike the arms are on all routes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,7 +26,7 @@ pub(super) struct AllView {
     routes: Vec<StandingView>,
 }
 
-/// How alike the arms are on all routes, since their stages began.
+/// How alike the arms are on all routes, since their stages began, as this node has found.
 #[utoipa::path(get, path = "/v1/parity", tag = "routes", responses((status = 200, body = AllView)))]
 pub(super) async fn all(State(site): State<Arc<Site>>) -> Result<Json<AllView>, Problem> {
     site.blocking(|site| {
@@ -36,7 +38,8 @@ pub(super) async fn all(State(site): State<Arc<Site>>) -> Result<Json<AllView>, 
 }
 
 /// How alike a route's arms are: mismatch rates with their bounds over several times, per cohort and overall, a verdict
-/// with what is missing for one, what stable's own noise is, and what the rules did.
+/// with what is missing for one, what stable's own noise is, and what the rules did. In a fleet, figures are of all nodes
+/// that compare by the same rules; trend, noise and rules are of the one that is asked.
 #[utoipa::path(
     get,
     path = "/v1/routes/{route}/parity",
@@ -53,13 +56,29 @@ pub(super) async fn one(
         let now = Timestamp::now().as_millisecond();
         let route = followed(site, &name, now)?;
         let parity = site.desk().parity().of(name.as_str(), now);
-        let parity = parity.unwrap_or_else(|| RouteParity::nothing_yet(&route.compare, now));
+        let mut parity = parity.unwrap_or_else(|| RouteParity::nothing_yet(&route.compare, now));
+        let others = others(site, &name);
+        others.iter().for_each(|words| parity.add(words));
         let present = site.present();
         let live = present.desired.live.routes.get(&name);
         let stage = Shift::from(live.map(|live| live.default).unwrap_or_default()).stage();
-        Ok(Json(ParityView::new(&route, stage, &parity, now)))
+        Ok(Json(ParityView::new(&route, stage, &parity, others.len() + 1, now)))
     })
     .await?
+}
+
+/// What the other nodes of a fleet tell of a route, those that compare by the same rules; nothing while they are not heard.
+pub(super) fn others(site: &Site, name: &RouteName) -> Vec<RouteWords> {
+    let ledger = site.desk().ledger();
+    if !ledger.store().is_shared() || !ledger.meters().is_store_up() {
+        return Vec::new();
+    }
+    let told = fleet::told_parity(ledger).unwrap_or_else(|error| {
+        tracing::debug!(error = causes(&error), "what other nodes found cannot be asked for");
+        Vec::new()
+    });
+    let rules = print_of_rules(&site.present().desired.configuration.document, name.as_str());
+    told.iter().filter_map(|text| of_route(text, name.as_str(), &rules)).collect()
 }
 
 /// The route as it serves, with its figures under the rules that it has now.

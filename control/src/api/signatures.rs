@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use rules::RouteName;
 use serde::Deserialize;
 
-use super::parity::followed;
+use super::parity::{followed, others};
 use super::problem::{Problem, ProblemView};
 use super::request::{Parameters, Path};
 use super::site::Site;
 use super::view::SignatureView;
-use crate::parity::MAX_SIGNATURES;
+use crate::parity::{MAX_SIGNATURES, RouteWords, Signature, together};
 
 /// Which signatures are listed.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -24,7 +24,8 @@ pub(super) struct ListQuery {
 }
 
 /// How a route's arms differ: what is held against the candidate first, and of that the most frequent. At most 2,000 are
-/// kept, and 100,000 of all routes; `turnout_signatures_dropped_total` counts the rest.
+/// kept, and 100,000 of all routes; `turnout_signatures_dropped_total` counts the rest. In a fleet, the 20 most frequent ones
+/// of each other node are among them.
 #[utoipa::path(
     get,
     path = "/v1/routes/{route}/signatures",
@@ -39,9 +40,8 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<SignatureView>>, Problem> {
     let name = site.route(&route)?;
     site.blocking(move |site| {
-        let compared = compared(site, &name)?;
-        let seen = site.desk().parity().signatures(&name).into_iter();
-        let seen = seen.take(asked.limit.unwrap_or(MAX_SIGNATURES));
+        let (seen, compared) = seen(site, &name)?;
+        let seen = seen.into_iter().take(asked.limit.unwrap_or(MAX_SIGNATURES));
         Ok(Json(seen.map(|signature| SignatureView::new(signature, compared)).collect()))
     })
     .await?
@@ -64,8 +64,7 @@ pub(super) async fn one(
 ) -> Result<Json<SignatureView>, Problem> {
     let name = site.route(&route)?;
     site.blocking(move |site| {
-        let compared = compared(site, &name)?;
-        let all = site.desk().parity().signatures(&name);
+        let (all, compared) = seen(site, &name)?;
         let ids: Vec<String> = all.iter().map(|signature| signature.id.clone()).collect();
         match all.into_iter().find(|signature| signature.id == id) {
             Some(signature) => Ok(Json(SignatureView::new(signature, compared))),
@@ -75,10 +74,12 @@ pub(super) async fn one(
     .await?
 }
 
-/// Exchanges that were compared under the rules in force, as signatures are counted.
-fn compared(site: &Site, name: &RouteName) -> Result<u64, Problem> {
+/// The signatures that all nodes have seen under the rules in force, and how many exchanges were compared for them.
+fn seen(site: &Site, name: &RouteName) -> Result<(Vec<Signature>, u64), Problem> {
     let now = Timestamp::now().as_millisecond();
     followed(site, name, now)?;
-    let parity = site.desk().parity().of(name.as_str(), now);
-    Ok(parity.map_or(0, |parity| parity.compared))
+    let (parity, others) = (site.desk().parity(), others(site, name));
+    let own = parity.of(name.as_str(), now).map_or(0, |parity| parity.compared);
+    let compared = others.iter().map(RouteWords::compared).fold(own, u64::saturating_add);
+    Ok((together(parity.signatures(name), &others, name), compared))
 }

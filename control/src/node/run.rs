@@ -34,6 +34,8 @@ const RELOAD_AGAIN: Duration = Duration::from_secs(1);
 const RELOAD_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 /// How often the fleet's store is asked for what is new: where nothing is heard, all nodes serve it within a second.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+/// How often the fleet is told how alike answers were here: a window of ten seconds each.
+const TELL_PARITY_EVERY: Duration = Duration::from_secs(10);
 /// How often it is tried to store what the store did not take.
 const STORE_AGAIN_EVERY: Duration = Duration::from_secs(1);
 /// How often it is said that the control API is open to everybody, or that the store is not as safe as it could be.
@@ -117,6 +119,7 @@ impl Node {
         chores.spawn(external::tell(Arc::clone(&desk), phase.clone(), desk.ledger().present()));
         chores.spawn(store_unstored(Arc::clone(&desk), phase.clone()));
         chores.spawn(follow(Arc::clone(&desk), phase.clone()));
+        chores.spawn(tell_parity(Arc::clone(&desk), phase.clone()));
         chores.spawn(warn_of_open_doors(Arc::clone(&desk), phase.clone()));
         chores.spawn(look_at_store(Arc::clone(&desk), phase.clone()));
         chores.spawn(tell_phases(Arc::clone(&desk), phase.clone()));
@@ -226,6 +229,27 @@ async fn follow(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
         });
         if let Ok(Err(error)) = followed.await {
             tracing::debug!(error = causes(&error), "nothing is followed");
+        }
+    }
+}
+
+/// Tells the other nodes how alike answers were here.
+async fn tell_parity(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
+    if !desk.ledger().store().is_shared() {
+        return;
+    }
+    loop {
+        tokio::select! {
+            () = over(phase.clone()) => return,
+            () = tokio::time::sleep(TELL_PARITY_EVERY) => {}
+        }
+        let told = desk.apart(|desk| {
+            let (ledger, now) = (desk.ledger(), Timestamp::now().as_millisecond());
+            let document = &ledger.present().desired.configuration.document;
+            fleet::tell_parity(ledger, &desk.parity().text(document, now))
+        });
+        if let Ok(Err(error)) = told.await {
+            tracing::debug!(error = causes(&error), "the fleet could not be told of parity");
         }
     }
 }

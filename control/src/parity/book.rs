@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use config::RouteLive;
-use rules::compare::parity::Limits;
+use config::{Document, RouteLive};
+use rules::compare::parity::{Figures, Limits};
 use rules::exchange::ExchangeReport;
-use rules::gate;
 use rules::{CohortName, Route, RouteName, Shift, Stage};
 
-use super::gate::{StepOf, at_gate};
 use super::route::{OfRoute, Room};
+use super::words::{self, MAX_ROUTES_TOLD, MAX_SIGNATURES_TOLD};
 use super::{RouteParity, Signature, Span, Tally};
 
 /// How many signatures are kept of all routes together: the candidate chooses what they are made of.
@@ -140,21 +139,43 @@ impl Parity {
         self.state().routes.get(route)?.tally(cohort, span, now_unix_ms)
     }
 
-    /// What a rollout's gate goes by: the figures of a route or of one of its cohorts since a step began, held against the
-    /// gate's limit on what differs and the route's own on the rest. None where no exchange was seen.
+    /// The figures of a route or of one of its cohorts since a rollout's step began, which is to be asked for as soon as it
+    /// has: the first question is where counting begins.
     #[must_use]
-    pub fn at_gate(
+    pub fn since_step(
         &self,
         route: &RouteName,
         cohort: Option<&CohortName>,
-        step: &StepOf,
-    ) -> Option<gate::Parity> {
+        begun_unix_ms: i64,
+    ) -> Figures {
         let mut state = self.state();
-        let of_route = state.routes.get_mut(route)?;
-        let limits = Limits { mismatched: step.limit, ..of_route.limits };
-        let figures = of_route.since_step(cohort, step.begun_unix_ms)?.figures;
+        let of_route = state.routes.get_mut(route);
+        let tally = of_route.and_then(|of_route| of_route.since_step(cohort, begun_unix_ms));
         drop(state);
-        Some(at_gate(&figures, &limits, step.smallest))
+        tally.unwrap_or_default().figures
+    }
+
+    /// What other nodes are told of the routes with the most exchanges of the last day.
+    #[must_use]
+    pub fn text(&self, document: &Document, now_unix_ms: i64) -> String {
+        let state = self.state();
+        let shadowed = |of_route: &OfRoute| {
+            let day = of_route.tally(None, Span::Day, now_unix_ms);
+            day.map_or(0, |tally| tally.figures.shadowed)
+        };
+        let mut routes: Vec<_> =
+            state.routes.iter().map(|(name, of)| (shadowed(of), name, of)).collect();
+        routes.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        let told = routes.into_iter().take(MAX_ROUTES_TOLD).map(|(_, name, of_route)| {
+            (
+                name.clone(),
+                of_route.told(now_unix_ms),
+                of_route.most_frequent(name, MAX_SIGNATURES_TOLD),
+            )
+        });
+        let told: Vec<_> = told.collect();
+        drop(state);
+        words::text(document, told)
     }
 
     /// A route's signatures: what is held against the candidate first, and of that the most frequent.

@@ -6,18 +6,8 @@
 use rules::compare::parity::{Figures, Lack, Limits, Verdict};
 use rules::gate::{Parity, Rule, Tally};
 
-/// Which step is asked about, and what it asks.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepOf {
-    /// When it began, in milliseconds since 1970.
-    pub begun_unix_ms: i64,
-    /// The share of fields that may differ.
-    pub limit: f64,
-    /// Fewer exchanges than these put nothing back.
-    pub smallest: u64,
-}
-
-pub(super) fn at_gate(figures: &Figures, limits: &Limits, smallest: u64) -> Parity {
+/// What a gate makes of the figures since its step began. Fewer exchanges than `smallest` put nothing back.
+pub(crate) fn at_gate(figures: &Figures, limits: &Limits, smallest: u64) -> Parity {
     let is_enough = figures.compared >= smallest;
     let is_over = figures.lower_bound().is_some_and(|bound| bound > limits.mismatched);
     let (passed, needs) = match figures.judge(limits) {

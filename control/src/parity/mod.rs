@@ -8,6 +8,7 @@
 //!   differ, so that they can be judged anew once that is known; `uses`: what the rules hide;
 //! - `route`: all of that of one route; `told`: as it is told; `suggest`: which rule would make a difference go away;
 //! - `gate`: what a rollout's gate makes of it;
+//! - `words`: what nodes tell one another of it;
 //! - `book`: all routes, and the bounds for all of them together. (INV-7)
 //!
 //! Everything that is counted is a count or a sum, so that figures of several nodes can be added up.
@@ -24,6 +25,7 @@ mod tally;
 mod tenants;
 mod told;
 mod uses;
+mod words;
 
 #[cfg(test)]
 pub(crate) mod kit;
@@ -31,7 +33,7 @@ pub(crate) mod kit;
 mod tests;
 
 pub use book::{Overflow, Parity, Standing};
-pub use gate::StepOf;
+pub(crate) use gate::at_gate;
 pub use noise::{Blind, Excuse, NoiseState};
 pub(crate) use signatures::id as signature_id;
 pub use signatures::{MAX_SIGNATURES, Signature};
@@ -41,3 +43,4 @@ pub use tally::{Arms, Tally};
 pub use tenants::TenantCount;
 pub use told::{Counted, RouteParity};
 pub use uses::{RuleState, RuleWorry};
+pub(crate) use words::{RouteWords, of_route, print_of_rules, together};

@@ -28,6 +28,10 @@ impl Excuse {
             Self::AsOften => "as_often",
         }
     }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [Self::Blind, Self::AsOften].into_iter().find(|excuse| excuse.as_str() == name)
+    }
 }
 
 /// A place whose values say nothing.

@@ -277,6 +277,10 @@ impl OfRoute {
         self.signatures.list(route)
     }
 
+    pub(super) fn most_frequent(&self, route: &RouteName, many: usize) -> Vec<Signature> {
+        self.signatures.most_frequent(route, many)
+    }
+
     pub(super) fn told(&self, now_unix_ms: i64) -> RouteParity {
         let of_cohort = |(name, (_, spans)): (&CohortName, &(_, Spans))| {
             (name.clone(), Counted::of(spans, now_unix_ms))

@@ -154,13 +154,23 @@ impl Signatures {
                 }
             }
         }
-        all.sort_by(|a, b| {
-            let by_excuse = a.excuse.is_some().cmp(&b.excuse.is_some());
-            let by_count = b.count.cmp(&a.count);
-            by_excuse.then(by_count).then_with(|| a.difference.cmp(&b.difference))
-        });
+        all.sort_by(in_order);
         all
     }
+
+    /// So many of them, the most frequent ones, without what they are seen together with.
+    pub(super) fn most_frequent(&self, route: &RouteName, many: usize) -> Vec<Signature> {
+        let mut seen: Vec<&Seen> = self.seen.iter().collect();
+        seen.sort_by_key(|seen| std::cmp::Reverse(seen.count));
+        seen.into_iter().take(many).map(|seen| seen.told(route)).collect()
+    }
+}
+
+/// What is held against the candidate first, and of that the most frequent.
+pub(super) fn in_order(a: &Signature, b: &Signature) -> std::cmp::Ordering {
+    let by_excuse = a.excuse.is_some().cmp(&b.excuse.is_some());
+    let by_count = b.count.cmp(&a.count);
+    by_excuse.then(by_count).then_with(|| a.difference.cmp(&b.difference))
 }
 
 impl Seen {

@@ -5,6 +5,9 @@ use std::ops::{AddAssign, SubAssign};
 use rules::compare::parity::Figures;
 use rules::exchange::{ExchangeReport, NotComparable, Outcome};
 
+/// No count is larger that was really counted.
+const MOST: u64 = 1 << 52;
+
 /// Exchanges by how both arms did. A 5xx has failed, and so has an arm that gave no answer; what was never asked counts
 /// nowhere here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +47,31 @@ impl Tally {
             *count = 1;
         }
         one
+    }
+
+    /// All of it as sums in an order that stays, for nodes to tell one another.
+    pub(super) fn sums(&self) -> Vec<u128> {
+        let Arms { both_ok, candidate_failed, stable_failed, both_failed } = self.arms;
+        let arms = [both_ok, candidate_failed, stable_failed, both_failed];
+        let counts = arms.into_iter().chain(self.reasons).map(u128::from);
+        self.figures.sums().into_iter().chain(counts).collect()
+    }
+
+    /// The tally of such sums; none where they are other ones.
+    pub(super) fn of_sums(sums: &[u128]) -> Option<Self> {
+        let (figures, counts) = sums.split_at_checked(Figures::SUMS)?;
+        let count = |sum: &u128| u64::try_from(*sum).ok().filter(|count| *count < MOST);
+        let counts = counts.iter().map(count).collect::<Option<Vec<u64>>>()?;
+        let ([both_ok, candidate_failed, stable_failed, both_failed], reasons) =
+            counts.split_first_chunk()?;
+        let arms = Arms {
+            both_ok: *both_ok,
+            candidate_failed: *candidate_failed,
+            stable_failed: *stable_failed,
+            both_failed: *both_failed,
+        };
+        let figures = Figures::of_sums(figures)?;
+        Some(Self { figures, arms, reasons: reasons.try_into().ok()? })
     }
 
     /// Why exchanges could not be compared, and how often; without what never happened.

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use config::plan::Gates;
 use jiff::Timestamp;
 use rules::gate::Tally;
 
+use super::alike::Alike;
 use super::counters::Counters;
 use super::inquiries::{heard, wanted};
 use super::orders::order;
@@ -17,11 +17,11 @@ use super::places::{places, subject};
 use super::together::{MAX_PLACES, Together, Told};
 use super::watch::Watched;
 use super::{Place, Progress, Rollout, Seen, step};
-use crate::command::{Command, Scope};
+use crate::command::Command;
 use crate::external::{Answers, Wanted};
 use crate::fleet;
 use crate::ledger::{Ledger, Order, Present};
-use crate::parity::{Parity, StepOf};
+use crate::parity::Parity;
 use crate::store::{Change, StoreError};
 
 /// Who the engine's commands are by.
@@ -57,6 +57,8 @@ struct Memory {
     kept_tenants: BTreeMap<String, (u64, Vec<Tally>)>,
     /// What all nodes counted.
     together: Together,
+    /// What they found of the answers.
+    alike: Alike,
     watched: BTreeMap<Place, Watched>,
     states: BTreeMap<Place, Stands>,
     /// Set where a rollout was seen for the first time.
@@ -95,6 +97,7 @@ impl Engine {
         let had_lease = memory.fence.is_some();
         memory.take_lease(ledger);
         let took_over = !had_lease && memory.fence.is_some();
+        memory.alike.take_own(&present, parity, now);
         memory.watch(ledger, &present, now, took_over);
         if memory.fence.is_none() {
             memory.leave();
@@ -111,7 +114,7 @@ impl Engine {
             if rollout.phase.is_over() {
                 memory.states.remove(place);
             } else {
-                let order = memory.decide(place, rollout, parity, &self.answers, now);
+                let order = memory.decide(place, rollout, &self.answers, now);
                 orders.extend(order.map(|order| memory.fenced(order)));
             }
         }
@@ -255,7 +258,7 @@ impl Memory {
         self.untold = told.len().saturating_sub(MAX_PLACES);
         let told = told.into_iter().take(MAX_PLACES);
         let counters = told.map(|(place, counters)| (place.to_string(), counters.into())).collect();
-        let told = Told { process, looks: self.looks, counters };
+        let told = Told { process, looks: self.looks, counters, alike: self.alike.told() };
         let text = serde_json::to_string(&told).unwrap_or_default();
         if let Err(error) = fleet::tell_counts(ledger, &text) {
             let error = &error as &dyn std::error::Error;
@@ -270,7 +273,9 @@ impl Memory {
                 let read = |(node, text): (String, String)| {
                     Some((node, serde_json::from_str(&text).ok()?))
                 };
-                let told = told.into_iter().filter_map(read).collect();
+                let mut told: Vec<(String, Told)> = told.into_iter().filter_map(read).collect();
+                let alike = told.iter_mut().map(|(_, told)| std::mem::take(&mut told.alike));
+                self.alike.take_others(alike.collect());
                 self.together.take_others(told, &there, now_unix_ms);
             }
             Err(error) => {
@@ -285,7 +290,6 @@ impl Memory {
         &mut self,
         place: &Place,
         rollout: &Rollout,
-        parity: &Parity,
         answers: &Answers,
         now: Timestamp,
     ) -> Option<Order> {
@@ -296,7 +300,6 @@ impl Memory {
         // A step of a cohort is judged by the cohort's requests.
         let subject = subject(place, rollout, &plan);
         let incomplete = !self.together.is_whole(&subject, now.as_millisecond());
-        let alone = self.together.is_alone();
         let watched = self.watched.get_mut(&subject)?;
         if known.as_ref().is_some_and(|known| known.seen.progress.stretch != rollout.stretch()) {
             watched.forget_half_minute();
@@ -319,9 +322,7 @@ impl Memory {
         };
         let mut readings = watched.readings(gates, &tenants)?;
         (readings.dispersion, readings.latency_dispersions) = dispersions.clone();
-        // Figures are this node's own: of a fleet's answers there are counts.
-        let figures = || at_gate(parity, &subject, rollout, gates);
-        readings.parity = if alone { figures() } else { None };
+        readings.parity = self.alike.at_gate(place);
         (readings.externals, readings.confirmations) = heard(place, rollout, &plan, now, answers);
         readings.incomplete = incomplete;
         let seen = step(rollout, &plan, kept, &readings, now)?;
@@ -375,21 +376,4 @@ impl Memory {
             );
         }
     }
-}
-
-/// What is known of the answers since the step began, where a gate asks for it. Without it exchanges are counted.
-fn at_gate(
-    parity: &Parity,
-    subject: &Place,
-    rollout: &Rollout,
-    gates: &Gates,
-) -> Option<rules::gate::Parity> {
-    let (limit, smallest) = (gates.parity?, gates.smallest);
-    let step = StepOf { begun_unix_ms: rollout.since_unix_ms?, limit, smallest };
-    let cohort = match &subject.scope {
-        Scope::Route => None,
-        Scope::Cohort(name) => Some(name),
-        Scope::Tenant(_) => return None,
-    };
-    parity.at_gate(&subject.route, cohort, &step)
 }

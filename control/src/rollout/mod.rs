@@ -4,7 +4,7 @@
 //!
 //! - [`record`]: where a rollout stands, as desired state; [`progress`]: what its step has seen so far;
 //! - [`readings`]: what is seen at one look; [`mod@step`]: what that comes to, pure;
-//! - `counters` of one node, and those of all `together`; `watch`: how they become readings, and `inquiries` what other
+//! - `counters` of one node, and those of all `together`; how `alike` the answers of all of them were; `watch`: how they become readings, and `inquiries` what other
 //!   systems say;
 //! - [`engine`]: who looks, each second, and orders the next move, which `orders` makes a command, for
 //!   which `places`;
@@ -20,6 +20,7 @@ pub mod record;
 pub mod simulate;
 pub mod step;
 
+mod alike;
 mod counters;
 mod inquiries;
 pub(crate) mod metrics;

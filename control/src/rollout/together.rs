@@ -9,6 +9,7 @@ use rules::gate::Tallies;
 use serde::{Deserialize, Serialize};
 
 use super::Place;
+use super::alike::OfStep;
 use super::counters::{Counters, CountersText};
 
 /// How long a node may say nothing new before what is known of the fleet is incomplete.
@@ -30,6 +31,9 @@ pub(super) struct Told {
     pub(super) looks: u64,
     /// What it counted since it started.
     pub(super) counters: BTreeMap<String, CountersText>,
+    /// What it counted of the answers since the steps of rollouts began.
+    #[serde(default)]
+    pub(super) alike: BTreeMap<String, OfStep>,
 }
 
 /// A node, as it was last heard of.
@@ -87,7 +91,7 @@ impl Together {
                 || told.iter().any(|(teller, _)| teller == name);
             age < GONE_MS && (is_told || age >= TAKEN_BACK_MS)
         });
-        for (name, Told { process, looks, counters }) in told {
+        for (name, Told { process, looks, counters, .. }) in told {
             let counters = counters.into_iter().map(|(place, text)| (place, text.into()));
             self.take(&name, (process, looks), counters.collect(), now_unix_ms);
         }
@@ -114,11 +118,6 @@ impl Together {
         let place = place.to_string();
         let added = self.nodes.iter().map(|(name, node)| (name.as_str(), node.added.get(&place)));
         added.filter_map(|(name, added)| Some((name, *added?))).collect()
-    }
-
-    /// Whether no other node was heard of.
-    pub(super) fn is_alone(&self) -> bool {
-        !self.deaf && self.nodes.keys().all(String::is_empty)
     }
 
     /// Whether every node that was heard of tells of a place, and did so a moment ago.
@@ -198,7 +197,7 @@ mod tests {
         let text = serde_json::to_string(&CountersText::from(counters)).unwrap();
         let text = serde_json::from_str(&text).unwrap();
         let counters = [(place().to_string(), text)].into();
-        Told { process: process.to_owned(), looks, counters }
+        Told { process: process.to_owned(), looks, counters, alike: BTreeMap::new() }
     }
 
     fn own(counters: Counters) -> BTreeMap<String, Counters> {
@@ -222,10 +221,8 @@ mod tests {
     fn what_all_nodes_add_is_summed_and_what_was_there_before_is_not() {
         let mut together = Together::default();
         together.take_own(own(counters((100, 0), (0, 0))), 1_000);
-        assert!(together.is_alone());
         others(&mut together, vec![("b", told("p", 1, &counters((5_000, 9), (0, 0))))], 1_000);
         assert_eq!(together.counters(&place()), Counters::default());
-        assert!(!together.is_alone());
         together.take_own(own(counters((110, 1), (2, 0))), 2_000);
         others(&mut together, vec![("b", told("p", 2, &counters((5_007, 9), (3, 3))))], 2_000);
         let sum = together.counters(&place());
@@ -286,7 +283,12 @@ mod tests {
     fn whoever_does_not_tell_of_a_place_or_cannot_be_heard_leaves_a_gap() {
         let mut together = Together::default();
         together.take_own(own(counters((10, 0), (1, 0))), 0);
-        let silent = Told { process: "p".into(), looks: 1, counters: BTreeMap::new() };
+        let silent = Told {
+            process: "p".into(),
+            looks: 1,
+            counters: BTreeMap::new(),
+            alike: BTreeMap::new(),
+        };
         others(&mut together, vec![("b", silent)], 0);
         assert!(!together.is_whole(&place(), 0));
         others(&mut together, Vec::new(), 500);

@@ -23,6 +23,8 @@ pub(crate) struct ParityView {
     stage: &'static str,
     /// When this was asked (RFC 3339).
     at: String,
+    /// Of how many nodes the figures are: the one that was asked, and those that told of the route in the last half minute.
+    nodes: usize,
     /// Since when anything is counted: the process began, or the rules changed.
     since: String,
     /// Since when the stage is counted.
@@ -143,6 +145,7 @@ impl ParityView {
         route: &Route,
         stage: rules::Stage,
         parity: &RouteParity,
+        nodes: usize,
         now_unix_ms: i64,
     ) -> Self {
         let limits = route.limits;
@@ -156,6 +159,7 @@ impl ParityView {
             route: route.name.to_string(),
             stage: stage.as_str(),
             at: moment_ms(now_unix_ms),
+            nodes,
             since: moment_ms(parity.since_unix_ms),
             stage_since: moment_ms(parity.all.stage_since_unix_ms),
             verdict: VerdictView::new(&parity.all.over(Span::Stage).figures, &limits),

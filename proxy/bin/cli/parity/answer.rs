@@ -12,6 +12,7 @@ pub(crate) struct Parity {
     pub(super) route: String,
     pub(super) stage: String,
     pub(super) at: Value,
+    pub(super) nodes: u64,
     pub(super) since: Value,
     pub(super) stage_since: Value,
     pub(super) verdict: Verdict,

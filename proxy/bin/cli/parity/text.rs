@@ -18,10 +18,11 @@ pub(super) fn tone(verdict: &str) -> Tone {
 /// Everything at a glance.
 pub(super) fn text(parity: &Parity, differences: &[Signature], style: Style) -> String {
     let mut text = format!(
-        "{}  {} since {}\n{}  {}\n\n",
+        "{}  {} since {}{}\n{}  {}\n\n",
         style.paint(Tone::Strong, &parity.route),
         parity.stage,
         time(&parity.stage_since),
+        if parity.nodes > 1 { format!(", of {} nodes", parity.nodes) } else { String::new() },
         style.paint(tone(&parity.verdict.verdict), &verdict(&parity.verdict.verdict)),
         parity.verdict.detail,
     );

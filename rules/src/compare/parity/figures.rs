@@ -48,6 +48,9 @@ impl AddAssign for Figures {
     }
 }
 
+/// No count is larger that was really counted; sums of those of many nodes stay far below what a number can hold.
+const MOST: u128 = 1 << 52;
+
 /// Takes out again what was counted in: an exchange whose fields are judged anew.
 impl SubAssign for Figures {
     fn sub_assign(&mut self, less: Self) {
@@ -113,6 +116,71 @@ impl Figures {
         self.squares.0 += m * m;
         self.squares.1 += f * f;
         self.squares.2 += m * f;
+    }
+
+    /// How many sums figures are.
+    pub const SUMS: usize = 13;
+
+    /// All that was counted, as sums in an order that stays, for nodes to tell one another.
+    #[must_use]
+    pub fn sums(&self) -> [u128; Self::SUMS] {
+        let Fields { equal, mismatched, ignored, masked } = self.fields;
+        let [shadowed, compared, differing, excused, status, partial] = [
+            self.shadowed,
+            self.compared,
+            self.mismatched,
+            self.excused,
+            self.status_mismatched,
+            self.partial,
+        ]
+        .map(u128::from);
+        let [equal, mismatched, ignored, masked] =
+            [equal, mismatched, ignored, masked].map(u128::from);
+        let (mm, ff, mf) = self.squares;
+        [
+            shadowed, compared, differing, excused, status, partial, equal, mismatched, ignored,
+            masked, mm, ff, mf,
+        ]
+    }
+
+    /// The figures of such sums; none where they are other ones, or no counts.
+    #[must_use]
+    pub fn of_sums(sums: &[u128]) -> Option<Self> {
+        let sums: &[u128; Self::SUMS] = sums.try_into().ok()?;
+        let [
+            shadowed,
+            compared,
+            differing,
+            excused,
+            status,
+            partial,
+            equal,
+            mismatched,
+            ignored,
+            masked,
+            mm,
+            ff,
+            mf,
+        ] = *sums;
+        let count = |sum: u128| u64::try_from(sum).ok().filter(|_| sum <= MOST);
+        if [mm, ff, mf].iter().any(|square| *square > MOST * MOST) {
+            return None;
+        }
+        Some(Self {
+            shadowed: count(shadowed)?,
+            compared: count(compared)?,
+            mismatched: count(differing)?,
+            excused: count(excused)?,
+            status_mismatched: count(status)?,
+            partial: count(partial)?,
+            fields: Fields {
+                equal: count(equal)?,
+                mismatched: count(mismatched)?,
+                ignored: count(ignored)?,
+                masked: count(masked)?,
+            },
+            squares: (mm, ff, mf),
+        })
     }
 
     /// The share of shadowed exchanges that were compared.
