@@ -1,11 +1,24 @@
-//! How is a hash made and written?
+//! How is a hash made and written? And what is there only once?
 
+use jiff::Timestamp;
 use ring::digest;
+use ring::rand::{SecureRandom, SystemRandom};
 
 /// The SHA-256 (FIPS 180-4) of some bytes, in hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// A text that there is once: by which a history, a commit, a rollback or a process is told from another one.
+#[must_use]
+pub fn unique() -> String {
+    let mut random = [0; 16];
+    // Without randomness the clock has to do: it is hardly ever the same twice.
+    match SecureRandom::fill(&SystemRandom::new(), &mut random) {
+        Ok(()) => hex(&random),
+        Err(_) => Timestamp::now().to_string(),
+    }
 }
 
 /// Bytes in hexadecimal, in lower case.

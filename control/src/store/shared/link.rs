@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use config::{RedisAddress, RedisServers, RedisSettings};
 use redis::cluster::ClusterClientBuilder;
@@ -48,6 +48,40 @@ impl Link {
             }
             asked => asked,
         }
+    }
+
+    /// Asks for what is done by a deadline or never. `clock` tells the server's time, `by` makes the question with the deadline,
+    /// in microseconds of that clock. Whoever hears of a failure may rely on it that nothing is done any more.
+    ///
+    /// The time is asked each time, so that neither clocks that differ nor ones that drift matter; and what does not tell the
+    /// time is not sent anything.
+    pub(super) fn ask_in_time<T: FromRedisValue>(
+        &self,
+        clock: &redis::Cmd,
+        by: impl Fn(u64) -> redis::Cmd,
+    ) -> RedisResult<T> {
+        let mut held = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let (was_there, mut over) = (held.is_some(), None);
+        let mut ask = || {
+            let (seconds, micros): (u64, u64) = self.try_to_ask(&mut held, clock)?;
+            let heard = Instant::now();
+            over = heard.checked_add(ANSWER);
+            let now = seconds.saturating_mul(1_000_000).saturating_add(micros);
+            let patience = u64::try_from(ANSWER.as_micros()).unwrap_or(u64::MAX);
+            self.try_to_ask(&mut held, &by(now.saturating_add(patience)))
+        };
+        let mut asked = ask();
+        if was_there && asked.as_ref().is_err_and(is_worth_another) {
+            asked = ask();
+        }
+        // A connection may break sooner than that, with the question delivered.
+        if let (Err(error), Some(over)) = (&asked, over)
+            && is_worth_another(error)
+        {
+            drop(held);
+            std::thread::sleep(over.saturating_duration_since(Instant::now()));
+        }
+        asked
     }
 
     fn try_to_ask<T: FromRedisValue>(

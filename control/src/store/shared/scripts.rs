@@ -4,16 +4,21 @@
 ///
 /// Keys: head, state, revisions, audit. Arguments: the epoch where there is none yet, the expected revision, the expected
 /// number of audit lines, the fence or nothing, the new revision, its entry, how many revisions and how many lines to keep,
-/// the channel, the epoch that it must be or nothing; the number of changes, and key, whether there is a value, and value of each; then seq, hash and text of each
-/// line.
+/// the channel, the epoch that it must be or nothing, the last moment at which it may be done; the number of changes, and key,
+/// whether there is a value, and value of each; then seq, hash and text of each line.
+///
+/// The moment is one of this server's own clock, in microseconds since 1970. Whoever sent it has given it up since, and
+/// perhaps told somebody so: from a socket's buffer it must not take effect then, on top of what was decided meanwhile.
 pub(super) const COMMIT: &str = r"
+local time = redis.call('TIME')
+if tonumber(time[1]) * 1000000 + tonumber(time[2]) > tonumber(ARGV[11]) then return {'late', '', ''} end
 local head = redis.call('HMGET', KEYS[1], 'revision', 'seq', 'hash', 'fence', 'epoch')
 if ARGV[10] ~= '' and head[5] and head[5] ~= ARGV[10] then return {'foreign', head[5], ''} end
 if (head[1] or '0') ~= ARGV[2] then return {'conflict', head[1] or '0', ''} end
 if ARGV[4] ~= '' and (head[4] or '0') ~= ARGV[4] then return {'fenced', head[4] or '0', ''} end
 if (head[2] or '0') ~= ARGV[3] then return {'audited', head[2] or '0', head[3] or ''} end
-local undo, at = {}, 12
-for n = 1, tonumber(ARGV[11]) do
+local undo, at = {}, 13
+for n = 1, tonumber(ARGV[12]) do
   local key, is_set, value = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local was = redis.call('HGET', KEYS[2], key)
   undo[n] = {key, was and '1' or '0', was or ''}
@@ -33,6 +38,10 @@ redis.call('HSET', KEYS[1], 'revision', ARGV[5], 'seq', seq, 'hash', hash, 'epoc
 redis.pcall('PUBLISH', ARGV[9], ARGV[5])
 return {'done', ARGV[5], head[5] or ARGV[1]}
 ";
+
+/// What this server's clock says: seconds since 1970, and microseconds. Key: any of the state's, by which a cluster knows which
+/// server is meant.
+pub(super) const CLOCK: &str = "return redis.call('TIME')";
 
 /// The audit alone. Keys: head, audit. Arguments: the expected number of lines, how many to keep; then the lines.
 pub(super) const RECORD: &str = r"

@@ -84,6 +84,11 @@ impl Server {
         client.get_connection_with_timeout(Duration::from_secs(5)).unwrap()
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn address(&self) -> RedisAddress {
         RedisAddress { host: "127.0.0.1".into(), port: self.port }
     }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use config::RedisSettings;
-use jiff::Timestamp;
 use redis::{Cmd, RedisError, cmd};
 use rules::Revision;
 use serde::{Deserialize, Serialize};
@@ -15,8 +14,9 @@ use super::hints::Hints;
 use super::link::Link;
 use super::notes::Place;
 use super::safety;
-use super::scripts::{COMMIT, ENTRIES, LEASE, LOAD, RECORD};
+use super::scripts::{CLOCK, COMMIT, ENTRIES, LEASE, LOAD, RECORD};
 use crate::audit::{Head, Line, Record};
+use crate::digest::unique;
 use crate::store::{
     Caution, Change, Commit, CommitError, Entry, Newest, Store, StoreError, Stored,
 };
@@ -87,21 +87,24 @@ impl Shared {
         command
     }
 
-    /// Has a script that links audit lines run, with lines after the head that it turns out to have.
+    /// Has a script that links audit lines run, with lines after the head that it turns out to have, by a deadline.
     fn link(
         &self,
         records: &[&Record],
-        with_lines: impl Fn(&Head) -> Cmd,
+        with_lines: impl Fn(&Head, u64) -> Cmd,
     ) -> Result<(String, String), StoreError> {
         let mut head = self.audited.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for _ in 0..ATTEMPTS {
-            let mut command = with_lines(&head);
             let lines = Line::all_after(&head, records.iter().copied());
-            for Line { head, text } in &lines {
-                command.arg(head.seq).arg(&head.hash).arg(text);
-            }
-            let (what, first, second): (String, String, String) =
-                self.writer.ask(&command).map_err(failed)?;
+            let command = |deadline_us| {
+                let mut command = with_lines(&head, deadline_us);
+                for Line { head, text } in &lines {
+                    command.arg(head.seq).arg(&head.hash).arg(text);
+                }
+                command
+            };
+            let asked = self.writer.ask_in_time(&self.eval(CLOCK, &["head"]), command);
+            let (what, first, second): (String, String, String) = asked.map_err(failed)?;
             if what != "audited" {
                 if what == "done" {
                     head = lines.last().map_or(head, |line| line.head.clone());
@@ -157,12 +160,13 @@ impl Store for Shared {
         let id = unique();
         let text = text(entry, &id);
         let records: Vec<&Record> = record.into_iter().collect();
-        let (what, present) = self.link(&records, |head| {
+        let (what, present) = self.link(&records, |head, deadline_us| {
             let mut command = self.eval(COMMIT, &["head", "state", "revisions", "audit"]);
             command.arg(unique()).arg(expected.0).arg(head.seq);
             command.arg(fence.map_or_else(String::new, |fence| fence.to_string()));
             command.arg(entry.revision.0).arg(&text).arg(keep_revisions).arg(keep_audit);
-            command.arg(self.key("told")).arg(epoch.unwrap_or_default()).arg(changes.len());
+            command.arg(self.key("told")).arg(epoch.unwrap_or_default()).arg(deadline_us);
+            command.arg(changes.len());
             for (key, value) in changes {
                 command.arg(key).arg(i32::from(value.is_some()));
                 command.arg(value.as_deref().unwrap_or_default());
@@ -172,6 +176,9 @@ impl Store for Shared {
         match &*what {
             "done" => Ok(()),
             "fenced" => Err(CommitError::Fenced),
+            "late" => {
+                Err(StoreError::Failed("it got to it too late, and changed nothing".into()).into())
+            }
             "foreign" => Err(StoreError::Held("it has another history".to_owned()).into()),
             // A connection that broke may have stored it before it was asked again.
             _ if self.is_there(entry, &id) => Ok(()),
@@ -189,7 +196,8 @@ impl Store for Shared {
     fn record(&self, records: &[Record]) -> Result<(), StoreError> {
         let keep = self.settings.keep_audit;
         let records: Vec<&Record> = records.iter().collect();
-        let linked = self.link(&records, |head| {
+        // What is late has the wrong head by then, or tells the same.
+        let linked = self.link(&records, |head, _| {
             let mut command = self.eval(RECORD, &["head", "audit"]);
             command.arg(head.seq).arg(keep);
             command
@@ -292,16 +300,6 @@ pub(super) fn undone(
 
 fn key(prefix: &str, name: &str) -> String {
     format!("{{{prefix}}}:{name}")
-}
-
-/// A text that there is once: by which a history is told from another one, and a commit from another one.
-pub(super) fn unique() -> String {
-    let mut random = [0; 16];
-    // Without randomness the clock has to do: it is hardly ever the same twice.
-    match ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random) {
-        Ok(()) => crate::digest::hex(&random),
-        Err(_) => Timestamp::now().to_string(),
-    }
 }
 
 pub(super) fn text(entry: &Entry, id: &str) -> String {

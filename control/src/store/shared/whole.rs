@@ -8,8 +8,9 @@ use redis::{Cmd, cmd};
 use rules::Revision;
 
 use super::scripts::{PLACE, STAGE_LINES};
-use super::store::{Shared, Undo, corrupt, failed, parse, text, undone, unique};
+use super::store::{Shared, Undo, corrupt, failed, parse, text, undone};
 use crate::audit::{Head, Line};
+use crate::digest::unique;
 use crate::store::whole::{MOVED_NOTES, Movable, Note, Step, Whole, change};
 use crate::store::{Store, StoreError};
 
