@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rules::tenant::Lock;
-use rules::{
-    CohortName, FlagName, RouteName, Share, Shift, Standing, TenantId, TokenName, UpstreamName,
-};
+use rules::{CohortName, FlagName, RouteName, Share, Shift, TenantId, TokenName, UpstreamName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,9 +51,6 @@ pub struct RouteLive {
     /// Per tenant.
     #[serde(with = "crate::names")]
     pub tenants: BTreeMap<TenantId, ShiftSpec>,
-    /// Which of several decisions about it counts. It is not shown with the rest.
-    #[serde(skip)]
-    pub standing: Standing,
 }
 
 /// How much goes to the candidate, and how much is copied.

@@ -33,7 +33,7 @@ pub struct Reload {
 /// Everything that the control plane holds while it runs.
 #[derive(Debug)]
 pub struct Desk {
-    ledger: Ledger,
+    ledger: Arc<Ledger>,
     seal: Seal,
     parity: Parity,
     samples: Shelf,
@@ -51,9 +51,9 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(ledger: Ledger, seal: Seal, started_at: Timestamp) -> Self {
+    pub(crate) fn new(ledger: impl Into<Arc<Ledger>>, seal: Seal, started_at: Timestamp) -> Self {
         Self {
-            ledger,
+            ledger: ledger.into(),
             seal,
             parity: Parity::default(),
             samples: Shelf::default(),
@@ -71,7 +71,7 @@ impl Desk {
 
     /// The desired state and what serves.
     #[must_use]
-    pub const fn ledger(&self) -> &Ledger {
+    pub const fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 

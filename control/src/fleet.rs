@@ -184,7 +184,9 @@ pub fn leave(ledger: &Ledger) -> Result<(), StoreError> {
 /// # Errors
 /// When the store does not serve; then nobody may rely on the lease.
 pub fn lease(ledger: &Ledger) -> Result<Option<u64>, StoreError> {
-    ledger.store().lease(&name_of_node(ledger), LEASED_FOR)
+    // Containers may all go by one name: the process is told from another one, too.
+    let holder = format!("{}#{}", name_of_node(ledger), ledger.process());
+    ledger.store().lease(&holder, LEASED_FOR)
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@
 //! - [`snapshot`] and [`cell`]: a revision compiled for serving, swapped in as one pointer; [`limits`],
 //!   [`overload`] and [`tls`]: what clients may take, what is given up first, and who proves what;
 //! - [`upstream`]: pools of targets and the pick among them; [`sli`]: what is counted;
-//! - [`standing`]: which of two decisions about a route counts;
 //! - [`exchange`] and [`compare`]: what came of a shadowed request;
 //! - [`gate`]: whether a rollout may go on.
 
@@ -34,7 +33,6 @@ pub mod route;
 pub mod shift;
 pub mod sli;
 pub mod snapshot;
-pub mod standing;
 pub mod tenant;
 pub mod tls;
 pub mod token;
@@ -58,5 +56,4 @@ pub use route::{Arm, Route};
 pub use share::{Share, ShareError};
 pub use shift::{Shift, Stage};
 pub use snapshot::{Revision, Snapshot};
-pub use standing::{Rank, Standing};
 pub use upstream::Upstream;

@@ -1,9 +1,13 @@
 //! What a fleet does while its Redis, or the way to it, is away.
 
+use std::time::Instant;
+
 use serde_json::json;
 
-use super::kit::{Fleet, at, degraded, rollback, try_shift};
-use crate::kit::get;
+use super::kit::{Fleet, at, degraded, rollback, rollback_by, try_shift};
+use crate::kit::{eventually, get};
+
+const TENANTS: &str = "routes:\n  sms: {canonical: /v1/sms, stable: {upstream: old}, candidate: {upstream: new}, tenant: {header: X-Tenant-Id}}\n";
 
 #[tokio::test]
 async fn traffic_goes_on_and_only_rollbacks_are_taken_while_redis_is_away() {
@@ -53,19 +57,63 @@ async fn a_rollback_behind_a_cut_wire_wins_over_what_others_promoted_meanwhile()
 }
 
 #[tokio::test]
-async fn a_rollback_of_before_does_not_undo_what_was_begun_anew_after_another_one() {
+async fn a_rollback_that_every_node_is_told_does_not_undo_what_was_begun_anew_after_it() {
     let fleet = Fleet::of(2).await;
     fleet.nodes[0].shift("sms", "10%").await;
     fleet.all_at("10%").await;
     fleet.wires[1].cut();
     degraded(&fleet.nodes[1], &["store"]).await;
-    rollback(&fleet.nodes[1]).await;
-    // The same rollback here, and then somebody who knows of it begins anew.
-    rollback(&fleet.nodes[0]).await;
+    let nodes = format!("{},{}", fleet.nodes[0].control(), fleet.nodes[1].control());
+    let told = ["rollback", "sms", "--nodes", &nodes, "--why", "errors rise"];
+    fleet.nodes[0].cli(&told).await.expect(0);
+    // Somebody who knows of it begins anew, before the other node can store it.
     fleet.nodes[0].shift("sms", "5%").await;
     fleet.wires[1].mend();
     at(&fleet.nodes[1], "5%").await;
     fleet.all_at("5%").await;
+    degraded(&fleet.nodes[1], &[]).await;
+    fleet.all_at("5%").await;
+}
+
+#[tokio::test]
+async fn a_rollback_wins_over_what_was_begun_anew_by_somebody_who_did_not_know_of_it() {
+    let fleet = Fleet::of(2).await;
+    fleet.nodes[0].shift("sms", "10%").await;
+    fleet.all_at("10%").await;
+    fleet.wires[1].cut();
+    degraded(&fleet.nodes[1], &["store"]).await;
+    // Of this rollback they know, and not of the one after it.
+    rollback(&fleet.nodes[0]).await;
+    fleet.nodes[0].shift("sms", "5%").await;
+    rollback(&fleet.nodes[1]).await;
+    fleet.wires[1].mend();
+    degraded(&fleet.nodes[1], &[]).await;
+    fleet.all_at("0%").await;
+}
+
+#[tokio::test]
+async fn a_rollback_of_a_tenant_is_kept_for_the_others_although_nothing_changes_here() {
+    let fleet = Fleet::with(2, TENANTS).await;
+    let acme = json!({"tenant": "acme", "why": "errors rise"});
+    rollback_by(&fleet.nodes[0], &acme).await;
+    eventually("both know it", async || {
+        fleet.nodes[0].revision().await == fleet.nodes[1].revision().await
+    })
+    .await;
+    fleet.wires[1].cut();
+    degraded(&fleet.nodes[1], &["store"]).await;
+    let body = json!({"tenant": "acme", "share": "50%", "why": "test"});
+    fleet.nodes[0].command("POST", "/v1/routes/sms/shift", body).await;
+    let done = rollback_by(&fleet.nodes[1], &acme).await;
+    assert_eq!(done["scope"], "node");
+    fleet.wires[1].mend();
+    degraded(&fleet.nodes[1], &[]).await;
+    for node in &fleet.nodes {
+        eventually("acme is on stable", async || {
+            node.route("sms").await["tenants"]["first"][0]["share"] == "0%"
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -156,14 +204,26 @@ async fn without_redis_and_without_a_last_good_revision_everything_is_on_stable(
 #[tokio::test]
 async fn a_redis_that_hangs_holds_up_neither_traffic_nor_a_rollback() {
     let fleet = Fleet::of(1).await;
-    fleet.nodes[0].shift("sms", "100%").await;
+    let node = &fleet.nodes[0];
+    node.shift("sms", "100%").await;
     fleet.redis.signal("STOP");
-    let done = rollback(&fleet.nodes[0]).await;
-    assert_eq!(done["scope"], "node");
-    assert_eq!(fleet.nodes[0].get("/v1/sms").await.expect(200).origin(), "old");
+    // Another command waits for the store, until that is given up.
+    let given_up = async {
+        assert_eq!(try_shift(node, "60%").await, 503);
+        Instant::now()
+    };
+    let rolled_back = async {
+        let done = rollback(node).await;
+        let answered = Instant::now();
+        assert_eq!(done["scope"], "node");
+        assert_eq!(node.get("/v1/sms").await.expect(200).origin(), "old");
+        answered
+    };
+    let (given_up, rolled_back) = tokio::join!(given_up, rolled_back);
+    assert!(rolled_back < given_up, "it waits for none of the store's time-outs");
     fleet.redis.signal("CONT");
-    degraded(&fleet.nodes[0], &[]).await;
-    at(&fleet.nodes[0], "0%").await;
+    degraded(node, &[]).await;
+    at(node, "0%").await;
 }
 
 #[tokio::test]

@@ -43,8 +43,8 @@ impl Fleet {
     /// Which node moves rollouts, by its place; none for a moment when nobody has the lease.
     pub(super) async fn leader(&self) -> Option<usize> {
         let holder = self.redis.say("GET {turnout}:lease").await?;
-        let port = |node: &Turnout| format!(":{}\r\n", node.control().port());
-        self.nodes.iter().position(|node| holder.ends_with(&port(node)))
+        let port = |node: &Turnout| format!(":{}#", node.control().port());
+        self.nodes.iter().position(|node| holder.contains(&port(node)))
     }
 
     /// Waits until every node serves a route at this share.
@@ -117,8 +117,12 @@ pub(super) async fn degraded(node: &Turnout, what: &[&str]) {
 
 /// Rolls a route back, which must be accepted whatever else is going on.
 pub(super) async fn rollback(node: &Turnout) -> Value {
-    let body = json!({"why": "errors rise"});
-    let answer = node.control_send(ask("POST", "/v1/routes/sms/rollback").json(&body)).await;
+    rollback_by(node, &json!({"why": "errors rise"})).await
+}
+
+/// Rolls back what this names of a route.
+pub(super) async fn rollback_by(node: &Turnout, body: &Value) -> Value {
+    let answer = node.control_send(ask("POST", "/v1/routes/sms/rollback").json(body)).await;
     answer.expect(200).json()
 }
 

@@ -24,7 +24,9 @@ impl From<Declined> for Problem {
                 problem.0.plan = Some(plan.clone());
                 problem.hint(Some(hint))
             }
-            Declined::Fenced => Self::new(StatusCode::CONFLICT, code, declined.to_string()),
+            Declined::Fenced => {
+                Self::new(StatusCode::CONFLICT, code, declined.to_string())
+            }
             Declined::HandedOver => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 Self::new(status, code, declined.to_string())

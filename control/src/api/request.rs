@@ -25,6 +25,7 @@ use crate::ledger::{Approver, Order};
 pub(super) const ACTOR: &str = "x-turnout-actor";
 const MAX_ACTOR_CHARS: usize = 128;
 const MAX_WHY_CHARS: usize = 2_000;
+const MAX_ID_CHARS: usize = 64;
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +75,7 @@ pub(super) struct Caller {
     expected: Option<Revision>,
     dry_run: bool,
     wait: Wait,
+    id: Option<String>,
 }
 
 /// How a command is carried out: only tried, or waited for.
@@ -98,7 +100,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let extract::Query(Manner { dry_run, wait, timeout }) =
             extract::Query::try_from_uri(&parts.uri)?;
         let wait = Wait::read(wait.as_deref(), timeout.as_deref())?;
-        Ok(Self { identity, actor, via, expected, dry_run, wait })
+        Ok(Self { identity, actor, via, expected, dry_run, wait, id: None })
     }
 }
 
@@ -106,6 +108,19 @@ impl Caller {
     /// The same, on this revision where the caller named none.
     pub(super) fn on(self, revision: Revision) -> Self {
         Self { expected: self.expected.or(Some(revision)), ..self }
+    }
+
+    /// The same, with what their rollback is known by.
+    pub(super) fn known_by(self, id: Option<String>) -> Result<Self, Problem> {
+        let is_one = |id: &String| {
+            let letters = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            letters && (1..=MAX_ID_CHARS).contains(&id.len())
+        };
+        if id.as_ref().is_some_and(|id| !is_one(id)) {
+            let detail = "an id is 1 to 64 letters, digits and hyphens";
+            return Err(Problem::field("bad_id", "/id", detail));
+        }
+        Ok(Self { id, ..self })
     }
 
     /// Who asks.
@@ -141,8 +156,8 @@ impl Caller {
             Command::Rollback { .. } => None,
             _ => self.expected,
         };
-        let (actor, via) = (self.actor, self.via);
-        Ok(Order { actor, via, expected, ..Order::by_process(command, "", why) })
+        let (actor, via, id) = (self.actor, self.via, self.id);
+        Ok(Order { actor, via, expected, id, ..Order::by_process(command, "", why) })
     }
 
     /// What the audit keeps of a look at something that not everybody may see.

@@ -73,6 +73,9 @@ pub(super) struct RollbackRequest {
     /// Whether requests are still copied to the candidate.
     #[serde(default)]
     keep_shadow: bool,
+    /// By what the same rollback is known where several nodes are told it, each itself: 1 to 64 letters, digits and hyphens.
+    /// It is done once then, even if some of them can store it only later.
+    id: Option<String>,
 }
 
 /// Puts a share of a route's traffic on the candidate: of everybody's, or of one tenant's or cohort's.
@@ -196,5 +199,5 @@ pub(super) async fn rollback(
         scope: scope(asked.tenant.as_deref(), asked.cohort.as_deref())?,
         keep_shadow: asked.keep_shadow,
     };
-    caller.have(&site, command, why).await
+    caller.known_by(asked.id)?.have(&site, command, why).await
 }

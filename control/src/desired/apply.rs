@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use config::{Live, TargetSpec, TokenSpec, starting_live};
 use jiff::Timestamp;
-use rules::{Rank, TokenName, UpstreamName};
+use rules::{TokenName, UpstreamName};
 
 use super::{flags, rollouts, summary, tenants, traffic};
 use crate::command::{Command, Configuration};
@@ -198,7 +198,6 @@ pub fn apply(desired: &Desired, command: &Command) -> Result<Applied, Refusal> {
             let mut older = Desired::clone(older);
             // A token that was revoked stays revoked.
             older.live.tokens = Arc::clone(&desired.live.tokens);
-            go_on_standing(&mut older.live, &desired.live);
             if says_the_same(desired, &older) {
                 return Ok(Applied::Unchanged(format!("everything is as it was at {revision}")));
             }
@@ -303,21 +302,6 @@ fn replace_targets(
     }
     let (before, after) = (summary::of_targets(before), summary::of_targets(targets));
     Ok(changed(next, format!("upstream {upstream}: {before} -> {after}")))
-}
-
-/// Restoring is a decision of its own, later than every one before: no route's generation goes back.
-fn go_on_standing(restored: &mut Live, present: &Live) {
-    for (name, live) in &mut restored.routes {
-        let before = present.routes.get(name);
-        let standing = before.map(|before| before.standing).unwrap_or_default();
-        let moves = before.is_none_or(|before| {
-            before.default != live.default
-                || before.tenants != live.tenants
-                || before.cohorts != live.cohorts
-        });
-        let aborted = standing.rank == Rank::Aborted;
-        Arc::make_mut(live).standing = if aborted && moves { standing.anew() } else { standing };
-    }
 }
 
 fn set_token(desired: &Desired, name: &TokenName, token: Option<&TokenSpec>) -> Applied {

@@ -7,7 +7,6 @@
 //! | `document/passed-over` | the configuration file's text, where somebody put another configuration in its place |
 //! | `shift/<route>` | the route's default shift |
 //! | `shift/<route>/cohort/<name>`, `shift/<route>/tenant/<id>` | the shift of one cohort or tenant |
-//! | `standing/<route>` | how often somebody began anew, and whether it is rolled back |
 //! | `targets/<upstream>` | targets that stand in for the configuration's |
 //! | `lock/<tenant>`, `attributes/<tenant>` | a tenant's lock; attributes that stand in for the configuration's |
 //! | `flag/<name>` | what everybody has of a flag, and whether it is on |
@@ -22,7 +21,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use config::{FlagLive, Live, RouteLive, ServeSpec};
-use rules::{FlagName, Rank, RouteName, Standing};
+use rules::{FlagName, RouteName};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -142,12 +141,6 @@ fn route_changes(before: &Live, after: &Live, changes: &mut Vec<Change>) {
             let value = after.map(|after| json(&after.default));
             changes.push((format!("shift/{name}"), value));
         }
-        let standing = |live: &Arc<RouteLive>| live.standing;
-        let (was, is) = (before.map(standing).unwrap_or_default(), after.map(standing));
-        if was != is.unwrap_or_default() {
-            let value = is.filter(|is| *is != Standing::default()).map(|is| json(&written(is)));
-            changes.push((format!("standing/{name}"), value));
-        }
         let before = before.map_or(&nothing, |before| before);
         let after = after.map_or(&nothing, |after| after);
         let prefix = format!("shift/{name}/cohort/");
@@ -155,17 +148,6 @@ fn route_changes(before: &Live, after: &Live, changes: &mut Vec<Change>) {
         let prefix = format!("shift/{name}/tenant/");
         map_changes(&prefix, &before.tenants, &after.tenants, changes);
     });
-}
-
-/// A route's standing, as it is stored.
-#[derive(Serialize, Deserialize)]
-struct StandingText {
-    generation: u64,
-    aborted: bool,
-}
-
-fn written(standing: Standing) -> StandingText {
-    StandingText { generation: standing.generation, aborted: standing.rank == Rank::Aborted }
 }
 
 fn map_changes<K: Ord + Display, V: PartialEq + Serialize>(
@@ -235,12 +217,6 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
             ["shift", route, "tenant", tenant] => {
                 let live = routes.entry(name(key, route)?).or_default();
                 live.tenants.insert(name(key, tenant)?, read(key, value)?);
-            }
-            ["standing", route] => {
-                let StandingText { generation, aborted } = read(key, value)?;
-                let rank = if aborted { Rank::Aborted } else { Rank::Running };
-                let live = routes.entry(name(key, route)?).or_default();
-                live.standing = Standing { generation, rank };
             }
             ["targets", upstream] => {
                 targets.insert(name(key, upstream)?, read(key, value)?);

@@ -20,4 +20,3 @@ mod tests;
 
 pub use apply::{Applied, Desired, Next, Refusal, apply};
 pub(crate) use tenants::attributes;
-pub(crate) use traffic::rolled_back_anyway;

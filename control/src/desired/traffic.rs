@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use config::document::{CohortSpec, Document};
 use config::{RouteLive, ShiftSpec};
-use rules::{Rank, RouteName, Share, TenantId};
+use rules::{RouteName, Share, TenantId};
 
 use super::apply::unknown;
 use super::{Applied, Desired, Next, Refusal, rollouts, summary};
@@ -89,9 +89,8 @@ fn traffic_back(
         }
         return Ok(applied);
     }
-    let standing = live.standing.aborted();
-    let next = RouteLive { default: after, standing, ..RouteLive::default() };
-    if next == (RouteLive { standing, ..RouteLive::clone(&live) }) {
+    let next = RouteLive { default: after, ..RouteLive::default() };
+    if next == *live {
         return Ok(Applied::Unchanged(format!("{route}: {}", summary::of_shift(after))));
     }
     let lost = match (live.cohorts.len(), live.tenants.len()) {
@@ -103,16 +102,6 @@ fn traffic_back(
         }
     };
     Ok(with_live(desired, route, next, format!("{route}: {told}{lost}")))
-}
-
-/// The state with a route rolled back, although nothing of it moves: other nodes may know of traffic that does.
-pub(crate) fn rolled_back_anyway(desired: &Desired, route: &RouteName) -> Desired {
-    let live = desired.live.routes.get(route).cloned().unwrap_or_default();
-    let mut next = desired.clone();
-    let standing = live.standing.aborted();
-    let live = RouteLive { standing, ..RouteLive::clone(&live) };
-    next.live.routes.insert(route.clone(), Arc::new(live));
-    next
 }
 
 /// The live state of a route that is there, and whose scope is.
@@ -256,10 +245,6 @@ pub(super) fn put(
     after: ShiftSpec,
 ) -> Desired {
     let mut live = live.clone();
-    if !after.share.is_none() && live.standing.rank == Rank::Aborted {
-        // Whoever moves traffic again knows of the rollback: a later decision, which an earlier rollback does not undo.
-        live.standing = live.standing.anew();
-    }
     match scope {
         Scope::Route => live.default = after,
         Scope::Cohort(name) => drop(live.cohorts.insert(name.clone(), after)),

@@ -189,6 +189,8 @@ fn plan(order: &Order, before: &Desired, next: &Next, now: Timestamp) -> Plan {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::ledger::fragile::{Setup, YAML, order, rollback, setup, shift};
 
@@ -208,7 +210,7 @@ mod tests {
         setup
     }
 
-    fn waits(ledger: &Ledger, order: &Order) -> String {
+    fn waits(ledger: &Arc<Ledger>, order: &Order) -> String {
         match ledger.execute(order, Timestamp::now()) {
             Err(Declined::NeedsApproval { plan, .. }) => plan,
             other => panic!("{other:?}"),

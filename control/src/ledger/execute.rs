@@ -1,7 +1,7 @@
 //! What happens to a command? Applied, compiled, stored, published: one after the other, all of it or nothing. (INV-4)
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -12,23 +12,23 @@ use tokio::sync::watch;
 
 use super::lookup::{self, Found, Lookups};
 use super::state::compiled;
-use super::unstored::{Unstored, generation};
+use super::unstored::Unstored;
 use super::{Declined, Done, Order, Present, Reach};
 use crate::audit::Record;
 use crate::causes::causes;
-use crate::command::{Command, Scope};
-use crate::desired::{self, Applied, Next, keys};
+use crate::command::Command;
+use crate::desired::{self, Applied, Next};
+use crate::digest::unique;
 use crate::events::{Event, Events};
 use crate::file::ConfigFile;
 use crate::local::{Kept, LastGood};
 use crate::meters::Meters;
-use crate::rollout;
-use crate::store::{Commit, CommitError, Entry, Store, StoreError, Stored};
+use crate::store::{Commit, CommitError, Store, StoreError, Stored};
 
 /// How often a command without an expected revision is tried when other processes are faster: each loses to one that won.
 const ATTEMPTS: usize = 50;
 
-/// Carries out commands, one at a time. Its calls block: on the store, and while compiling.
+/// Carries out commands, one at a time; a rollback waits for none of them. Its calls block: on the store, and while compiling.
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) store: Box<dyn Store>,
@@ -38,11 +38,15 @@ pub struct Ledger {
     /// What the process runs with until it is started again; not known while it starts.
     pub(super) started_with: OnceLock<Arc<Settings>>,
     pub(super) turn: Mutex<()>,
-    /// Whether another process serves by now. It is changed by whoever has the turn.
+    /// Held while what serves is changed, and never while the store is asked. Whoever needs the turn, too, has that first.
+    pub(super) serving: Mutex<()>,
+    /// How many look at the store for somebody who may have stopped waiting.
+    pub(super) looking: AtomicUsize,
+    /// Whether another process serves by now. It is changed by whoever has the turn and changes what serves.
     pub(super) handed_over: AtomicBool,
     /// Whether the store could not be taken back from a process that failed to take over.
     pub(super) without_store: AtomicBool,
-    /// What serves and is not stored yet. It is changed by whoever has the turn.
+    /// What serves and is not stored yet. It grows with what serves, and shrinks by whoever has the turn.
     pub(super) unstored: Mutex<VecDeque<Unstored>>,
     /// What the audit could not take yet.
     pub(super) unrecorded: Mutex<VecDeque<Record>>,
@@ -59,6 +63,8 @@ pub struct Ledger {
     pub(super) lookups: Lookups,
     events: Events,
     pub(super) meters: Arc<Meters>,
+    /// By which this process is told from every other one, whatever both are called.
+    process: String,
 }
 
 impl Ledger {
@@ -71,6 +77,8 @@ impl Ledger {
             started_with: Arc::clone(&present.compiled.settings).into(),
             present: watch::Sender::new(Arc::new(present)),
             turn: Mutex::default(),
+            serving: Mutex::default(),
+            looking: AtomicUsize::default(),
             handed_over: AtomicBool::new(false),
             without_store: AtomicBool::new(false),
             unstored: Mutex::default(),
@@ -84,6 +92,7 @@ impl Ledger {
             lookups: Lookups::default(),
             events: Events::default(),
             meters: Arc::default(),
+            process: unique(),
         }
     }
 
@@ -134,6 +143,11 @@ impl Ledger {
         &self.meters
     }
 
+    /// By which this process is told from every other one.
+    pub(crate) fn process(&self) -> &str {
+        &self.process
+    }
+
     /// Where revisions are kept.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
@@ -173,20 +187,23 @@ impl Ledger {
         &self.file
     }
 
-    /// Carries out a command, and returns once it is stored, safe from a crash, and serves. A rollback serves even if the
-    /// store fails; [`Done::reach`] tells.
+    /// Carries out a command, and returns once it is stored, safe from a crash, and serves. A rollback serves first, and
+    /// even if the store fails; [`Done::reach`] tells.
     ///
     /// # Errors
     /// When it is refused, does not compile, is late, or cannot be stored. Nothing has changed then.
-    pub fn execute(&self, order: &Order, now: Timestamp) -> Result<Done, Declined> {
+    pub fn execute(self: &Arc<Self>, order: &Order, now: Timestamp) -> Result<Done, Declined> {
         let before = self.present().revision();
-        let result = self.carry_out(order, now);
+        let result = match order.command {
+            Command::Rollback { .. } => self.roll_back(order, now),
+            _ => self.carry_out(order, now),
+        };
         self.account_for(order, now, before, &result);
         result
     }
 
     fn carry_out(&self, order: &Order, now: Timestamp) -> Result<Done, Declined> {
-        // Before it has the turn: no rollback waits for a name.
+        // Before it has the turn: nobody else waits for a name.
         let serves = Arc::clone(&self.present().compiled.snapshot);
         let found = self.lookups.all(lookup::unknown_names(&order.command, &serves));
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,15 +217,7 @@ impl Ledger {
                 return Err(stale(&present));
             }
             match self.attempt(&present, order, now, started, &found) {
-                Err(CommitError::Conflict { .. }) => match self.catch_up() {
-                    // It serves here all the same, and is kept.
-                    Err(Declined::Store(_)) if is_rollback(&order.command) => {}
-                    Err(Declined::Invalid(problems)) if is_rollback(&order.command) => {
-                        let error = StoreError::Failed(Box::new(problems));
-                        self.store_failed(&error, "what another node stored cannot serve here");
-                    }
-                    caught_up => caught_up?,
-                },
+                Err(CommitError::Conflict { .. }) => self.catch_up()?,
                 Err(CommitError::Fenced) => return Err(Declined::Fenced),
                 Err(CommitError::Store(error)) => {
                     self.store_failed(&error, "a command could not be stored");
@@ -222,26 +231,14 @@ impl Ledger {
 
     fn attempt(
         &self,
-        present: &Present,
+        present: &Arc<Present>,
         order: &Order,
         now: Timestamp,
         started: Instant,
         found: &Found,
     ) -> Result<Result<Done, Declined>, CommitError> {
-        if order.made_in.is_some_and(|made| generation(&present.desired, &order.command) > made) {
-            return Ok(Err(stale(present)));
-        }
         let next = match desired::apply(&present.desired, &order.command) {
             Err(refusal) => return Ok(Err(refusal.into())),
-            Ok(Applied::Unchanged(summary))
-                if self.others_may_not_know(&order.command) || is_taken_up(order) =>
-            {
-                let Command::Rollback { route, .. } = &order.command else {
-                    return Ok(Err(stale(present)));
-                };
-                let desired = desired::rolled_back_anyway(&present.desired, route);
-                Next { desired, summary, notes: Vec::new() }
-            }
             Ok(Applied::Unchanged(summary)) => {
                 let revision = present.revision();
                 let (reach, warnings) = self.reach();
@@ -266,38 +263,46 @@ impl Ledger {
         };
         // Only now: what others approved says nothing of the time at which it is done.
         let next = Next { desired: next.desired.stamped(now), ..next };
-        let entry = Entry {
-            revision,
-            at: now,
-            actor: order.actor.clone(),
-            why: order.why.clone(),
-            command: order.command.name().to_owned(),
-            arguments: order.command.arguments(),
-            summary: next.summary.clone(),
-        };
-        let record = order.record(now, present.revision()).accepted(revision, &next.summary);
-        let changes = keys::changes(Some(&present.desired), &next.desired);
-        let generation = generation(&present.desired, &order.command);
-        self.put_down(
-            present.revision(),
-            Unstored { order: order.clone(), entry: entry.clone(), record, changes, generation },
-        )?;
+        let unstored = Unstored::new(order, present, &next, now);
+        self.put_down(present.revision(), &unstored)?;
         let mut warnings = self.warnings(&next, &compiled, present);
-        let (reach, unstored) = self.reach();
         warnings.extend(unresolved);
-        warnings.extend(unstored);
-        self.publish(Present { entry, desired: next.desired, compiled });
+        let stored = Present { entry: unstored.entry, desired: next.desired, compiled };
+        warnings.extend(self.serve_stored(present, stored));
         self.meters.swapped(started.elapsed());
         if let Some(plan) = approved
             && let Err(error) = self.forget_plan(&plan)
         {
             self.store_failed(&error, "a plan that was carried out could not be forgotten");
         }
-        if let Command::Rollback { route, .. } = &order.command {
-            let by_gate = order.actor == rollout::ENGINE;
-            self.meters.rolled_back(route.as_str(), if by_gate { "gate" } else { "command" });
-        }
+        let reach = Reach::Stored;
         Ok(Ok(Done { revision, changed: true, summary: next.summary, warnings, reach }))
+    }
+
+    /// Stores what was kept, then this.
+    fn put_down(&self, before: Revision, next: &Unstored) -> Result<(), CommitError> {
+        if self.held().is_some() {
+            return Err(self.held_error().into());
+        }
+        self.settle()?;
+        self.commit(before, next)?;
+        self.meters.store_served();
+        Ok(())
+    }
+
+    /// Serves what was stored on top of what served then. Where a rollback serves since, that is done on top of it instead.
+    fn serve_stored(&self, before: &Arc<Present>, stored: Present) -> Option<String> {
+        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(before, &self.present()) {
+            self.publish(stored);
+            return None;
+        }
+        drop(serving);
+        if let Err(error) = self.settle() {
+            let error = StoreError::Failed(Box::new(error));
+            self.store_failed(&error, "a rollback serves, but could not be stored");
+        }
+        Some("a rollback that came meanwhile is done on top of it".to_owned())
     }
 
     pub(super) fn store_failed(&self, error: &StoreError, what: &str) {
@@ -306,7 +311,7 @@ impl Ledger {
     }
 
     /// How far what serves got, and what whoever asks must be told of that.
-    fn reach(&self) -> (Reach, Vec<String>) {
+    pub(super) fn reach(&self) -> (Reach, Vec<String>) {
         if self.has_unstored() {
             (Reach::Node, vec![self.not_stored().to_owned()])
         } else {
@@ -318,10 +323,12 @@ impl Ledger {
     pub(super) fn commit(&self, before: Revision, next: &Unstored) -> Result<(), CommitError> {
         let Unstored { order, entry, changes, record, .. } = next;
         let history = self.history();
+        // Nobody is too late to put traffic back. (INV-10)
+        let fence = order.fence.filter(|_| !is_rollback(&order.command));
         match self.store.commit(
             &Commit::new(before, entry, changes)
                 .noting(record)
-                .fenced(order.fence)
+                .fenced(fence)
                 .going_on(history.as_deref()),
         ) {
             Err(CommitError::Store(error)) => {
@@ -354,15 +361,13 @@ impl Ledger {
         let desired = self.read(stored, Some(&present.desired))?;
         let revision = stored.entry.revision;
         let compiled = compiled(&desired, revision, Some(&present)).map_err(Declined::Invalid)?;
-        self.publish(Present { entry: stored.entry.clone(), desired, compiled });
+        let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        // A rollback may serve since: a state without it would undo it. It is merged next time.
+        if !self.has_unstored() {
+            self.publish(Present { entry: stored.entry.clone(), desired, compiled });
+        }
         Ok(())
     }
-}
-
-/// Whether it is a route's rollback of before a restart, of which the others are still to be told.
-const fn is_taken_up(order: &Order) -> bool {
-    let is_route = matches!(order.command, Command::Rollback { scope: Scope::Route, .. });
-    is_route && order.made_in.is_some()
 }
 
 pub(super) const fn is_rollback(command: &Command) -> bool {

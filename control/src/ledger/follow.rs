@@ -35,7 +35,8 @@ impl Ledger {
         }
         match self.settle() {
             Err(CommitError::Store(error)) => return Err(error.into()),
-            Ok(()) | Err(CommitError::Conflict { .. } | CommitError::Fenced) => {}
+            Ok(())
+            | Err(CommitError::Conflict { .. } | CommitError::Fenced) => {}
         }
         self.store_unrecorded();
         if newest.revision > self.present().revision() {
@@ -55,7 +56,10 @@ impl Ledger {
         match self.store.commit(&Commit::new(Revision(0), &entry, &changes)) {
             Err(CommitError::Store(error)) => Err(error.into()),
             // Whoever was first, that is what serves from now on.
-            Ok(()) | Err(CommitError::Conflict { .. } | CommitError::Fenced) => self.catch_up(),
+            Ok(())
+            | Err(CommitError::Conflict { .. } | CommitError::Fenced) => {
+                self.catch_up()
+            }
         }
     }
 
@@ -105,7 +109,7 @@ impl Ledger {
     }
 
     /// The newest revision of which this node knows that it is stored.
-    fn stored_so_far(&self) -> Revision {
+    pub(super) fn stored_so_far(&self) -> Revision {
         let kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
         let first = kept.front().map(|kept| kept.entry.revision);
         first.map_or(self.present().revision(), |first| Revision(first.0.saturating_sub(1)))

@@ -1,6 +1,7 @@
 //! A ledger for tests, on a store that can be made to fail, to lose an answer and to wait.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
@@ -122,7 +123,7 @@ impl Fragile {
 }
 
 pub(crate) struct Setup {
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) store: Arc<Fragile>,
     pub(crate) _folder: tempfile::TempDir,
 }
@@ -136,17 +137,22 @@ pub(crate) fn setup() -> Setup {
         loses_answers: AtomicBool::new(false),
         gate: Mutex::default(),
     });
-    let file = ConfigFile::new(&folder.path().join("turnout.yaml"));
+    let ledger = on(Box::new(Arc::clone(&store)), folder.path());
+    let Present { entry, desired, .. } = &*ledger.present();
+    store.commit(&Commit::new(Revision(0), entry, &keys::changes(None, desired))).unwrap();
+    Setup { ledger, store, _folder: folder }
+}
+
+/// A ledger on a store, before its first revision is stored.
+pub(crate) fn on(store: Box<dyn Store>, folder: &Path) -> Arc<Ledger> {
+    let file = ConfigFile::new(&folder.join("turnout.yaml"));
     let document = Arc::new(file.read(YAML).unwrap());
     let configuration =
         Configuration { text: YAML.into(), document, accepted_unix: 0, from_file: true };
     let desired = Desired::first(configuration);
     let compiled = compiled(&desired, Revision(1), None).unwrap();
     let entry = contract::entry(1, "first");
-    store.commit(&Commit::new(Revision(0), &entry, &keys::changes(None, &desired))).unwrap();
-    let present = Present { entry, desired, compiled };
-    let ledger = Ledger::new(Box::new(Arc::clone(&store)), file, present);
-    Setup { ledger, store, _folder: folder }
+    Arc::new(Ledger::new(store, file, Present { entry, desired, compiled }))
 }
 
 pub(crate) fn shift(percent: &str) -> Command {

@@ -42,10 +42,17 @@ impl Ledger {
         if self.handed_over.load(Ordering::Relaxed) {
             return Err(HandOverError::HandedOver);
         }
-        if let Err(error) = self.settle() {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the store still fails");
-            return Err(HandOverError::Unstored);
-        }
+        let _serving = loop {
+            if let Err(error) = self.settle() {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the store still fails");
+                return Err(HandOverError::Unstored);
+            }
+            let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+            // A rollback may have come in between.
+            if !self.has_unstored() {
+                break serving;
+            }
+        };
         self.store_unrecorded();
         self.store.release();
         if !take(self.present().revision()) {
@@ -110,7 +117,7 @@ mod tests {
     #[test]
     fn a_command_waits_and_is_told_to_ask_the_other_process() {
         let Setup { ledger, _folder, .. } = setup();
-        let (ledger, path) = (Arc::new(ledger), _folder.path().join("turnout.db"));
+        let path = _folder.path().join("turnout.db");
         let (asked, waits) = mpsc::channel();
         let mut asking = None;
         let handed = ledger.hand_over(|revision| {

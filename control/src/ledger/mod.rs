@@ -1,7 +1,7 @@
 //! How does a command become what serves?
 //!
 //! [`Ledger::execute`] is the one way: the desired state is written nowhere else. A command comes as an [`Order`] and is
-//! answered by what was [`Done`], or [`Declined`]. A rollback is done even while the store fails; `unstored` is what becomes of
+//! answered by what was [`Done`], or [`Declined`]. A `rollback` is done even while the store fails; `unstored` is what becomes of
 //! it then. `hand_over` lets another process go on with all of it; `follow` is how it hears of other nodes, `account` how the audit learns of all of it.
 
 mod account;
@@ -12,6 +12,7 @@ mod hand_over;
 mod lookup;
 mod order;
 mod preview;
+mod rollback;
 mod state;
 mod unstored;
 

@@ -47,8 +47,10 @@ pub struct Order {
     pub evidence: Option<Value>,
     /// The fence that the lease came with, for what only its holder may do.
     pub fence: Option<u64>,
-    /// The route's generation when it was given, where that was before a restart: a later one is a later decision.
-    pub made_in: Option<u64>,
+    /// By which a rollback is known wherever it is told, so that it is done once; one of its own where nobody gave it one.
+    pub id: Option<String>,
+    /// The newest stored revision that was known when it was given, where that was before a restart.
+    pub seen: Option<Revision>,
 }
 
 impl Order {
@@ -63,14 +65,24 @@ impl Order {
             via: Via::PROCESS,
             evidence: None,
             fence: None,
-            made_in: None,
+            id: None,
+            seen: None,
         }
+    }
+
+    /// The command's arguments, with what a rollback is known by.
+    pub(crate) fn arguments(&self) -> Value {
+        let mut arguments = self.command.arguments();
+        if let (Some(id), Some(map)) = (&self.id, arguments.as_object_mut()) {
+            map.insert("id".to_owned(), Value::from(id.as_str()));
+        }
+        arguments
     }
 
     /// What the audit keeps of it; what came of it is still to be filled in.
     pub(crate) fn record(&self, now: Timestamp, present: Revision) -> Record {
         Record {
-            arguments: self.command.arguments(),
+            arguments: self.arguments(),
             why: self.why.clone(),
             evidence: self.evidence.clone(),
             ..Record::new(now, &self.actor, &self.via, self.command.name(), present)
@@ -98,7 +110,7 @@ pub struct Done {
 pub enum Reach {
     /// It is stored, safe from a crash.
     Stored,
-    /// It serves on this node, and is not stored: the store fails. A kill of this process loses it.
+    /// It serves on this node, and is not stored yet: the store fails.
     Node,
 }
 

@@ -9,13 +9,17 @@ use rules::Revision;
 
 use super::fragile::{Setup, YAML, order, rollback, setup, shift};
 use super::lookup::Lookups;
-use super::{Declined, Done, Ledger, Reach, compiled};
+use super::{Declined, Done, Ledger, Order, Reach, compiled};
 use crate::audit::{Line, Outcome, Record};
 use crate::command::Command;
 use crate::hour::Hour;
-use crate::store::{Commit, Store, contract};
+use crate::store::{Commit, Entry, Store, contract};
 
-fn execute(ledger: &Ledger, command: Command, expected: Option<u64>) -> Result<Done, Declined> {
+fn execute(
+    ledger: &Arc<Ledger>,
+    command: Command,
+    expected: Option<u64>,
+) -> Result<Done, Declined> {
     ledger.execute(&order(command, expected), Timestamp::UNIX_EPOCH)
 }
 
@@ -54,6 +58,62 @@ fn a_rollback_serves_while_the_store_fails() {
     assert_eq!(told.iter().map(|entry| entry.revision.0).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(ledger.state_of(Revision(3)).unwrap().unwrap(), ledger.present().desired);
     assert_eq!(store.load().unwrap().unwrap().entry.revision, Revision(2));
+}
+
+#[test]
+fn a_rollback_serves_while_a_command_hangs_in_the_store() {
+    let Setup { ledger, store, _folder } = setup();
+    execute(&ledger, shift("50%"), None).unwrap();
+    let (go_on, gate) = mpsc::channel();
+    *store.gate.lock().unwrap() = Some(gate);
+    std::thread::scope(|scope| {
+        let shifting = scope.spawn(|| execute(&ledger, shift("60%"), None).unwrap());
+        while store.gate.lock().unwrap().is_some() {
+            std::thread::yield_now();
+        }
+        let rolling_back = scope.spawn(|| execute(&ledger, rollback(), None).unwrap());
+        // It serves before the other command is done.
+        while ledger.cell().load().revision < Revision(3) {
+            std::thread::yield_now();
+        }
+        assert_eq!(ledger.present().entry.command, "rollback");
+        go_on.send(()).unwrap();
+        let (shifted, rolled_back) = (shifting.join().unwrap(), rolling_back.join().unwrap());
+        assert_eq!((shifted.revision, shifted.reach), (Revision(3), Reach::Stored));
+        assert_eq!((rolled_back.revision, rolled_back.reach), (Revision(4), Reach::Stored));
+    });
+    let present = ledger.present();
+    assert_eq!((present.revision(), &*present.entry.command), (Revision(4), "rollback"));
+    assert_eq!(present.entry.summary, "sms: rolled back, canary 60% -> off");
+    assert_eq!(store.load().unwrap().unwrap().entry, present.entry);
+    assert!(!ledger.has_unstored());
+}
+
+#[test]
+fn a_rollback_that_is_stored_already_is_not_done_twice() {
+    let Setup { ledger, store, _folder } = setup();
+    execute(&ledger, shift("50%"), None).unwrap();
+    store.broken.store(true, Ordering::Relaxed);
+    let known = Order { id: Some("one".into()), ..order(rollback(), None) };
+    ledger.execute(&known, Timestamp::UNIX_EPOCH).unwrap();
+    store.broken.store(false, Ordering::Relaxed);
+    // Another node was told the same, and then somebody who knew of it moved traffic again.
+    let changes =
+        |share: &str| [("shift/sms".to_owned(), Some(format!("{{\"share\":\"{share}\"}}")))];
+    let told = Entry {
+        command: "rollback".into(),
+        arguments: serde_json::json!({"route": "sms", "id": "one"}),
+        ..contract::entry(3, "elsewhere")
+    };
+    store.commit(&Commit::new(Revision(2), &told, &changes("0%"))).unwrap();
+    let later = contract::entry(4, "later");
+    store.commit(&Commit::new(Revision(3), &later, &changes("5%"))).unwrap();
+    ledger.store_unstored().unwrap();
+    let present = ledger.present();
+    assert_eq!(present.revision(), Revision(5));
+    assert_eq!(present.entry.summary, "sms: rolled back, canary 50% -> off: done before");
+    let share = present.desired.live.routes["sms"].default.share;
+    assert_eq!(share.to_string(), "5%");
 }
 
 #[test]
@@ -208,7 +268,7 @@ fn swap(address: &str) -> Command {
 fn a_new_targets_name_is_known_before_it_serves() {
     let Setup { mut ledger, _folder, .. } = setup();
     let known: SocketAddr = "10.0.0.1:80".parse().unwrap();
-    ledger.lookups =
+    Arc::get_mut(&mut ledger).unwrap().lookups =
         Lookups::by(
             move |address| {
                 if address.host() == "known.internal" { vec![known] } else { Vec::new() }
@@ -228,7 +288,7 @@ fn a_new_targets_name_is_known_before_it_serves() {
 #[test]
 fn a_configuration_with_an_unknown_name_is_taken_with_a_warning() {
     let Setup { mut ledger, _folder, .. } = setup();
-    ledger.lookups = Lookups::by(|_| Vec::new());
+    Arc::get_mut(&mut ledger).unwrap().lookups = Lookups::by(|_| Vec::new());
     let text = YAML.replace("127.0.0.1:3002", "unknown.internal:80");
     let configuration = ledger.configuration(text.as_str().into(), Timestamp::UNIX_EPOCH);
     let done = execute(&ledger, Command::Apply(configuration.unwrap()), None).unwrap();
@@ -242,7 +302,7 @@ fn a_name_that_is_not_found_in_time_holds_up_no_rollback() {
     let (asked, is_asked) = mpsc::channel();
     let (go_on, gate) = mpsc::channel::<()>();
     let gate = Mutex::new(gate);
-    ledger.lookups = Lookups::by(move |_| {
+    Arc::get_mut(&mut ledger).unwrap().lookups = Lookups::by(move |_| {
         asked.send(()).ok();
         gate.lock().unwrap().recv().ok();
         Vec::new()

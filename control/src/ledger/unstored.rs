@@ -3,42 +3,64 @@
 //! Until then it is known to this node alone, which keeps it in a file, so that a kill does not lose it. On what others have
 //! stored meanwhile it is done once more: the rollback wins, unless somebody who knew of one has begun anew since then.
 
-use std::sync::atomic::Ordering;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use rules::Revision;
 
-use super::execute::is_rollback;
 use super::state::compiled;
 use super::{Ledger, Order, Present};
 use crate::audit::Record;
 use crate::command::{Command, Scope};
-use crate::desired::{self, Applied, Desired, keys};
+use crate::desired::{self, Applied, Desired, Next, keys};
 use crate::local::KeptRollback;
 use crate::store::{Change, CommitError, Entry, StoreError, Stored};
 
-/// A command that serves, but is not stored yet.
+/// A command with the revision that it makes, which is not stored yet.
 #[derive(Debug, Clone)]
 pub(super) struct Unstored {
     pub(super) order: Order,
     pub(super) entry: Entry,
     pub(super) record: Record,
     pub(super) changes: Vec<Change>,
-    /// The route's generation when it was rolled back.
-    pub(super) generation: u64,
+    /// The newest stored revision that was known when it was made.
+    pub(super) seen: Revision,
+    /// As which revision it was stored; 0 until then.
+    pub(super) stored_as: Arc<AtomicU64>,
 }
 
 /// How often a merge is tried before others have their turn.
 const MERGES: usize = 10;
+/// In how many revisions it is looked whether a rollback is among them already.
+const MOST_LOOKED_AT: u64 = 1_000;
+/// The name of the command that is looked for.
+const ROLLBACK: &str = "rollback";
 const KEPT: &str = "the store does not serve, so that this serves on this node alone; it is kept in a file, and stored as soon as that can be";
 const NOT_KEPT: &str = "the store does not serve, and neither does this node's own file: this serves on this node alone, and is lost if the process is killed before it is stored";
 
 impl Unstored {
-    /// The same, with its record saying that it served on this node before it was stored.
-    pub(super) fn on_this_node(mut self) -> Self {
-        self.record.scope = Some("node".to_owned());
-        self
+    /// The revision that an order makes of what serves.
+    pub(super) fn new(order: &Order, present: &Present, next: &Next, now: Timestamp) -> Self {
+        let revision = Revision(present.revision().0.saturating_add(1));
+        let entry = Entry {
+            revision,
+            at: now,
+            actor: order.actor.clone(),
+            why: order.why.clone(),
+            command: order.command.name().to_owned(),
+            arguments: order.arguments(),
+            summary: next.summary.clone(),
+        };
+        Self {
+            order: order.clone(),
+            entry,
+            record: order.record(now, present.revision()).accepted(revision, &next.summary),
+            changes: keys::changes(Some(&present.desired), &next.desired),
+            seen: present.revision(),
+            stored_as: Arc::default(),
+        }
     }
 
     /// As it is kept in the file; only rollbacks are.
@@ -56,7 +78,8 @@ impl Unstored {
             tenant,
             cohort,
             keep_shadow: *keep_shadow,
-            generation: self.generation,
+            id: self.order.id.clone().unwrap_or_default(),
+            seen: self.seen.0,
             record: self.record.clone(),
         })
     }
@@ -74,7 +97,8 @@ impl KeptRollback {
         let keep_shadow = *keep_shadow;
         let command = Command::Rollback { route: route.parse().ok()?, scope, keep_shadow };
         let order = Order {
-            made_in: Some(self.generation),
+            id: Some(self.id.clone()),
+            seen: Some(Revision(self.seen)),
             ..Order::by_process(command, &record.actor, &record.why)
         };
         Some((order, record.at.parse().ok()?))
@@ -82,36 +106,13 @@ impl KeptRollback {
 }
 
 impl Ledger {
-    /// Stores what was kept, then this command. A rollback is kept for later where the store fails. (INV-9)
-    pub(super) fn put_down(&self, before: Revision, next: Unstored) -> Result<(), CommitError> {
-        let stored = match self.held() {
-            Some(_) => Err(self.held_error().into()),
-            // Nobody waits for a store that did not serve a moment ago: it is asked each second.
-            None if self.store.is_shared()
-                && !self.meters.is_store_up()
-                && is_rollback(&next.order.command) =>
-            {
-                Err(StoreError::Failed("it did not serve a moment ago".into()).into())
-            }
-            None => self.settle().and_then(|()| self.commit(before, &next)),
-        };
-        match (stored, &next.order.command) {
-            (Err(CommitError::Store(error)), Command::Rollback { .. }) => {
-                self.store_failed(&error, "a rollback serves, but could not be stored");
-                self.keep(next.on_this_node());
-                Ok(())
-            }
-            (Ok(()), _) => {
-                self.meters.store_served();
-                Ok(())
-            }
-            (stored, _) => stored,
+    /// Keeps in this node's file what serves although the store did not take it, before anybody is told.
+    pub(super) fn keep(&self, stored_as: &Arc<AtomicU64>) {
+        let mut kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in kept.iter_mut().filter(|one| Arc::ptr_eq(&one.stored_as, stored_as)) {
+            one.record.scope = Some("node".to_owned());
         }
-    }
-
-    /// Keeps what serves although the store did not take it; in this node's file, too, before anybody is told.
-    pub(super) fn keep(&self, unstored: Unstored) {
-        self.unstored.lock().unwrap_or_else(PoisonError::into_inner).push_back(unstored);
+        drop(kept);
         self.write_kept();
     }
 
@@ -135,7 +136,7 @@ impl Ledger {
     }
 
     /// Does once more what was kept in this node's file when it ended.
-    pub(crate) fn take_up_kept(&self) {
+    pub(crate) fn take_up_kept(self: &Arc<Self>) {
         let Some(file) = &self.kept else { return };
         let found = file.found().unwrap_or_else(|error| {
             tracing::error!(%error, "rollbacks that were not stored cannot be read");
@@ -151,24 +152,22 @@ impl Ledger {
         self.write_kept();
     }
 
-    /// Whether other nodes may have moved traffic of which this one does not know, so that a rollback of what is all on
-    /// stable already must be kept for them.
-    pub(super) fn others_may_not_know(&self, command: &Command) -> bool {
-        let is_rollback = matches!(command, Command::Rollback { scope: Scope::Route, .. });
-        is_rollback
-            && self.store.is_shared()
-            && (self.held().is_some() || !self.meters.is_store_up() || self.store.newest().is_err())
-            && !self.keeps(command)
-    }
-
-    /// Whether this very rollback waits to be stored already.
-    fn keeps(&self, command: &Command) -> bool {
-        let Command::Rollback { route, scope, .. } = command else { return false };
-        let kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().any(|one| {
+    /// Whether this very rollback waits to be stored already. It is the later one from now on: what was stored of the earlier
+    /// one, without this node having heard of it, says nothing of this one.
+    pub(super) fn renew_kept(&self, order: &Order) -> bool {
+        let Command::Rollback { route, scope, .. } = &order.command else { return false };
+        let mut kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = kept.iter_mut().find(|one| {
             matches!(&one.order.command, Command::Rollback { route: known, scope: whose, .. }
                 if known == route && whose == scope)
-        })
+        });
+        let Some(same) = same else { return false };
+        same.order.id.clone_from(&order.id);
+        same.entry.arguments = same.order.arguments();
+        same.record.arguments = same.order.arguments();
+        drop(kept);
+        self.write_kept();
+        true
     }
 
     /// Whether something serves that is not stored.
@@ -189,9 +188,11 @@ impl Ledger {
                 Ok(())
             }
             Err(CommitError::Store(error)) => Err(error),
-            Err(conflict @ (CommitError::Conflict { .. } | CommitError::Fenced)) => {
-                Err(StoreError::Failed(Box::new(conflict)))
-            }
+            Err(
+                conflict @ (CommitError::Conflict { .. }
+                | CommitError::Fenced
+               ),
+            ) => Err(StoreError::Failed(Box::new(conflict))),
         }
     }
 
@@ -199,7 +200,7 @@ impl Ledger {
     pub(super) fn settle(&self) -> Result<(), CommitError> {
         while let Some((before, oldest)) = self.oldest_unstored() {
             match self.commit(before, &oldest) {
-                Ok(()) => self.forget_oldest(),
+                Ok(()) => self.forget(&oldest),
                 Err(CommitError::Conflict { .. }) => return self.merge_at_last(),
                 Err(error) => return Err(error),
             }
@@ -216,8 +217,14 @@ impl Ledger {
         Some((Revision(oldest.entry.revision.0.saturating_sub(1)), oldest.clone()))
     }
 
-    fn forget_oldest(&self) {
-        self.unstored.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    /// Forgets the oldest one, now that it is stored; unless it was asked for anew meanwhile.
+    fn forget(&self, stored: &Unstored) {
+        let mut kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.front().is_some_and(|oldest| oldest.order.id == stored.order.id) {
+            kept.pop_front();
+            stored.stored_as.store(stored.entry.revision.0, Ordering::Release);
+        }
+        drop(kept);
         self.write_kept();
     }
 
@@ -240,22 +247,48 @@ impl Ledger {
         let present = self.present();
         let invalid = |error: super::Declined| StoreError::Failed(Box::new(error));
         let desired = self.read(&stored, Some(&present.desired)).map_err(invalid)?;
+        let known = self.rolled_back(self.seen_by_kept(), stored.entry.revision)?;
         let mut newest = (stored.entry, desired);
         loop {
-            let kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(oldest) = kept.front().cloned() else { break };
-            drop(kept);
-            let (next, desired) = again(oldest, &newest);
-            self.commit(newest.0.revision, &next)?;
-            self.forget_oldest();
-            newest = (next.entry, desired);
+            while let Some((_, oldest)) = self.oldest_unstored() {
+                let (next, desired) = again(oldest, &newest, &known);
+                self.commit(newest.0.revision, &next)?;
+                self.forget(&next);
+                newest = (next.entry, desired);
+            }
+            let (entry, desired) = &newest;
+            let compiled = compiled(desired, entry.revision, Some(&present))
+                .map_err(|problems| StoreError::Failed(Box::new(problems)))?;
+            let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+            // Another rollback may have come meanwhile.
+            if !self.has_unstored() {
+                self.meters.store_served();
+                let (entry, desired) = newest;
+                self.publish(Present { entry, desired, compiled });
+                return Ok(());
+            }
         }
-        let (entry, desired) = newest;
-        let compiled = compiled(&desired, entry.revision, Some(&present))
-            .map_err(|problems| StoreError::Failed(Box::new(problems)))?;
-        self.meters.store_served();
-        self.publish(Present { entry, desired, compiled });
-        Ok(())
+    }
+
+    /// The newest stored revision that was known to all that is kept.
+    fn seen_by_kept(&self) -> Revision {
+        let kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().map(|one| one.seen).min().unwrap_or(Revision(0))
+    }
+
+    /// By what those rollbacks are known that were stored after one revision, up to another one, as far as the store still
+    /// has them.
+    pub(super) fn rolled_back(
+        &self,
+        after: Revision,
+        last: Revision,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        let first = after.0.saturating_add(1).max(last.0.saturating_sub(MOST_LOOKED_AT));
+        let entries = self.store.revisions(Revision(first), last)?;
+        let rollbacks = entries.iter().filter(|entry| entry.command == ROLLBACK);
+        Ok(rollbacks
+            .filter_map(|one| Some(one.arguments.get("id")?.as_str()?.to_owned()))
+            .collect())
     }
 
     /// The entries of `first` to `last`, both included, oldest first; with those that serve and are not stored yet.
@@ -286,39 +319,27 @@ impl Ledger {
     }
 }
 
-/// A kept order with its state, on top of a newer state.
-fn again(kept: Unstored, newest: &(Entry, Desired)) -> (Unstored, Desired) {
+/// A kept order with its state, on top of a newer state. One that the history has already is not done twice: whoever moved
+/// traffic after it could know of it, and has decided later.
+fn again(
+    kept: Unstored,
+    newest: &(Entry, Desired),
+    known: &BTreeSet<String>,
+) -> (Unstored, Desired) {
     let (before, state) = newest;
-    let Unstored { order, entry, record, generation: made_in, .. } = kept;
+    let Unstored { order, entry, record, seen, stored_as, .. } = kept;
     let revision = Revision(before.revision.0.saturating_add(1));
     let (summary, desired) = match desired::apply(state, &order.command) {
-        _ if generation(state, &order.command) > made_in => {
-            (format!("{}: a later decision stands", entry.summary), state.clone())
+        _ if order.id.as_ref().is_some_and(|id| known.contains(id)) => {
+            (format!("{}: done before", entry.summary), state.clone())
         }
         Ok(Applied::Changed(next)) => (next.summary, next.desired.stamped(entry.at)),
-        Ok(Applied::Unchanged(_)) => (entry.summary.clone(), noted(state, &order.command)),
-        Err(_) => (entry.summary.clone(), state.clone()),
+        Ok(Applied::Unchanged(_)) | Err(_) => (entry.summary.clone(), state.clone()),
     };
     let record = Record { before: before.revision.0, ..record }.accepted(revision, &summary);
     let changes = keys::changes(Some(state), &desired);
     let entry = Entry { revision, summary, ..entry };
-    (Unstored { order, entry, record, changes, generation: made_in }, desired)
-}
-
-/// A state in which nothing is left to roll back, with it noted that somebody did: who shifts from now on has decided later.
-fn noted(state: &Desired, command: &Command) -> Desired {
-    match command {
-        Command::Rollback { route, scope: Scope::Route, .. } => {
-            desired::rolled_back_anyway(state, route)
-        }
-        _ => state.clone(),
-    }
-}
-
-/// The generation of the route that a rollback is of; that of nothing else matters.
-pub(super) fn generation(state: &Desired, command: &Command) -> u64 {
-    let Command::Rollback { route, .. } = command else { return 0 };
-    state.live.routes.get(route).map_or(0, |live| live.standing.generation)
+    (Unstored { order, entry, record, changes, seen, stored_as }, desired)
 }
 
 fn written(present: &Arc<Present>) -> Stored {

@@ -25,8 +25,10 @@ pub struct KeptRollback {
     pub cohort: Option<String>,
     /// Whether requests are still copied to the candidate.
     pub keep_shadow: bool,
-    /// The route's generation when it was rolled back: a later one is a later decision.
-    pub generation: u64,
+    /// By which it is known wherever it is told.
+    pub id: String,
+    /// The newest stored revision that was known when it was given.
+    pub seen: u64,
     /// Who asked, and why.
     pub record: Record,
 }
@@ -81,7 +83,8 @@ mod tests {
             tenant: Some("acme".into()),
             cohort: None,
             keep_shadow: true,
-            generation: 3,
+            id: "a".into(),
+            seen: 3,
             record: contract::record(4),
         };
         kept.keep(&[one.clone(), one.clone()]).unwrap();

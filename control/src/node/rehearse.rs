@@ -77,9 +77,9 @@ impl Node {
             Kept::of(&path),
             history,
         );
-        ledger.take_up_kept();
-        let seen = Seen::now(content, &ledger.present().desired.configuration.document);
         let desk = Arc::new(Desk::new(ledger, seal, Timestamp::now()));
+        desk.ledger().take_up_kept();
+        let seen = Seen::now(content, &desk.ledger().present().desired.configuration.document);
         Ok(Self { store: path, desk, seen })
     }
 }

@@ -46,8 +46,6 @@ pub struct Engine {
 #[derive(Debug, Default)]
 struct Memory {
     looks: u64,
-    /// By which other nodes tell this process from the one before.
-    process: Option<String>,
     /// How many routes and cohorts there was no room to tell of.
     untold: usize,
     /// Whether what an earlier process kept has been read.
@@ -222,7 +220,7 @@ impl Memory {
             }
         }
         if ledger.store().is_shared() && !own.is_empty() {
-            self.tell(ledger, present, &own, now);
+            self.tell(ledger, present, &own);
             // Whoever moves nothing only has to know enough to take over.
             if self.fence.is_some() || took_over || self.looks.is_multiple_of(LISTEN_EVERY) {
                 self.listen(ledger, now_unix_ms);
@@ -243,14 +241,8 @@ impl Memory {
     }
 
     /// Tells the other nodes what was counted here; of what moves first.
-    fn tell(
-        &mut self,
-        ledger: &Ledger,
-        present: &Present,
-        own: &BTreeMap<Place, Counters>,
-        now: Timestamp,
-    ) {
-        let process = self.process.get_or_insert_with(|| now.to_string()).clone();
+    fn tell(&mut self, ledger: &Ledger, present: &Present, own: &BTreeMap<Place, Counters>) {
+        let process = ledger.process().to_owned();
         let rollouts = &present.desired.rollouts;
         let is_idle = |place: &Place| rollouts.get(place).is_none_or(|one| one.phase.is_over());
         let mut told: Vec<_> = own.iter().collect();

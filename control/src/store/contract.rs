@@ -67,7 +67,7 @@ fn pair(key: &str, value: &str) -> (String, String) {
 
 /// Runs the whole suite; `open` makes a fresh store and what keeps it alive.
 pub(crate) fn run<Alive>(open: &mut dyn FnMut() -> (Alive, Box<dyn Store>)) {
-    let cases: [fn(&dyn Store); 10] = [
+    let cases: [fn(&dyn Store); 11] = [
         begins_empty,
         shows_every_revision,
         stores_one_command_once,

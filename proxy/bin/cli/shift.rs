@@ -180,6 +180,10 @@ pub(crate) fn shadow(args: &ShadowArgs) -> Result<Exit, Failure> {
 pub(crate) fn rollback(args: &RollbackArgs) -> Result<Exit, Failure> {
     let mut body = json!({"why": args.why, "keep_shadow": args.keep_shadow});
     add_scope(&mut body, &args.scope);
+    if let (false, Some(body)) = (args.nodes.is_empty(), body.as_object_mut()) {
+        // One rollback, whichever node stores it first.
+        body.insert("id".to_owned(), control::digest::unique().into());
+    }
     let ask = Ask::json(Method::POST, format!("/v1/routes/{}/rollback", args.route.route), &body);
     if !args.nodes.is_empty() {
         return change_each(&args.nodes, &args.server, &ask, args.output);

@@ -260,26 +260,7 @@ fn restoring_makes_the_state_as_it_was() {
         told(older.clone(), &[rollback("sms", Scope::Route), lock("b2", Some(LockSpec::Blocked))]);
     let restore =
         Command::Restore { revision: rules::Revision(2), desired: Box::new(older.clone()) };
-    let (mut restored, told) = told(newer, &[restore.clone(), restore]);
+    let (restored, told) = told(newer, &[restore.clone(), restore]);
     assert_eq!(told, ["restored r2", "= everything is as it was at r2"]);
-    // But it is a decision of its own, later than the rollback before it.
-    let sms = restored.live.routes.get_mut(&route("sms")).unwrap();
-    let standing = std::mem::take(&mut Arc::make_mut(sms).standing);
-    assert_eq!(standing, rules::Standing::default().anew());
     assert_eq!(restored, older);
-}
-
-#[test]
-fn a_rollback_beats_its_generation_and_who_begins_anew_begins_another_one() {
-    let standing =
-        |commands: &[Command]| told(first(), commands).0.live.routes[&route("sms")].standing;
-    let (up, back) = (shift("sms", Scope::Route, "50%"), rollback("sms", Scope::Route));
-    let running = rules::Standing::default();
-    assert_eq!(standing(std::slice::from_ref(&up)), running);
-    assert_eq!(standing(&[up.clone(), back.clone()]), running.aborted());
-    assert_eq!(standing(&[up.clone(), back.clone(), up.clone()]), running.anew());
-    let off = shift("sms", Scope::Route, "0%");
-    assert_eq!(standing(&[up.clone(), back.clone(), off]), running.aborted());
-    let shadowed = shadow("sms", Scope::Route, "50%");
-    assert_eq!(standing(&[up, back, shadowed]), running.aborted());
 }

@@ -1,14 +1,19 @@
 //! The contract of stores, on real servers: one alone, one that Sentinels watch over, and a cluster.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use config::RedisServers;
+use config::{RedisAddress, RedisServers};
 use redis::cmd;
 use rules::Revision;
 
 use super::Shared;
 use super::server::{Server, settings};
 use crate::audit::{Line, Verifier};
+use crate::fleet;
+use crate::ledger::fragile;
 use crate::store::{
     Caution, Commit, CommitError, Movable, Sqlite, Store, StoreError, Whole, contract,
 };
@@ -140,6 +145,19 @@ fn of_nodes_with_the_lease_only_the_present_holder_gets_through() {
 }
 
 #[test]
+fn of_processes_with_one_name_only_one_has_the_lease() {
+    let (server, folder) = (Server::start(&[]), tempfile::tempdir().unwrap());
+    let [one, other] =
+        [(); 2].map(|()| fragile::on(Box::new(Shared::new(&server.settings())), folder.path()));
+    assert_eq!(fleet::name_of_node(&one), fleet::name_of_node(&other));
+    let fence = fleet::lease(&one).unwrap().unwrap();
+    assert_eq!(fleet::lease(&other).unwrap(), None);
+    assert_eq!(fleet::lease(&one).unwrap(), Some(fence), "it goes on");
+    let left: u64 = cmd("PTTL").arg("{turnout}:lease").query(&mut server.connection()).unwrap();
+    assert!(left < 15_000, "the next one takes over soon");
+}
+
+#[test]
 fn what_is_old_is_not_kept() {
     let server = Server::start(&[]);
     let few = config::RedisSettings { keep_revisions: 10, keep_audit: 100, ..server.settings() };
@@ -207,6 +225,62 @@ fn a_connection_that_broke_is_made_anew_and_nothing_is_stored_twice() {
         contract::commit(&store, revision, &[]).unwrap();
     }
     assert_eq!(store.audited().unwrap().seq, 20);
+}
+
+/// Stops a process without ending it (`STOP`), or lets it go on (`CONT`).
+fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// A way to a server, which stops before the first commit gets to it.
+fn stopped_by_a_commit(server: &Server) -> RedisAddress {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (to, process) = (server.port, server.id());
+    std::thread::spawn(move || {
+        for from in listener.incoming() {
+            let (mut from, mut to) =
+                (from.unwrap(), TcpStream::connect(("127.0.0.1", to)).unwrap());
+            let (mut back, mut answers) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+            std::thread::spawn(move || {
+                let mut bytes = vec![0; 1 << 16];
+                while let Ok(length @ 1..) = from.read(&mut bytes) {
+                    let sent = &bytes[..length];
+                    if sent.windows(7).any(|word| word == b"PUBLISH") {
+                        signal(process, "STOP");
+                    }
+                    to.write_all(sent).ok();
+                }
+            });
+        }
+    });
+    RedisAddress { host: "127.0.0.1".into(), port }
+}
+
+#[test]
+fn a_commit_that_was_given_up_never_takes_effect() {
+    let server = Server::start(&[]);
+    let way = settings(RedisServers::One(stopped_by_a_commit(&server)));
+    let store = Shared::new(&way);
+    let given_up = contract::commit(&store, 1, &[]);
+    signal(server.id(), "CONT");
+    assert!(matches!(given_up, Err(CommitError::Store(_))), "{given_up:?}");
+    // It lay in the socket's buffer all the time; the script before it told the time.
+    eventually("it is carried out", || {
+        let told: String =
+            cmd("INFO").arg("commandstats").clone().query(&mut server.connection()).unwrap();
+        told.lines().any(|line| {
+            let calls =
+                line.strip_prefix("cmdstat_eval:calls=").and_then(|rest| rest.split(',').next());
+            calls.is_some_and(|calls| calls.parse::<u32>().unwrap() >= 2)
+        })
+    });
+    let directly = Shared::new(&server.settings());
+    assert_eq!(directly.newest().unwrap().revision, Revision(0));
+    assert!(directly.load().unwrap().is_none());
+    contract::commit(&directly, 1, &[]).unwrap();
 }
 
 #[test]
