@@ -173,6 +173,46 @@ async fn what_moves_traffic_waits_for_somebody_else_and_a_rollback_does_not() {
 }
 
 #[tokio::test]
+async fn who_may_apply_may_not_change_who_may_command() {
+    let (admin, ops) = declared("ops", "admin").await;
+    let (deploy, line) = declared("deploy", "read, apply").await;
+    let (turnout, _old, _new) = guarded(&[&ops, &line], "").await;
+    let with = async |token: &str, method: &str, path: &str, body: &str| {
+        let ask = ask(method, path).header("Authorization", &format!("Bearer {token}"));
+        turnout.control_send(ask.body(body.to_owned())).await
+    };
+    let text = with(&deploy, "GET", "/v1/config", "").await.expect(200).text();
+    let more = text.replace("scopes: [read, apply]", "scopes: [read, admin]");
+    assert_ne!(more, text);
+    for path in ["/v1/config", "/v1/config?dry_run=true"] {
+        let refused = with(&deploy, "POST", path, &more).await.expect(403);
+        assert_eq!(refused.problem(), "admin_required");
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert_eq!(detail, "this changes control.tokens.deploy, which takes the scope `admin`");
+    }
+    for (key, changed) in [
+        ("insecure_control", format!("insecure_control: true\n{text}")),
+        ("control.approvals", text.replace("tokens: {", "approvals: 1, tokens: {")),
+        ("control.hosts", text.replace("tokens: {", "hosts: [evil.example.org], tokens: {")),
+    ] {
+        let refused = with(&deploy, "POST", "/v1/config", &changed).await.expect(403).json();
+        assert!(refused["detail"].as_str().unwrap().contains(key), "{refused}");
+    }
+    // Everything else is what the scope is for.
+    let routes = text.replace("canonical: /v1/other", "canonical: /v1/another");
+    with(&deploy, "POST", "/v1/config", &routes).await.expect(200);
+    // An administrator may, and what was then is brought back by nobody else.
+    with(&admin, "POST", "/v1/config", &more).await.expect(200);
+    let restore = json!({"why": "test"});
+    with(&admin, "POST", "/v1/config", &routes).await.expect(200);
+    let again = "/v1/revisions/3/restore";
+    let refused = as_holder(&turnout, &deploy, "POST", again, &restore).await.expect(403);
+    assert_eq!(refused.problem(), "admin_required");
+    as_holder(&turnout, &deploy, "POST", "/v1/revisions/1/restore", &restore).await.expect(200);
+    as_holder(&turnout, &admin, "POST", again, &restore).await.expect(200);
+}
+
+#[tokio::test]
 async fn the_control_api_is_open_to_nobody_by_accident() {
     let old = origin("old").await;
     let yaml = "routes:\n  sms: {canonical: /v1/sms, stable: {upstream: old}}\n";

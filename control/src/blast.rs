@@ -165,7 +165,7 @@ mod tests {
         let apply = ledger.configuration(text.as_str().into(), Timestamp::UNIX_EPOCH).unwrap();
         ledger.execute(&order(Command::Apply(apply), None), Timestamp::UNIX_EPOCH).unwrap();
         let moved = |command: &Command| {
-            let preview = ledger.preview(command, &Hour::default()).unwrap();
+            let preview = ledger.preview(&order(command.clone(), None), &Hour::default()).unwrap();
             (preview.blast.tenants, preview.blast.first_tenants.len(), preview.blast.routes.len())
         };
         let within = |share: &str| {

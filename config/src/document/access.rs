@@ -131,7 +131,7 @@ pub enum AccessScope {
     Rollback,
     /// To approve what others want to do.
     Approve,
-    /// To apply configurations, replace targets and restore revisions.
+    /// To apply configurations, replace targets and restore revisions; not to change `control`, `insecure_control` or `store`.
     Apply,
     /// Everything, tokens included.
     Admin,

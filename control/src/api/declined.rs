@@ -16,6 +16,11 @@ impl From<Declined> for Problem {
             Declined::Refused(refusal) => refusal.into(),
             Declined::Invalid(problems) => Self::invalid(&problems),
             Declined::Store(error) => error.into(),
+            Declined::NeedsAdmin { .. } => {
+                let hint = "leave that as it is now, or have an administrator do it";
+                let problem = Self::new(StatusCode::FORBIDDEN, code, declined.to_string());
+                problem.hint(Some(hint.to_owned()))
+            }
             Declined::NeedsApproval { ref plan, .. } => {
                 let hint = format!(
                     "somebody else: turnout approve {plan} --why \"...\"; then the same command again"

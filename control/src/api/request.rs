@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::{Json, extract};
+use config::AccessScope;
 use jiff::Timestamp;
 use rules::{CohortName, Revision, Share};
 use serde::Deserialize;
@@ -144,7 +145,7 @@ impl Caller {
         }
         let tried = site.blocking(move |site| {
             let desk = site.desk();
-            desk.ledger().preview(&order.command, desk.hour())
+            desk.ledger().preview(&order, desk.hour())
         });
         Ok(Answered::Preview(tried.await??.into()))
     }
@@ -156,8 +157,9 @@ impl Caller {
             Command::Rollback { .. } => None,
             _ => self.expected,
         };
+        let is_admin = self.identity.may(AccessScope::Admin).is_ok();
         let (actor, via, id) = (self.actor, self.via, self.id);
-        Ok(Order { actor, via, expected, id, ..Order::by_process(command, "", why) })
+        Ok(Order { actor, via, is_admin, expected, id, ..Order::by_process(command, "", why) })
     }
 
     /// What the audit keeps of a look at something that not everybody may see.

@@ -11,6 +11,7 @@ use rules::{Revision, SnapshotCell};
 use tokio::sync::watch;
 
 use super::lookup::{self, Found, Lookups};
+use super::preview::allowed;
 use super::state::compiled;
 use super::unstored::Unstored;
 use super::{Declined, Done, Order, Present, Reach};
@@ -246,6 +247,9 @@ impl Ledger {
             }
             Ok(Applied::Changed(next)) => next,
         };
+        if let Err(declined) = allowed(order, present, &next) {
+            return Ok(Err(declined));
+        }
         let revision = Revision(present.revision().0.saturating_add(1));
         let compiled = match compiled(&next.desired, revision, Some(present)) {
             Err(problems) => return Ok(Err(Declined::Invalid(problems))),

@@ -39,6 +39,8 @@ pub struct Order {
     pub actor: String,
     /// Why.
     pub why: String,
+    /// Whether they may change who may command, too.
+    pub is_admin: bool,
     /// The revision that the asker knew; none where that does not matter.
     pub expected: Option<Revision>,
     /// How it is known who asks.
@@ -61,6 +63,7 @@ impl Order {
             command,
             actor: actor.to_owned(),
             why: why.to_owned(),
+            is_admin: true,
             expected: None,
             via: Via::PROCESS,
             evidence: None,
@@ -151,6 +154,12 @@ pub enum Declined {
         /// Who made it.
         actor: String,
     },
+    /// It changes what only an administrator may.
+    #[error("this changes {}, which takes the scope `admin`", keys.join(", "))]
+    NeedsAdmin {
+        /// Which keys of the configuration.
+        keys: Vec<String>,
+    },
     /// Others have to approve it first.
     #[error("{have} of {needed} others have approved this plan: {plan}")]
     NeedsApproval {
@@ -181,6 +190,7 @@ impl Declined {
             Self::Invalid(_) => "invalid",
             Self::Unresolved(_) => "unresolved_targets",
             Self::Stale { .. } => "revision_conflict",
+            Self::NeedsAdmin { .. } => "admin_required",
             Self::NeedsApproval { .. } => "approval_required",
             Self::Fenced => "fenced",
             Self::HandedOver => "handed_over",

@@ -6,21 +6,20 @@ use config::{Compiled, Settings};
 use rules::Revision;
 
 use super::state::compiled;
-use super::{Declined, Ledger, Present, Preview};
-use crate::blast;
-use crate::command::Command;
-use crate::desired::{self, Applied, Next, difference};
+use super::{Declined, Ledger, Order, Present, Preview};
+use crate::desired::{self, Applied, Desired, Next, difference};
 use crate::hour::Hour;
+use crate::{access, blast};
 
 impl Ledger {
     /// What a command would do; nothing is stored or served.
     ///
     /// # Errors
     /// When it would be refused or does not compile.
-    pub fn preview(&self, command: &Command, hour: &Hour) -> Result<Preview, Declined> {
+    pub fn preview(&self, order: &Order, hour: &Hour) -> Result<Preview, Declined> {
         let present = self.present();
         let revision = present.revision();
-        match desired::apply(&present.desired, command)? {
+        match desired::apply(&present.desired, &order.command)? {
             Applied::Unchanged(summary) => Ok(Preview {
                 revision,
                 changed: false,
@@ -30,6 +29,7 @@ impl Ledger {
                 warnings: Vec::new(),
             }),
             Applied::Changed(next) => {
+                allowed(order, &present, &next)?;
                 let number = Revision(revision.0.saturating_add(1));
                 let compiled =
                     compiled(&next.desired, number, Some(&present)).map_err(Declined::Invalid)?;
@@ -60,6 +60,17 @@ impl Ledger {
         }
         warnings
     }
+}
+
+/// Whether whoever asks may change all that an order changes, whatever command it is.
+pub(super) fn allowed(order: &Order, present: &Present, next: &Next) -> Result<(), Declined> {
+    let document = |desired: &Desired| Arc::clone(&desired.configuration.document);
+    let (before, after) = (document(&present.desired), document(&next.desired));
+    if order.is_admin || Arc::ptr_eq(&before, &after) {
+        return Ok(());
+    }
+    let keys = access::guarded(&before, &after);
+    if keys.is_empty() { Ok(()) } else { Err(Declined::NeedsAdmin { keys }) }
 }
 
 /// What of the settings only a restart can change, if any of it is other than at the start.

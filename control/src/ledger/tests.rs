@@ -207,7 +207,7 @@ fn a_commit_that_only_seemed_to_fail_serves() {
 #[test]
 fn a_preview_leaves_everything_as_it_is() {
     let Setup { ledger, store, _folder } = setup();
-    let preview = ledger.preview(&shift("5%"), &Hour::default()).unwrap();
+    let preview = ledger.preview(&order(shift("5%"), None), &Hour::default()).unwrap();
     assert_eq!((preview.changed, preview.summary.as_str()), (true, "sms: off -> canary 5%"));
     assert!(preview.diff.contains("+shift/sms {\"share\":\"5%\""), "{}", preview.diff);
     assert_eq!(ledger.present().revision(), Revision(1));
