@@ -29,7 +29,7 @@ impl From<Declined> for Problem {
                 problem.0.plan = Some(plan.clone());
                 problem.hint(Some(hint))
             }
-            Declined::Fenced => {
+            Declined::Fenced | Declined::Repeated => {
                 Self::new(StatusCode::CONFLICT, code, declined.to_string())
             }
             Declined::HandedOver => {

@@ -313,12 +313,12 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self(view) = self;
         let status = StatusCode::from_u16(view.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let present = view.revision.map(Revision);
+        let (present, view_code) = (view.revision.map(Revision), view.code);
         let early = (!view.accounted_for).then_some(RefusedEarly(view.code));
         let mut response = (status, Json(view)).into_response();
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if status == StatusCode::SERVICE_UNAVAILABLE || view_code == "under_way" {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if let Some(revision) = present {

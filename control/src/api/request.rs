@@ -20,7 +20,7 @@ use super::wait::Wait;
 use crate::access::Identity;
 use crate::audit::{Record, Via};
 use crate::command::{Command, Scope};
-use crate::ledger::{Approver, Order};
+use crate::ledger::{Approver, Once, Order};
 
 /// Names who asks. Nobody verifies it.
 pub(super) const ACTOR: &str = "x-turnout-actor";
@@ -77,6 +77,7 @@ pub(super) struct Caller {
     dry_run: bool,
     wait: Wait,
     id: Option<String>,
+    once: Option<Once>,
 }
 
 /// How a command is carried out: only tried, or waited for.
@@ -100,8 +101,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let (actor, via) = who(&identity, claimed, address);
         let extract::Query(Manner { dry_run, wait, timeout }) =
             extract::Query::try_from_uri(&parts.uri)?;
+        let once = parts.extensions.get::<Once>().cloned();
         let wait = Wait::read(wait.as_deref(), timeout.as_deref())?;
-        Ok(Self { identity, actor, via, expected, dry_run, wait, id: None })
+        Ok(Self { identity, actor, via, expected, dry_run, wait, id: None, once })
     }
 }
 
@@ -158,8 +160,16 @@ impl Caller {
             _ => self.expected,
         };
         let is_admin = self.identity.may(AccessScope::Admin).is_ok();
-        let (actor, via, id) = (self.actor, self.via, self.id);
-        Ok(Order { actor, via, is_admin, expected, id, ..Order::by_process(command, "", why) })
+        let Self { actor, via, id, once, .. } = self;
+        Ok(Order {
+            actor,
+            via,
+            once,
+            is_admin,
+            expected,
+            id,
+            ..Order::by_process(command, "", why)
+        })
     }
 
     /// What the audit keeps of a look at something that not everybody may see.

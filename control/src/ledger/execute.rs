@@ -220,6 +220,7 @@ impl Ledger {
             match self.attempt(&present, order, now, started, &found) {
                 Err(CommitError::Conflict { .. }) => self.catch_up()?,
                 Err(CommitError::Fenced) => return Err(Declined::Fenced),
+                Err(CommitError::Repeated) => return Err(Declined::Repeated),
                 Err(CommitError::Store(error)) => {
                     self.store_failed(&error, "a command could not be stored");
                     return Err(error.into());
@@ -328,12 +329,15 @@ impl Ledger {
         let Unstored { order, entry, changes, record, .. } = next;
         let history = self.history();
         // Nobody is too late to put traffic back. (INV-10)
-        let fence = order.fence.filter(|_| !is_rollback(&order.command));
+        let is_rollback = is_rollback(&order.command);
+        let fence = order.fence.filter(|_| !is_rollback);
+        let note = order.once.as_ref().map(|once| once.made(entry.revision, is_rollback));
         match self.store.commit(
             &Commit::new(before, entry, changes)
                 .noting(record)
                 .fenced(fence)
-                .going_on(history.as_deref()),
+                .going_on(history.as_deref())
+                .with(note.as_ref()),
         ) {
             Err(CommitError::Store(error)) => {
                 let stored = self.store.revisions(entry.revision, entry.revision);

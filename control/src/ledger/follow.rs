@@ -36,7 +36,7 @@ impl Ledger {
         match self.settle() {
             Err(CommitError::Store(error)) => return Err(error.into()),
             Ok(())
-            | Err(CommitError::Conflict { .. } | CommitError::Fenced) => {}
+            | Err(CommitError::Conflict { .. } | CommitError::Fenced | CommitError::Repeated) => {}
         }
         self.store_unrecorded();
         if newest.revision > self.present().revision() {
@@ -57,7 +57,7 @@ impl Ledger {
             Err(CommitError::Store(error)) => Err(error.into()),
             // Whoever was first, that is what serves from now on.
             Ok(())
-            | Err(CommitError::Conflict { .. } | CommitError::Fenced) => {
+            | Err(CommitError::Conflict { .. } | CommitError::Fenced | CommitError::Repeated) => {
                 self.catch_up()
             }
         }

@@ -27,5 +27,5 @@ pub use approval::{Approver, NotApproved, Plan};
 pub use execute::Ledger;
 pub(crate) use follow::goes_on_from;
 pub use hand_over::HandOverError;
-pub use order::{Declined, Done, Order, Present, Preview, Reach};
+pub use order::{Declined, Done, Once, Order, Present, Preview, Reach};
 pub(crate) use state::{compiled, read_stored};

@@ -1,15 +1,17 @@
 //! What is a command asked with, and answered by?
 
+use std::time::Duration;
+
 use config::{Compiled, Problems};
 use jiff::Timestamp;
 use rules::Revision;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::audit::{Record, Via};
 use crate::blast::Blast;
 use crate::command::Command;
 use crate::desired::{Desired, Refusal};
-use crate::store::{Entry, StoreError};
+use crate::store::{CommitNote, Entry, StoreError};
 
 /// What serves now.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub struct Order {
     pub actor: String,
     /// Why.
     pub why: String,
+    /// As which request it came, where the same one may come again.
+    pub once: Option<Once>,
     /// Whether they may change who may command, too.
     pub is_admin: bool,
     /// The revision that the asker knew; none where that does not matter.
@@ -55,6 +59,33 @@ pub struct Order {
     pub seen: Option<Revision>,
 }
 
+/// A request that may come again, and is to be carried out once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The key of the note that is kept of it.
+    pub key: String,
+    /// What that says while it is under way.
+    pub under_way: String,
+    /// What was asked, as a hash.
+    pub asked: String,
+}
+
+impl Once {
+    /// How long it is known.
+    pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+    /// What is noted together with the revision that it makes, so that it is known even if nobody heard the answer.
+    pub(super) fn made(&self, revision: Revision, is_rollback: bool) -> CommitNote {
+        CommitNote {
+            key: self.key.clone(),
+            value: json!({"asked": self.asked, "made": revision.0}).to_string(),
+            keep: Self::KEPT_FOR,
+            // A rollback serves already: that is stored in any case. (INV-10)
+            instead_of: (!is_rollback).then(|| self.under_way.clone()),
+        }
+    }
+}
+
 impl Order {
     /// An order of this process itself: of its file, or its engine.
     #[must_use]
@@ -63,6 +94,7 @@ impl Order {
             command,
             actor: actor.to_owned(),
             why: why.to_owned(),
+            once: None,
             is_admin: true,
             expected: None,
             via: Via::PROCESS,
@@ -173,6 +205,9 @@ pub enum Declined {
     /// Only the holder of the lease may do it, and that is another node by now.
     #[error("another node drives rollouts by now")]
     Fenced,
+    /// The same request was carried out meanwhile.
+    #[error("the same request was carried out meanwhile: ask again to hear what came of it")]
+    Repeated,
     /// Another process serves by now, on the same address.
     #[error("another process has just taken over, on the same address: ask again")]
     HandedOver,
@@ -193,6 +228,7 @@ impl Declined {
             Self::NeedsAdmin { .. } => "admin_required",
             Self::NeedsApproval { .. } => "approval_required",
             Self::Fenced => "fenced",
+            Self::Repeated => "under_way",
             Self::HandedOver => "handed_over",
             Self::Store(_) => "store_unavailable",
         }

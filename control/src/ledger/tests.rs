@@ -9,7 +9,7 @@ use rules::Revision;
 
 use super::fragile::{Setup, YAML, order, rollback, setup, shift};
 use super::lookup::Lookups;
-use super::{Declined, Done, Ledger, Order, Reach, compiled};
+use super::{Declined, Done, Ledger, Once, Order, Reach, compiled};
 use crate::audit::{Line, Outcome, Record};
 use crate::command::Command;
 use crate::hour::Hour;
@@ -202,6 +202,22 @@ fn a_commit_that_only_seemed_to_fail_serves() {
     let done = execute(&ledger, shift("5%"), None).unwrap();
     assert_eq!((done.revision, done.changed), (Revision(2), true));
     assert_eq!(ledger.cell().load().revision, Revision(2));
+}
+
+#[test]
+fn a_request_that_comes_twice_is_stored_once() {
+    let Setup { ledger, store, _folder } = setup();
+    let once =
+        Once { key: "once/1".into(), under_way: r#"{"asked":"a"}"#.into(), asked: "a".into() };
+    store.note(&once.key, &once.under_way, Once::KEPT_FOR).unwrap();
+    let asked = |share| Order { once: Some(once.clone()), ..order(shift(share), None) };
+    ledger.execute(&asked("5%"), Timestamp::UNIX_EPOCH).unwrap();
+    let noted = store.notes("once/").unwrap();
+    assert_eq!(noted, [("once/1".to_owned(), r#"{"asked":"a","made":2}"#.to_owned())]);
+    // It waited behind the first one all the time, and nobody knows of it any more.
+    let again = ledger.execute(&asked("6%"), Timestamp::UNIX_EPOCH);
+    assert!(matches!(again, Err(Declined::Repeated)), "{again:?}");
+    assert_eq!(ledger.present().revision(), Revision(2));
 }
 
 #[test]

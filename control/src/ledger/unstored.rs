@@ -191,7 +191,7 @@ impl Ledger {
             Err(
                 conflict @ (CommitError::Conflict { .. }
                 | CommitError::Fenced
-               ),
+                | CommitError::Repeated),
             ) => Err(StoreError::Failed(Box::new(conflict))),
         }
     }

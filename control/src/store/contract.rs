@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rules::Revision;
 
-use super::{Change, Commit, CommitError, Entry, Store};
+use super::{Change, Commit, CommitError, CommitNote, Entry, Store};
 use crate::audit::{Line, Record, Verifier, Via};
 
 /// An entry as a command would make it.
@@ -77,6 +77,7 @@ pub(crate) fn run<Alive>(open: &mut dyn FnMut() -> (Alive, Box<dyn Store>)) {
         chains_what_is_recorded,
         chains_what_many_record,
         keeps_notes_for_a_while,
+        keeps_a_note_and_a_revision_together_or_neither,
         keeps_notes_beside_the_state,
     ];
     for case in cases {
@@ -195,6 +196,40 @@ fn chains_what_many_record(store: &dyn Store) {
         }
     });
     assert_eq!(verified(store), 8);
+}
+
+fn keeps_a_note_and_a_revision_together_or_neither(store: &dyn Store) {
+    let keep = Duration::from_secs(60);
+    let note = |value: &str, instead_of: Option<&str>| CommitNote {
+        key: "a/1".to_owned(),
+        value: value.to_owned(),
+        keep,
+        instead_of: instead_of.map(str::to_owned),
+    };
+    let with = |revision: u64, note: &CommitNote| {
+        let (entry, record) = (entry(revision, "noted"), record(revision));
+        let changes = [set("a", "1"), set("b", "2")];
+        let commit = Commit::new(Revision(revision - 1), &entry, &changes);
+        store.commit(&commit.noting(&record).with(Some(note)))
+    };
+    let told = || store.notes("a/").unwrap().pop().map(|(_, value)| value);
+    // Where nothing is there, and where what may be there is.
+    with(1, &note("first", Some("reserved"))).unwrap();
+    assert_eq!(told().as_deref(), Some("first"));
+    assert_eq!(store.load().unwrap().unwrap().values.len(), 2);
+    store.renote("a/1", Some("reserved"), keep).unwrap();
+    with(2, &note("second", Some("reserved"))).unwrap();
+    // Another one is there: nothing is stored.
+    let repeated = with(3, &note("third", Some("reserved")));
+    assert!(matches!(repeated, Err(CommitError::Repeated)), "{repeated:?}");
+    assert_eq!(told().as_deref(), Some("second"));
+    assert_eq!(store.newest().unwrap().revision, Revision(2));
+    assert_eq!(store.audited().unwrap().seq, 2);
+    // A late one leaves no note, either; and one that need not care takes any place.
+    assert!(matches!(with(2, &note("late", None)), Err(CommitError::Conflict { .. })));
+    assert_eq!(told().as_deref(), Some("second"));
+    with(3, &note("third", None)).unwrap();
+    assert_eq!(told().as_deref(), Some("third"));
 }
 
 fn keeps_notes_for_a_while(store: &dyn Store) {

@@ -71,13 +71,35 @@ pub struct Commit<'c> {
     pub fence: Option<u64>,
     /// The history that it must go on.
     pub epoch: Option<&'c str>,
+    /// What is noted together with it.
+    pub note: Option<&'c CommitNote>,
+}
+
+/// A note that is kept together with a revision, or neither of them is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitNote {
+    /// Its key.
+    pub key: String,
+    /// What it says.
+    pub value: String,
+    /// How long it is kept.
+    pub keep: Duration,
+    /// The only note that may be there before; where another one is, the revision is not stored. None where that does not
+    /// matter.
+    pub instead_of: Option<String>,
 }
 
 impl<'c> Commit<'c> {
     /// A revision of which the audit keeps nothing.
     #[must_use]
     pub const fn new(expected: Revision, entry: &'c Entry, changes: &'c [Change]) -> Self {
-        Self { expected, entry, changes, record: None, fence: None, epoch: None }
+        Self { expected, entry, changes, record: None, fence: None, epoch: None, note: None }
+    }
+
+    /// The same, with a note.
+    #[must_use]
+    pub const fn with(self, note: Option<&'c CommitNote>) -> Self {
+        Self { note, ..self }
     }
 
     /// The same, of which the audit keeps this.
@@ -312,6 +334,9 @@ pub enum CommitError {
     /// Another process holds the lease by now.
     #[error("another node drives rollouts by now")]
     Fenced,
+    /// Another note is there than the one that may be.
+    #[error("the same request was carried out meanwhile")]
+    Repeated,
     /// The store failed; nothing was stored.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -22,7 +22,7 @@ mod whole_rows;
 
 pub use caution::Caution;
 pub use definition::{
-    Change, Commit, CommitError, Entry, MAX_NOTES, Newest, Store, StoreError, Stored,
+    Change, Commit, CommitError, CommitNote, Entry, MAX_NOTES, Newest, Store, StoreError, Stored,
 };
 pub use shared::Shared;
 pub use sqlite::Sqlite;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::sqlite::failed;
-use super::{Change, MAX_NOTES, StoreError};
+use super::{Change, CommitNote, MAX_NOTES, StoreError};
 
 /// Keeps a note where there is none under the key, else gives the one that is there.
 pub(super) fn add(
@@ -25,6 +25,21 @@ pub(super) fn add(
         put(connection, key, value, keep)?;
     }
     Ok(found)
+}
+
+/// Keeps a note in the place of the only one that may be there; says whether no other one was.
+pub(super) fn take_place(
+    connection: &Connection,
+    note: Option<&CommitNote>,
+) -> Result<bool, StoreError> {
+    let Some(CommitNote { key, value, keep, instead_of }) = note else { return Ok(true) };
+    let found = add(connection, key, value, *keep)?;
+    let is_other = |expected: &String| found.as_ref().is_some_and(|found| found != expected);
+    if instead_of.as_ref().is_some_and(is_other) {
+        return Ok(false);
+    }
+    put(connection, key, value, *keep)?;
+    Ok(true)
 }
 
 /// Keeps a note in the place of the one under the key, or none.

@@ -120,7 +120,7 @@ impl Store for Sqlite {
     }
 
     fn commit(&self, commit: &Commit<'_>) -> Result<(), CommitError> {
-        let Commit { expected, entry, changes, record, .. } = *commit;
+        let Commit { expected, entry, changes, record, note, .. } = *commit;
         let mut writer = held(&self.writer);
         let Writer { connection, .. } = self.retaken(&mut writer)?;
         let transaction =
@@ -131,6 +131,9 @@ impl Store for Sqlite {
         }
         rows::insert(&transaction, entry, changes).map_err(failed)?;
         rows::append(&transaction, record)?;
+        if !notes::take_place(&transaction, note)? {
+            return Err(CommitError::Repeated);
+        }
         Ok(transaction.commit().map_err(failed)?)
     }
 

@@ -73,7 +73,7 @@ impl Shared {
         self.reader().ask(command.arg(self.key("kept"))).map_err(failed)
     }
 
-    fn notes_keys(&self, key: &str) -> [String; 2] {
+    pub(super) fn notes_keys(&self, key: &str) -> [String; 2] {
         let kind = key.split('/').next().unwrap_or_default();
         let notes = self.key(&format!("notes:{kind}"));
         let ends = format!("{notes}:ends");

@@ -2,10 +2,11 @@
 
 /// What of the state is compared and set.
 ///
-/// Keys: head, state, revisions, audit. Arguments: the epoch where there is none yet, the expected revision, the expected
+/// Keys: head, state, revisions, audit; where a note goes along, the notes and when they end. Arguments: the epoch where there is none yet, the expected revision, the expected
 /// number of audit lines, the fence or nothing, the new revision, its entry, how many revisions and how many lines to keep,
 /// the channel, the epoch that it must be or nothing, the last moment at which it may be done; the number of changes, and key,
-/// whether there is a value, and value of each; then seq, hash and text of each line.
+/// whether there is a value, and value of each; the note's key, value, milliseconds and the only one that may be there before
+/// or nothing; then seq, hash and text of each line.
 ///
 /// The moment is one of this server's own clock, in microseconds since 1970. Whoever sent it has given it up since, and
 /// perhaps told somebody so: from a socket's buffer it must not take effect then, on top of what was decided meanwhile.
@@ -18,6 +19,14 @@ if (head[1] or '0') ~= ARGV[2] then return {'conflict', head[1] or '0', ''} end
 if ARGV[4] ~= '' and (head[4] or '0') ~= ARGV[4] then return {'fenced', head[4] or '0', ''} end
 if (head[2] or '0') ~= ARGV[3] then return {'audited', head[2] or '0', head[3] or ''} end
 local undo, at = {}, 13
+if KEYS[5] then
+  local note = 13 + 3 * tonumber(ARGV[12])
+  local found = redis.call('HGET', KEYS[5], ARGV[note])
+  if ARGV[note + 3] ~= '' and found and found ~= ARGV[note + 3] then return {'repeated', '', ''} end
+  local ends = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[note + 2])
+  redis.call('HSET', KEYS[5], ARGV[note], ARGV[note + 1])
+  redis.call('ZADD', KEYS[6], ends, ARGV[note])
+end
 for n = 1, tonumber(ARGV[12]) do
   local key, is_set, value = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local was = redis.call('HGET', KEYS[2], key)
@@ -28,6 +37,7 @@ end
 redis.call('HSET', KEYS[3], ARGV[5], ARGV[6], ARGV[5] .. ':undo', cjson.encode(undo))
 local gone = string.format('%.0f', tonumber(ARGV[5]) - tonumber(ARGV[7]))
 redis.call('HDEL', KEYS[3], gone, gone .. ':undo')
+if KEYS[5] then at = at + 4 end
 local seq, hash = head[2] or '0', head[3] or ''
 while ARGV[at] do
   seq, hash = ARGV[at], ARGV[at + 1]

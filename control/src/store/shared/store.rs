@@ -18,7 +18,7 @@ use super::scripts::{CLOCK, COMMIT, ENTRIES, LEASE, LOAD, RECORD};
 use crate::audit::{Head, Line, Record};
 use crate::digest::unique;
 use crate::store::{
-    Caution, Change, Commit, CommitError, Entry, Newest, Store, StoreError, Stored,
+    Caution, Change, Commit, CommitError, CommitNote, Entry, Newest, Store, StoreError, Stored,
 };
 
 /// How often an audit's head is taken anew when other nodes wrote meanwhile.
@@ -152,7 +152,7 @@ impl Store for Shared {
     }
 
     fn commit(&self, commit: &Commit<'_>) -> Result<(), CommitError> {
-        let Commit { expected, entry, changes, record, fence, epoch } = *commit;
+        let Commit { expected, entry, changes, record, fence, epoch, note } = *commit;
         if entry.revision.0 != expected.0.saturating_add(1) {
             return Err(CommitError::Conflict { present: self.newest()?.revision });
         }
@@ -161,7 +161,11 @@ impl Store for Shared {
         let text = text(entry, &id);
         let records: Vec<&Record> = record.into_iter().collect();
         let (what, present) = self.link(&records, |head, deadline_us| {
-            let mut command = self.eval(COMMIT, &["head", "state", "revisions", "audit"]);
+            let keys = ["head", "state", "revisions", "audit"].map(|name| self.key(name));
+            let notes = note.iter().flat_map(|note| self.notes_keys(&note.key));
+            let keys: Vec<String> = keys.into_iter().chain(notes).collect();
+            let mut command = cmd("EVAL");
+            command.arg(COMMIT).arg(keys.len()).arg(keys);
             command.arg(unique()).arg(expected.0).arg(head.seq);
             command.arg(fence.map_or_else(String::new, |fence| fence.to_string()));
             command.arg(entry.revision.0).arg(&text).arg(keep_revisions).arg(keep_audit);
@@ -171,11 +175,18 @@ impl Store for Shared {
                 command.arg(key).arg(i32::from(value.is_some()));
                 command.arg(value.as_deref().unwrap_or_default());
             }
+            if let Some(CommitNote { key, value, keep, instead_of }) = note {
+                let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+                command.arg(key).arg(value).arg(keep_ms);
+                command.arg(instead_of.as_deref().unwrap_or_default());
+            }
             command
         })?;
         match &*what {
             "done" => Ok(()),
             "fenced" => Err(CommitError::Fenced),
+            "repeated" if self.is_there(entry, &id) => Ok(()),
+            "repeated" => Err(CommitError::Repeated),
             "late" => {
                 Err(StoreError::Failed("it got to it too late, and changed nothing".into()).into())
             }
