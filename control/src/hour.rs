@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rules::{Arm, CohortName, Route, RouteName};
+use rules::{CohortName, Route, RouteName};
 
 /// How many minutes are kept.
 const MINUTES: u64 = 60;
@@ -43,7 +43,7 @@ impl Hour {
         let minute = now.as_secs() / 60;
         state.minute = minute;
         for route in routes {
-            let requests = Arm::ALL.iter().map(|arm| route.counters.arm(*arm).exchanges()).sum();
+            let requests = route.counters.arms().exchanges();
             if requests == 0 && !state.routes.contains_key(&route.name) {
                 continue;
             }
@@ -89,9 +89,8 @@ impl Hour {
 
 impl RouteHour {
     fn take(&mut self, route: &Route, requests: u64, minute: u64) {
-        let cohorts = route.counters.cohorts().map(|(name, [stable, candidate])| {
-            (name.clone(), stable.exchanges() + candidate.exchanges())
-        });
+        let cohorts = route.counters.cohorts();
+        let cohorts = cohorts.map(|(name, arms)| (name.clone(), arms.exchanges()));
         let counted = Asked { requests, cohorts: cohorts.collect() };
         if requests < self.counted.requests {
             // The route went away and came back: its counters began anew.
@@ -112,6 +111,8 @@ impl RouteHour {
 
 #[cfg(test)]
 mod tests {
+    use rules::Arm;
+
     use super::*;
     use crate::window::tests::{record, routes};
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rules::sli::{ArmCounters, ArmCounts, HistogramCounts};
-use rules::{Arm, CohortName, Route, RouteName};
+use rules::sli::{ArmCounters, ArmCounts, Arms, HistogramCounts};
+use rules::{CohortName, Route, RouteName};
 
 /// How far back rates and quantiles look.
 pub const WINDOW: Duration = Duration::from_secs(10);
@@ -119,20 +119,20 @@ impl Windows {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.now = now;
         for route in routes {
-            let used = Arm::ALL.iter().any(|arm| route.counters.arm(*arm).exchanges() > 0);
+            let used = route.counters.arms().exchanges() > 0;
             if !used && !state.routes.contains_key(&route.name) {
                 continue;
             }
             let window = state.routes.entry(route.name.clone()).or_default();
             window.looked_at = now;
-            look_at_pair(&mut window.arms, Arm::ALL.map(|arm| &**route.counters.arm(arm)), now);
+            look_at_pair(&mut window.arms, route.counters.arms(), now);
             window
                 .cohorts
                 .retain(|name, _| route.counters.cohorts().any(|(known, _)| known == name));
-            for (name, [stable, candidate]) in route.counters.cohorts() {
-                if stable.exchanges() + candidate.exchanges() > 0 {
+            for (name, arms) in route.counters.cohorts() {
+                if arms.exchanges() > 0 {
                     let pair = window.cohorts.entry(name.clone()).or_default();
-                    look_at_pair(pair, [stable, candidate], now);
+                    look_at_pair(pair, arms, now);
                 }
             }
         }
@@ -154,8 +154,8 @@ impl Windows {
     }
 }
 
-fn look_at_pair(pair: &mut Pair, counters: [&ArmCounters; 2], now: Duration) {
-    for (window, counters) in pair.iter_mut().zip(counters) {
+fn look_at_pair(pair: &mut Pair, arms: &Arms, now: Duration) {
+    for (window, counters) in pair.iter_mut().zip([&arms.stable, &arms.candidate]) {
         window.look(counters, now);
     }
 }
@@ -165,10 +165,10 @@ pub(crate) mod tests {
     use std::path::Path;
 
     use axum::http::{Method, Version};
-    use rules::Revision;
     use rules::cohort::CohortId;
     use rules::route::FamilyId;
     use rules::sli::{ErrorClass, Observation, Scheme, SeriesKey};
+    use rules::{Arm, Revision};
 
     use super::*;
 

@@ -1,10 +1,10 @@
 //! What did both arms do? Counts of one node at one moment, that can be subtracted, added up, and told to other nodes.
 
+use rules::Route;
 use rules::exchange::Outcome;
 use rules::gate::{Tallies, Tally};
 use rules::route::Sticky;
-use rules::sli::{ArmCounters, ArmCounts, Strata};
-use rules::{Arm, Route};
+use rules::sli::{ArmCounts, Strata};
 use serde::{Deserialize, Serialize};
 
 use crate::command::Scope;
@@ -22,16 +22,12 @@ pub(super) struct Counters {
 impl Counters {
     /// Those of a route, or of one of its cohorts, as they stand.
     pub(super) fn of(route: &Route, scope: &Scope) -> Option<Self> {
-        let arms: [&ArmCounters; 2] = match scope {
-            Scope::Route => Arm::ALL.map(|arm| &**route.counters.arm(arm)),
-            Scope::Cohort(name) => {
-                let (_, [stable, candidate]) =
-                    route.counters.cohorts().find(|(known, _)| *known == name)?;
-                [stable, candidate]
-            }
+        let arms = match scope {
+            Scope::Route => route.counters.arms(),
+            Scope::Cohort(name) => route.counters.cohorts().find(|(known, _)| *known == name)?.1,
             Scope::Tenant(_) => return None,
         };
-        let [stable, candidate] = arms.map(ArmCounters::counts);
+        let (stable, candidate) = (arms.stable.counts(), arms.candidate.counts());
         let strata =
             route.counters.strata().filter(|_| *scope == Scope::Route && moves_tenants(route));
         let strata = strata.map(Strata::counts).unwrap_or_default();

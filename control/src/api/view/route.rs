@@ -223,14 +223,14 @@ impl Showing<'_> {
 
     fn sli(&self, route: &Route) -> SliView {
         let name = route.name.as_str();
-        let pair = |arms: [&rules::sli::ArmCounters; 2], cohort: Option<&str>| {
-            let [stable, candidate] = arms;
+        let pair = |arms: &rules::sli::Arms, cohort: Option<&str>| {
             let [of_stable, of_candidate] = self.desk.windows().rates(name, cohort);
-            (ArmView::new(stable, &of_stable), ArmView::new(candidate, &of_candidate))
+            let stable = ArmView::new(&arms.stable, &of_stable);
+            (stable, ArmView::new(&arms.candidate, &of_candidate))
         };
-        let (stable, candidate) = pair(Arm::ALL.map(|arm| &**route.counters.arm(arm)), None);
-        let cohorts = route.counters.cohorts().map(|(cohort, [stable, candidate])| {
-            let (stable, candidate) = pair([stable, candidate], Some(cohort.as_str()));
+        let (stable, candidate) = pair(route.counters.arms(), None);
+        let cohorts = route.counters.cohorts().map(|(cohort, arms)| {
+            let (stable, candidate) = pair(arms, Some(cohort.as_str()));
             CohortSliView { name: cohort.to_string(), stable, candidate }
         });
         SliView { stable, candidate, cohorts: cohorts.collect() }
