@@ -34,7 +34,9 @@ pub use compile::{
 pub use diff::diff;
 pub use document::{AccessScope, CertifiedName, Document, SubjectSpec, TokenSpec};
 pub use flags::{FlagLive, ServeSpec};
-pub use live::{AttributeChanges, Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live};
+pub use live::{
+    AttributeChanges, Counting, Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live,
+};
 pub use plan::Plan;
 pub use problem::{Problem, Problems, Severity};
 pub use read::{Source, read};

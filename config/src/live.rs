@@ -1,6 +1,6 @@
 //! What do commands change while the file stays the same? Shifts, locks, attributes, flags and targets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rules::tenant::Lock;
@@ -31,9 +31,19 @@ pub struct Live {
     /// Each flag's setting; a flag without an entry is as its `start:` says.
     #[serde(with = "crate::names::shared")]
     pub flags: Arc<BTreeMap<FlagName, Arc<FlagLive>>>,
+    /// What rollouts under way need counted, by route; it follows from them, and is neither shown nor stored.
+    #[serde(skip)]
+    pub counting: Arc<BTreeMap<RouteName, Counting>>,
     /// Tokens for the control API that were made by commands, by name. They are not shown with the rest.
     #[serde(skip)]
     pub tokens: Arc<BTreeMap<TokenName, TokenSpec>>,
+}
+
+/// What rollouts of one route need counted, beside what always is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counting {
+    /// The tenants whose requests are counted by themselves.
+    pub tenants: BTreeSet<TenantId>,
 }
 
 /// Attributes by name with their values; none removes one.
@@ -150,6 +160,7 @@ pub fn starting_live(document: &Document, previous: &Live) -> Live {
         attributes: Arc::clone(&previous.attributes),
         targets: without_lost_upstreams(document, &previous.targets),
         flags: known_flags(document, &previous.flags),
+        counting: Arc::default(),
         tokens: Arc::clone(&previous.tokens),
     }
 }

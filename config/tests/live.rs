@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use config::{
-    Compiled, FlagLive, Live, LockSpec, RouteLive, ServeSpec, ShiftSpec, TargetSpec, compile,
-    starting_live,
+    Compiled, Counting, FlagLive, Live, LockSpec, RouteLive, ServeSpec, ShiftSpec, TargetSpec,
+    compile, starting_live,
 };
-use rules::route::{Arm, FamilyId};
+use rules::route::{Arm, FamilyId, RouteId};
 use rules::sli::{Observation, Scheme, SeriesKey};
 use rules::upstream::Health;
 use rules::{Revision, Share, Stage};
@@ -40,6 +40,34 @@ fn applied(before: &Compiled, text: &str) -> Compiled {
     let live = starting_live(&document, &before.live);
     let revision = Revision(before.snapshot.revision.0 + 1);
     compile(&document, &live, revision, Some(before), NOW).unwrap()
+}
+
+#[test]
+fn a_tenant_is_counted_by_itself_as_long_as_a_rollout_needs_it() {
+    let before = compiled(TEXT);
+    let counting = |id: &str| {
+        let tenants = [id.parse().unwrap()].into();
+        let counting = [("b".parse().unwrap(), Counting { tenants })];
+        Live { counting: Arc::new(counting.into()), ..before.live.clone() }
+    };
+    let begun = next(&before, &counting("acme"));
+    let of = |compiled: &Compiled, id: &str| {
+        let own = compiled.snapshot.rollouts.get(&RouteId(1))?;
+        Some(Arc::clone(own.tenant(id)?))
+    };
+    let own = of(&begun, "acme").unwrap();
+    assert!(of(&begun, "b2").is_none() && before.snapshot.rollouts.is_empty());
+    let shifted = next(&begun, &counting("acme"));
+    assert!(Arc::ptr_eq(&of(&shifted, "acme").unwrap(), &own), "they go on");
+    // Under another document the route has another place, and goes by its name.
+    let first = TEXT.replace("routes:", "routes:\n  z: {canonical: /z, stable: {upstream: api}}");
+    let document = Arc::new(read("turnout.yaml", &first).unwrap());
+    let live =
+        Live { counting: counting("acme").counting, ..starting_live(&document, &begun.live) };
+    let moved = compile(&document, &live, Revision(9), Some(&shifted), NOW).unwrap();
+    let own_of_moved = moved.snapshot.rollouts[&RouteId(2)].tenant("acme").cloned().unwrap();
+    assert!(Arc::ptr_eq(&own_of_moved, &own));
+    assert!(next(&shifted, &before.live).snapshot.rollouts.is_empty());
 }
 
 #[test]
@@ -184,6 +212,7 @@ fn counters_and_shifts_go_on_under_a_changed_file() {
         family: FamilyId(0),
         tenant: None,
         bucket: None,
+        own: None,
         key: SeriesKey {
             method: "GET",
             status: 200,

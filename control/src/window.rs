@@ -193,6 +193,7 @@ pub(crate) mod tests {
             family: FamilyId(0),
             tenant: None,
             bucket: None,
+            own: None,
             key: SeriesKey::new(&Method::GET, 200, error, Scheme::Http, Version::HTTP_11),
             duration: Duration::from_millis(ms),
             overridden: false,

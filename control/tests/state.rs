@@ -72,6 +72,7 @@ async fn slis_come_from_the_counters_that_the_proxy_fills() {
             family: FamilyId(1),
             tenant: Some(&"acme".parse().unwrap()),
             bucket: None,
+            own: None,
             key: SeriesKey::new(&Method::GET, 200, error, Scheme::Http, Version::HTTP_11),
             duration: Duration::from_millis(40),
             overridden: false,

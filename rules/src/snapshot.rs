@@ -1,5 +1,6 @@
 //! What is served? A revision compiled for serving: immutable, its unchanged parts shared with the one before.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::limits::ClientLimits;
 use crate::matching::RouteTable;
 use crate::route::{RouteId, UpstreamId};
 use crate::shift::Shifts;
+use crate::sli::RolloutCounters;
 use crate::tenant::Tenants;
 use crate::tls::ListenerTls;
 use crate::token::{Issuer, IssuerId};
@@ -36,6 +38,8 @@ pub struct Snapshot {
     pub table: Arc<RouteTable>,
     /// Each route's shifts, by [`RouteId`].
     pub shifts: Box<[Arc<Shifts>]>,
+    /// What is counted for rollouts under way; nothing for routes that have none.
+    pub rollouts: HashMap<RouteId, Arc<RolloutCounters>>,
     /// The upstreams, by [`UpstreamId`].
     pub upstreams: Box<[Arc<Upstream>]>,
     /// The cohorts, by [`CohortId`].

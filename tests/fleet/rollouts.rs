@@ -67,6 +67,23 @@ async fn a_rollout_is_judged_by_what_other_nodes_serve() {
     assert_eq!(summaries(&fleet.nodes[leader]).await, WHOLE);
 }
 
+/// The node that moves it serves nobody of the tenant.
+#[tokio::test]
+async fn a_tenants_rollout_is_judged_by_what_other_nodes_serve_of_it() {
+    let fleet =
+        Fleet::with(2, &format!("{RAMP}    tenant: {{query: t, missing: {{tenant: acme}}}}\n"))
+            .await;
+    let leader = leader(&fleet).await;
+    let other = &fleet.nodes[1 - leader];
+    let clients = Clients::of(other);
+    let body = json!({"action": "start", "tenant": "acme", "why": "test"});
+    other.command("POST", "/v1/routes/sms/rollout", body).await;
+    reaches(other, "completed").await;
+    clients.end().await;
+    let asked = rollout(&fleet.nodes[leader]).await;
+    assert_eq!((&asked["tenant"], &asked["phase"]), (&json!("acme"), &json!("completed")));
+}
+
 #[tokio::test]
 async fn a_node_that_says_nothing_holds_a_rollout() {
     let asking = RAMP.replace("{canary: 20%, for: 1s}", "{approval: {needed: 1}}");

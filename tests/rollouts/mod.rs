@@ -2,6 +2,7 @@
 
 mod externals;
 mod messages;
+mod tenants;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

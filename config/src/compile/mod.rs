@@ -44,10 +44,12 @@ use rules::cohort::Cohort;
 use rules::flag::FlagSet;
 use rules::limits::ClientLimits;
 use rules::matching::RouteTable;
+use rules::route::RouteId;
 use rules::shift::Shifts;
+use rules::sli::RolloutCounters;
 use rules::tls::{ListenerTls, ServerTls};
 use rules::token::Issuer;
-use rules::{Revision, Snapshot, Upstream};
+use rules::{Revision, RouteName, Snapshot, Upstream};
 
 use crate::document::Document;
 use crate::document::secret::Secret;
@@ -145,6 +147,7 @@ pub fn compile(
             revision,
             table: Arc::clone(&frame.table),
             shifts: with.shifts(),
+            rollouts: with.rollouts(),
             upstreams: with.upstreams(revision),
             cohorts: Arc::clone(&frame.cohorts),
             tenants: with.tenants(),
@@ -283,6 +286,26 @@ impl With<'_, '_> {
             });
         }
         all.into()
+    }
+
+    /// What rollouts under way need counted, which goes on by the names of route and tenant.
+    fn rollouts(&self) -> HashMap<RouteId, Arc<RolloutCounters>> {
+        if self.live.counting.is_empty() {
+            return HashMap::new();
+        }
+        let before: HashMap<&RouteName, &RolloutCounters> =
+            self.previous.map_or_else(HashMap::new, |previous| {
+                let Snapshot { table, rollouts, .. } = &*previous.snapshot;
+                let named = rollouts.iter();
+                named.filter_map(|(id, known)| Some((&table.route(*id)?.name, &**known))).collect()
+            });
+        let routes = (0..).map(RouteId).zip(self.frame.table.routes());
+        let counted = routes.filter_map(|(id, route)| {
+            let counting = self.live.counting.get(&route.name)?;
+            let before = before.get(&route.name).copied();
+            Some((id, Arc::new(RolloutCounters::new(before, &counting.tenants))))
+        });
+        counted.collect()
     }
 
     fn upstreams(&mut self, revision: Revision) -> Box<[Arc<Upstream>]> {

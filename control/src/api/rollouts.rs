@@ -13,14 +13,33 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::problem::{Problem, ProblemView};
-use super::request::{Body, Caller, Path, scope, why};
+use super::request::{Body, Caller, Parameters, Path, scope, why};
 use super::site::{Site, etag};
 use super::view::{Answered, EntryView, RolloutView};
-use crate::command::{Command, RolloutChange};
+use crate::command::{Command, RolloutChange, Scope};
 use crate::rollout::{Place, lint};
+use crate::store::Entry;
 
 /// How many of the newest revisions a history is looked for in.
 const LOOKED_THROUGH: u64 = 5_000;
+
+/// Whose rollouts are asked for; all of the route's where nothing is said.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WhoseQuery {
+    /// Only this tenant's.
+    tenant: Option<String>,
+    /// Only this cohort's.
+    cohort: Option<String>,
+}
+
+impl WhoseQuery {
+    fn scope(&self) -> Result<Option<Scope>, Problem> {
+        let scope = scope(self.tenant.as_deref(), self.cohort.as_deref())?;
+        Ok(Some(scope).filter(|scope| *scope != Scope::Route))
+    }
+}
 
 /// What to do with a rollout.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -153,17 +172,25 @@ fn too_little_traffic(site: &Site, place: &Place) -> Vec<String> {
     get,
     path = "/v1/routes/{route}/rollout",
     tag = "rollouts",
-    params(("route" = String, Path, description = "The route's name")),
-    responses((status = 200, body = [RolloutView]), (status = 404, body = ProblemView))
+    params(("route" = String, Path, description = "The route's name"), WhoseQuery),
+    responses(
+        (status = 200, body = [RolloutView]),
+        (status = 400, body = ProblemView),
+        (status = 404, body = ProblemView)
+    )
 )]
 pub(super) async fn list(
     State(site): State<Arc<Site>>,
     Path(route): Path<String>,
+    Parameters(whose): Parameters<WhoseQuery>,
 ) -> Result<Response, Problem> {
-    let route = site.route(&route)?;
+    let (route, whose) = (site.route(&route)?, whose.scope()?);
     let (present, now) = (site.present(), Timestamp::now());
-    let of_route = present.desired.rollouts.iter().filter(|(place, _)| place.route == route);
-    let views: Vec<RolloutView> = of_route
+    let meant = |place: &Place| {
+        place.route == route && whose.as_ref().is_none_or(|scope| place.scope == *scope)
+    };
+    let meant = present.desired.rollouts.iter().filter(|(place, _)| meant(place));
+    let views: Vec<RolloutView> = meant
         .map(|(place, rollout)| {
             let seen = site.desk().rollouts().stands(place);
             RolloutView::new(place, rollout, seen.as_ref(), now)
@@ -177,25 +204,42 @@ pub(super) async fn list(
     get,
     path = "/v1/routes/{route}/rollout/history",
     tag = "rollouts",
-    params(("route" = String, Path, description = "The route's name")),
-    responses((status = 200, body = [EntryView]), (status = 404, body = ProblemView))
+    params(("route" = String, Path, description = "The route's name"), WhoseQuery),
+    responses(
+        (status = 200, body = [EntryView]),
+        (status = 400, body = ProblemView),
+        (status = 404, body = ProblemView)
+    )
 )]
 pub(super) async fn history(
     State(site): State<Arc<Site>>,
     Path(route): Path<String>,
+    Parameters(whose): Parameters<WhoseQuery>,
 ) -> Result<Json<Vec<EntryView>>, Problem> {
-    let route = site.route(&route)?;
+    let (route, whose) = (site.route(&route)?, whose.scope()?);
     let entries = site.blocking(move |site| {
         let newest = site.present().revision();
         let oldest = Revision(newest.0.saturating_sub(LOOKED_THROUGH));
         let entries = site.desk().ledger().entries(oldest, newest)?;
-        let about = entries.iter().filter(|entry| is_about(entry, &route)).rev();
+        let about = entries.iter().filter(|entry| is_about(entry, &route, whose.as_ref()));
+        let about = about.rev();
         Ok::<_, Problem>(about.map(EntryView::from).collect())
     });
     Ok(Json(entries.await??))
 }
 
-fn is_about(entry: &crate::store::Entry, route: &RouteName) -> bool {
-    let of_route = entry.arguments.get("route").and_then(Value::as_str) == Some(route.as_str());
-    of_route && (entry.command.starts_with("rollout") || entry.command == "rollback")
+/// Whether a revision was made for a rollout of the route; for one scope, whether it may have moved that one.
+fn is_about(entry: &Entry, route: &RouteName, whose: Option<&Scope>) -> bool {
+    let said = |key| entry.arguments.get(key).and_then(Value::as_str);
+    let is_rollback = entry.command == "rollback";
+    let of_route = said("route") == Some(route.as_str());
+    // A rollback of the whole route takes back everything of it.
+    let of_scope = match (whose, said("tenant"), said("cohort")) {
+        (None, ..) => true,
+        (Some(_), None, None) => is_rollback,
+        (Some(Scope::Tenant(id)), Some(tenant), _) => tenant == id.as_str(),
+        (Some(Scope::Cohort(name)), _, Some(cohort)) => cohort == name.as_str(),
+        _ => false,
+    };
+    of_route && of_scope && (entry.command.starts_with("rollout") || is_rollback)
 }

@@ -243,7 +243,8 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     let flags = flags.into_iter().map(|(name, live)| (name, Arc::new(live))).collect();
     let (locks, targets, flags) = (Arc::new(locks), Arc::new(targets), Arc::new(flags));
     let (attributes, tokens) = (Arc::new(attributes), Arc::new(tokens));
-    let live = Live { routes, locks, attributes, targets, flags, tokens };
+    let counting = Arc::default();
+    let live = Live { routes, locks, attributes, targets, flags, counting, tokens };
     let passed_over = values.get(PASSED_OVER).map(|text| Arc::from(text.as_str()));
     Ok(Unread { text, accepted_unix, live, rollouts, passed_over })
 }

@@ -1,7 +1,7 @@
 //! What is wanted, and what do commands make of it?
 //!
 //! [`apply()`] makes the next state from a state and a command; `traffic` are the commands that move traffic and
-//! `rollouts` those that do it by a plan, `flags` those that change what tenants have,
+//! `rollouts` those that do it by a plan (`counting` says what of it must be counted), `flags` those that change what tenants have,
 //! `tenants` those that change what is known of them; `summary` tells a change to people,
 //! [`keys`] is how a state is stored, and [`difference`] how two of them are compared.
 
@@ -9,6 +9,7 @@ pub mod difference;
 pub mod keys;
 
 mod apply;
+mod counting;
 mod flags;
 mod rollouts;
 mod summary;
@@ -19,4 +20,5 @@ mod traffic;
 mod tests;
 
 pub use apply::{Applied, Desired, Next, Refusal, apply};
+pub(crate) use counting::counting;
 pub(crate) use tenants::attributes;

@@ -9,6 +9,7 @@ use config::{Plan, ShiftSpec};
 use jiff::{SignedDuration, Timestamp};
 use rules::{RouteName, Share};
 
+use super::counting::{MOST_TENANTS, tenants_counted};
 use super::traffic::{self, effective, known, put};
 use super::{Applied, Desired, Next, Refusal, summary};
 use crate::command::{RolloutChange, Scope};
@@ -41,10 +42,6 @@ fn start(
     at_unix_ms: i64,
 ) -> Result<Applied, Refusal> {
     known(desired, &place.route, &place.scope)?;
-    if matches!(place.scope, Scope::Tenant(_)) {
-        let reason = "requests are not counted by tenant: roll out to a cohort".to_owned();
-        return Err(Refusal::Rollout { place: place.to_string(), reason });
-    }
     let (name, spec) = written(desired, &place.route, plan)?;
     let before = desired.rollouts.get(place);
     if before.is_some_and(|before| !before.phase.is_over()) {
@@ -57,6 +54,9 @@ fn start(
     }
     if let Some(until) = before.and_then(|before| cooling_until(before, at_unix_ms)) {
         return Err(unusable(format!("it was aborted, and may be started again at {until}")));
+    }
+    if matches!(place.scope, Scope::Tenant(_)) {
+        countable(desired, place).map_err(unusable)?;
     }
     let rollout = Rollout {
         plan: name.to_owned(),
@@ -73,6 +73,20 @@ fn start(
     };
     let told = format!("rollout {name} started");
     enter(desired, place, &plan, rollout, &told)
+}
+
+/// A tenant is counted by itself only where the route looks for tenants, and not too many are.
+fn countable(desired: &Desired, place: &Place) -> Result<(), String> {
+    let written = desired.configuration.document.routes.get(place.route.as_str());
+    if written.is_none_or(|route| route.tenant.is_none()) {
+        return Err("the route does not look for tenants: give it a `tenant:`".to_owned());
+    }
+    if tenants_counted(desired) >= MOST_TENANTS {
+        return Err(format!(
+            "{MOST_TENANTS} tenants have rollouts of their own under way, as many as are counted at once: wait for one to end, or roll out to a cohort"
+        ));
+    }
+    Ok(())
 }
 
 /// The plan of a name, or the one that the route names.
@@ -228,23 +242,32 @@ fn enter(
     Ok(keep(next, place, rollout, &told))
 }
 
-/// Aborts the rollouts that a rollback takes back: that of its scope, or all of a route.
-pub(super) fn abort(desired: &mut Desired, route: &RouteName, scope: &Scope) -> bool {
-    let meant =
-        |place: &Place| place.route == *route && (*scope == Scope::Route || place.scope == *scope);
-    let lives = |(place, rollout): &(&Place, &Arc<Rollout>)| {
-        meant(place) && rollout.phase != Phase::Aborted
+/// Aborts the rollouts that a rollback takes back: those of a whole route, or that of a tenant, or that of a cohort with those
+/// of its tenants. Says which.
+pub(super) fn abort(desired: &mut Desired, route: &RouteName, scope: &Scope) -> Vec<Place> {
+    let meant = |place: &Place| {
+        place.route == *route
+            && (*scope == Scope::Route
+                || place.scope == *scope
+                || is_member(desired, &place.scope, scope))
     };
-    if !desired.rollouts.iter().any(|one| lives(&one)) {
-        return false;
+    let lives = desired.rollouts.iter().filter(|(_, one)| one.phase != Phase::Aborted);
+    let aborted: Vec<Place> =
+        lives.map(|(place, _)| place).filter(|place| meant(place)).cloned().collect();
+    if aborted.is_empty() {
+        return aborted;
     }
-    for (place, rollout) in Arc::make_mut(&mut desired.rollouts) {
-        if meant(place) && rollout.phase != Phase::Aborted {
-            let rollout = Arc::make_mut(rollout);
-            (rollout.phase, rollout.ended_unix_ms) = (Phase::Aborted, None);
-        }
+    let rollouts = Arc::make_mut(&mut desired.rollouts);
+    for place in &aborted {
+        let Some(rollout) = rollouts.get_mut(place).map(Arc::make_mut) else { continue };
+        (rollout.phase, rollout.ended_unix_ms) = (Phase::Aborted, None);
     }
-    true
+    aborted
+}
+
+fn is_member(desired: &Desired, tenant: &Scope, cohort: &Scope) -> bool {
+    let (Scope::Tenant(id), Scope::Cohort(name)) = (tenant, cohort) else { return false };
+    traffic::cohorts_of(desired, id).any(|known| known == name.as_str())
 }
 
 /// Whether a rollout moves this very traffic now, so that nobody else may.

@@ -1,12 +1,14 @@
 //! How do commands move a route's traffic: shifts, shadows, rollbacks?
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::document::{CohortSpec, Document};
+use config::document::CohortSpec;
 use config::{RouteLive, ShiftSpec};
 use rules::{RouteName, Share, TenantId};
 
 use super::apply::unknown;
+use super::tenants::attributes;
 use super::{Applied, Desired, Next, Refusal, rollouts, summary};
 use crate::command::{Copies, Scope};
 
@@ -58,17 +60,27 @@ pub(super) fn rollback(
 ) -> Result<Applied, Refusal> {
     let mut ended = desired.clone();
     let aborted = rollouts::abort(&mut ended, route, scope);
-    match traffic_back(&ended, route, scope, keep_shadow)? {
-        Applied::Unchanged(summary) if aborted => {
-            let summary = format!("{summary}, rollout aborted");
-            Ok(Applied::Changed(Next { desired: ended, summary, notes: Vec::new() }))
+    let told = match aborted.len() {
+        0 => return traffic_back(desired, route, scope, keep_shadow),
+        1 => "rollout aborted".to_owned(),
+        count => format!("{count} rollouts aborted"),
+    };
+    // Whoever was moved by a rollout of its own goes back with its cohort.
+    for member in aborted.iter().filter(|place| place.scope != *scope && *scope != Scope::Route) {
+        if let Applied::Changed(next) = traffic_back(&ended, route, &member.scope, keep_shadow)? {
+            ended = next.desired;
         }
-        Applied::Changed(next) if aborted => {
-            let summary = format!("{}, rollout aborted", next.summary);
-            Ok(Applied::Changed(Next { summary, ..next }))
-        }
-        applied => Ok(applied),
     }
+    Ok(match traffic_back(&ended, route, scope, keep_shadow)? {
+        Applied::Unchanged(summary) => {
+            let summary = format!("{summary}, {told}");
+            Applied::Changed(Next { desired: ended, summary, notes: Vec::new() })
+        }
+        Applied::Changed(next) => {
+            let summary = format!("{}, {told}", next.summary);
+            Applied::Changed(Next { summary, ..next })
+        }
+    })
 }
 
 fn traffic_back(
@@ -152,7 +164,7 @@ pub(super) fn effective(desired: &Desired, live: &RouteLive, scope: &Scope) -> S
         Scope::Route => live.default,
         Scope::Cohort(name) => live.cohorts.get(name).copied().unwrap_or(live.default),
         Scope::Tenant(id) => live.tenants.get(id).copied().unwrap_or_else(|| {
-            let cohorts = cohorts_of(&desired.configuration.document, id);
+            let cohorts = cohorts_of(desired, id);
             let mut shifts = cohorts.filter_map(|name| live.cohorts.get(name).copied());
             shifts.next().unwrap_or(live.default)
         }),
@@ -160,30 +172,30 @@ pub(super) fn effective(desired: &Desired, live: &RouteLive, scope: &Scope) -> S
 }
 
 /// The cohorts that a tenant belongs to, in the order they are written.
-fn cohorts_of<'d>(document: &'d Document, tenant: &TenantId) -> impl Iterator<Item = &'d str> {
-    let tenant = tenant.clone();
-    document
-        .cohorts
-        .iter()
-        .filter(move |(_, cohort)| belongs(document, cohort, &tenant))
+pub(super) fn cohorts_of<'d>(
+    desired: &'d Desired,
+    tenant: &TenantId,
+) -> impl Iterator<Item = &'d str> {
+    let (tenant, attributes) = (tenant.clone(), attributes(desired, tenant));
+    let cohorts = desired.configuration.document.cohorts.iter();
+    cohorts
+        .filter(move |(_, cohort)| belongs(cohort, &tenant, &attributes))
         .map(|(name, _)| name.as_str())
 }
 
-fn belongs(document: &Document, cohort: &CohortSpec, tenant: &TenantId) -> bool {
+fn belongs(cohort: &CohortSpec, tenant: &TenantId, attributes: &BTreeMap<String, String>) -> bool {
     let by_id = |ids: &Vec<String>| ids.iter().any(|id| id == tenant.as_str());
-    let attributes = document.tenants.get(tenant.as_str());
     cohort.tenants.as_ref().is_some_and(by_id)
         || cohort.attribute.as_ref().is_some_and(|wanted| {
-            attributes
-                .is_some_and(|has| wanted.iter().all(|(key, value)| has.get(key) == Some(value)))
+            wanted.iter().all(|(key, value)| attributes.get(key) == Some(value))
         })
 }
 
 fn members_apart(desired: &Desired, live: &RouteLive, cohort: &str) -> Option<String> {
-    let document = &desired.configuration.document;
-    let spec = document.cohorts.get(cohort)?;
+    let spec = desired.configuration.document.cohorts.get(cohort)?;
     let apart = live.tenants.iter().filter(|(id, shift)| {
-        (!shift.share.is_none() || !shift.shadow.is_none()) && belongs(document, spec, id)
+        (!shift.share.is_none() || !shift.shadow.is_none())
+            && belongs(spec, id, &attributes(desired, id))
     });
     let (count, first) = (apart.clone().count(), apart.map(|(id, _)| id).next()?);
     let tenants = summary::of_count(count, "tenant");

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use config::{Compiled, Problems, compile};
+use config::{Compiled, Live, Problems, compile};
 use jiff::Timestamp;
 use rules::Revision;
 
 use super::{Declined, Ledger, Present};
 use crate::command::Configuration;
-use crate::desired::{Desired, keys};
+use crate::desired::{self, Desired, keys};
 use crate::file::ConfigFile;
 use crate::store::Stored;
 
@@ -68,5 +68,10 @@ pub(crate) fn compiled(
 ) -> Result<Compiled, Problems> {
     let Configuration { document, accepted_unix, .. } = &desired.configuration;
     let previous = previous.map(|previous| &previous.compiled);
-    compile(document, &desired.live, revision, previous, *accepted_unix)
+    let counting = desired::counting(desired);
+    if counting.is_empty() {
+        return compile(document, &desired.live, revision, previous, *accepted_unix);
+    }
+    let live = Live { counting: Arc::new(counting), ..desired.live.clone() };
+    compile(document, &live, revision, previous, *accepted_unix)
 }

@@ -4,7 +4,7 @@ use rules::Route;
 use rules::exchange::Outcome;
 use rules::gate::{Tallies, Tally};
 use rules::route::Sticky;
-use rules::sli::{ArmCounts, Strata};
+use rules::sli::{ArmCounts, RolloutCounters, Strata};
 use serde::{Deserialize, Serialize};
 
 use crate::command::Scope;
@@ -20,18 +20,28 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Those of a route, or of one of its cohorts, as they stand.
-    pub(super) fn of(route: &Route, scope: &Scope) -> Option<Self> {
-        let arms = match scope {
-            Scope::Route => route.counters.arms(),
-            Scope::Cohort(name) => route.counters.cohorts().find(|(known, _)| *known == name)?.1,
-            Scope::Tenant(_) => return None,
+    /// Those of a route, of one of its cohorts, or of a tenant that is `counted`, as they stand.
+    pub(super) fn of(
+        route: &Route,
+        scope: &Scope,
+        counted: Option<&RolloutCounters>,
+    ) -> Option<Self> {
+        let (arms, outcomes) = match scope {
+            Scope::Route => (route.counters.arms(), route.counters.outcomes()),
+            Scope::Cohort(name) => {
+                let mut cohorts = route.counters.cohorts();
+                (cohorts.find(|(known, _)| *known == name)?.1, route.counters.outcomes())
+            }
+            Scope::Tenant(id) => {
+                let own = counted?.tenant(id.as_str())?;
+                (own.arms(), own.outcomes())
+            }
         };
         let (stable, candidate) = (arms.stable.counts(), arms.candidate.counts());
         let strata =
             route.counters.strata().filter(|_| *scope == Scope::Route && moves_tenants(route));
         let strata = strata.map(Strata::counts).unwrap_or_default();
-        Some(Self { stable, candidate, exchanges: exchanges(route), strata })
+        Some(Self { stable, candidate, exchanges: exchanges(&outcomes), strata })
     }
 
     /// What was counted since. Where less is counted than before, the counters began anew.
@@ -88,10 +98,10 @@ fn moves_tenants(route: &Route) -> bool {
     !route.tenant.sources.is_empty() && matches!(route.sticky, None | Some(Sticky::Tenant))
 }
 
-/// The exchanges of a route that were compared, and those of them that differ.
-fn exchanges(route: &Route) -> Tally {
+/// The exchanges that were compared, and those of them that differ.
+fn exchanges(outcomes: &[(Outcome, u64)]) -> Tally {
     let mut compared = Tally::default();
-    for (outcome, count) in route.counters.outcomes() {
+    for (outcome, count) in outcomes.iter().copied() {
         match outcome {
             Outcome::Match => compared = compared.plus(Tally::new(0, count)),
             Outcome::Mismatch => compared = compared.plus(Tally::new(count, count)),

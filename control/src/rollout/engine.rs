@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use rules::gate::Tally;
+use rules::route::RouteId;
 
 use super::alike::Alike;
 use super::counters::Counters;
@@ -15,7 +16,7 @@ use super::inquiries::{heard, wanted};
 use super::orders::order;
 use super::places::{places, subject};
 use super::together::{MAX_PLACES, Together, Told};
-use super::watch::Watched;
+use super::watch::{Watched, bursts};
 use super::{Place, Progress, Rollout, Seen, step};
 use crate::command::Command;
 use crate::external::{Answers, Wanted};
@@ -212,9 +213,11 @@ impl Memory {
     fn watch(&mut self, ledger: &Ledger, present: &Present, now: Timestamp, took_over: bool) {
         let now_unix_ms = now.as_millisecond();
         let mut own = BTreeMap::new();
-        for route in present.compiled.snapshot.table.routes() {
+        let snapshot = &present.compiled.snapshot;
+        for (id, route) in (0..).map(RouteId).zip(snapshot.table.routes()) {
+            let counted = snapshot.rollouts.get(&id).map(|counted| &**counted);
             for place in places(present, route) {
-                if let Some(counters) = Counters::of(route, &place.scope) {
+                if let Some(counters) = Counters::of(route, &place.scope, counted) {
                     own.insert(place, counters);
                 }
             }
@@ -292,10 +295,10 @@ impl Memory {
         // A step of a cohort is judged by the cohort's requests.
         let subject = subject(place, rollout, &plan);
         let incomplete = !self.together.is_whole(&subject, now.as_millisecond());
-        let watched = self.watched.get_mut(&subject)?;
         if known.as_ref().is_some_and(|known| known.seen.progress.stretch != rollout.stretch()) {
-            watched.forget_half_minute();
+            self.watched.get_mut(&subject)?.forget_half_minute();
         }
+        let watched = self.watched.get(&subject)?;
         let (kept, dispersions, tenants) = match known {
             Some(Stands { seen, dispersions, tenants }) => {
                 (Some(seen.progress), dispersions, tenants)
@@ -309,7 +312,7 @@ impl Memory {
                 let tenants = self.kept_tenants.remove(&place.to_string());
                 let tenants = tenants.filter(|(kept_for, _)| *kept_for == generation);
                 let tenants = tenants.map_or_else(|| watched.tenants(), |(_, tenants)| tenants);
-                (kept, known.unwrap_or_else(|| watched.dispersions(gates)), tenants)
+                (kept, known.unwrap_or_else(|| bursts(&self.watched, &subject, gates)), tenants)
             }
         };
         let mut readings = watched.readings(gates, &tenants)?;

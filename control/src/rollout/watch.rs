@@ -12,8 +12,9 @@ use rules::gate::latency::{slower, threshold};
 use rules::gate::{Exposures, Tallies, Tally, burn};
 use rules::sli::{ArmCounts, HistogramCounts};
 
-use super::Readings;
 use super::counters::{Counters, failed, strata_since};
+use super::{Place, Readings};
+use crate::command::Scope;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -217,6 +218,17 @@ fn exposures(errors: Tallies, strata: &[[Tally; 2]], tenants: &[Tally]) -> Optio
         standardised(requests.zip(tenants.iter().copied()).chain([nobodys]), everybody)
     };
     Some(Exposures { stable: of(0, errors.stable), candidate: of(1, errors.candidate) })
+}
+
+/// By how much failures came in bursts before a rollout. What was not counted before is taken to be like its whole route.
+pub(super) fn bursts(
+    watched: &BTreeMap<Place, Watched>,
+    subject: &Place,
+    gates: &Gates,
+) -> (f64, Vec<f64>) {
+    let whole = Place { scope: Scope::Route, ..subject.clone() };
+    let place = if matches!(subject.scope, Scope::Tenant(_)) { &whole } else { subject };
+    watched.get(place).map_or((1.0, Vec::new()), |watched| watched.dispersions(gates))
 }
 
 #[cfg(test)]

@@ -115,6 +115,7 @@ fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey) {
         family: decision.family,
         tenant: decision.tenant.as_ref(),
         bucket: decision.tenant_bucket,
+        own: decision.own.as_deref(),
         key,
         duration,
         overridden,

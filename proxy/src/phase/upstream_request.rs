@@ -129,6 +129,7 @@ fn whose(exchange: &Exchange) -> Whose {
     Whose {
         cohort: cohort.map(|cohort| cohort.name.clone()),
         tenant: decision.and_then(|decision| decision.tenant_print),
+        own: decision.and_then(|decision| decision.own.clone()),
     }
 }
 

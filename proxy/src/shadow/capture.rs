@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use rules::compare::{Comparison, Home};
 use rules::exchange::NotComparable;
 use rules::route::{Arm, Route};
-use rules::sli::ShadowResult;
+use rules::sli::{ShadowResult, TenantCounters};
 use rules::{CohortName, Upstream};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -54,6 +54,8 @@ pub struct Whose {
     pub cohort: Option<CohortName>,
     /// A print of the tenant's id.
     pub tenant: Option<u64>,
+    /// Where the tenant's exchanges are counted by themselves, because of a rollout of its own.
+    pub own: Option<Arc<TenantCounters>>,
 }
 
 /// How the primary ended.

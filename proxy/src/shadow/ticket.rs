@@ -55,6 +55,9 @@ impl Ticket {
         let Some(slot) = self.slot.take() else { return };
         drop(slot);
         self.route.counters.record_outcome(comparison.outcome);
+        if let Some(own) = &self.whose.own {
+            own.record_outcome(comparison.outcome);
+        }
         let report = ExchangeReport {
             route: self.route.name.clone(),
             exchange_id: std::mem::take(&mut self.exchange_id),

@@ -107,6 +107,7 @@ pub fn decide_on(
     let (arm, pick) = pick_arm(route, family, facts, tenant_id.as_deref(), scope, shift);
     let Some(target) = family.arm(arm) else { return Verdict::NoRoute };
     let shadow = shadow_arm(route, family, facts, arm, pick, shift);
+    let counted = snapshot.rollouts.get(&id);
     Verdict::Forward(Decision {
         route: id,
         family: family_id,
@@ -117,6 +118,7 @@ pub fn decide_on(
         tenant: named(known),
         tenant_print: shadow.and(tenant_id.as_deref()).map(print_of),
         tenant_bucket: tenant_id.as_deref().map(|tenant| Bucket::of(&route.seed, tenant)),
+        own: counted.and_then(|counted| counted.tenant(tenant_id.as_deref()?)).cloned(),
         cohort: cohorts.first().copied(),
         flags: told(&snapshot.flags, route, subject),
     })

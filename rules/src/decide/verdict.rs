@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use crate::TenantId;
 use crate::bucket::Bucket;
@@ -10,6 +11,7 @@ use crate::flag::{FlagId, VariantId};
 use crate::route::{Arm, FamilyId, Route, RouteId, UpstreamId};
 use crate::share::Share;
 use crate::shift::{Scope, Stage};
+use crate::sli::TenantCounters;
 use crate::snapshot::Snapshot;
 use crate::token::TokenProblem;
 
@@ -96,6 +98,8 @@ pub struct Decision {
     pub tenant_print: Option<u64>,
     /// The tenant's bucket, whoever it is and whatever is asked for: tells tenants apart without a name.
     pub tenant_bucket: Option<Bucket>,
+    /// Where the tenant's requests are counted by themselves, because of a rollout of its own.
+    pub own: Option<Arc<TenantCounters>>,
     /// The cohort that the tenant belongs to, the first as written.
     pub cohort: Option<CohortId>,
     /// The variants that the arm is told, in the order of the route's flag headers.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::shadow::ShadowCounters;
 use super::{AliasCounters, ArmCounters, Arms, ErrorClass, Observation, ShadowResult, Strata};
-use crate::cohort::CohortId;
 use crate::exchange::Outcome;
 use crate::route::{Arm, FamilyId};
 use crate::{CohortName, TenantId};
@@ -52,14 +51,14 @@ impl RouteCounters {
     /// too, though no client saw it. Each arm answers for the time that it took itself.
     pub fn record_fallback(&self, seen: &Observation<'_>, failed: ErrorClass, after: Duration) {
         if !seen.overridden {
-            self.of(Arm::Candidate, seen.cohort).for_each(|arm| arm.record_fallback(failed, after));
+            self.of(Arm::Candidate, seen).for_each(|arm| arm.record_fallback(failed, after));
             self.record_stratum(seen, Arm::Candidate, Some(failed));
         }
         self.record_with(seen, seen.duration.saturating_sub(after));
     }
 
     fn record_with(&self, seen: &Observation<'_>, latency: Duration) {
-        self.of(seen.arm, seen.cohort).for_each(|arm| arm.record(seen, latency));
+        self.of(seen.arm, seen).for_each(|arm| arm.record(seen, latency));
         self.arm(seen.arm).record_series(seen.key, seen.duration);
         self.record_alias(seen.family, seen.tenant, seen.now_unix);
         if !seen.overridden {
@@ -80,11 +79,12 @@ impl RouteCounters {
         self.strata.get()
     }
 
-    /// An arm's SLIs: of all requests, and of a cohort's.
-    fn of(&self, arm: Arm, cohort: Option<CohortId>) -> impl Iterator<Item = &ArmCounters> {
-        let cohort = cohort.and_then(|id| self.cohorts.get(usize::try_from(id.0).ok()?));
-        let of_cohort = cohort.map(|(_, arms)| arms.of(arm));
-        [self.arm(arm)].into_iter().chain(of_cohort).map(|counters| &**counters)
+    /// An arm's SLIs: of all requests, of a cohort's, and of a tenant's.
+    fn of<'c>(&'c self, arm: Arm, seen: &Observation<'c>) -> impl Iterator<Item = &'c ArmCounters> {
+        let cohort = seen.cohort.and_then(|id| self.cohorts.get(usize::try_from(id.0).ok()?));
+        let of_cohort = cohort.map(|(_, arms)| &**arms.of(arm));
+        let of_tenant = seen.own.map(|own| own.arm(arm));
+        [&**self.arm(arm)].into_iter().chain(of_cohort).chain(of_tenant)
     }
 
     /// Counts the use of an alias, whoever answered; the canonical path is none.
@@ -154,7 +154,8 @@ impl RouteCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sli::{Scheme, SeriesKey, TenantUse};
+    use crate::cohort::CohortId;
+    use crate::sli::{Scheme, SeriesKey, TenantCounters, TenantUse};
     use http::{Method, Version};
 
     fn seen(arm: Arm, status: u16, error: Option<ErrorClass>) -> Observation<'static> {
@@ -164,6 +165,7 @@ mod tests {
             family: FamilyId(1),
             tenant: None,
             bucket: None,
+            own: None,
             key: SeriesKey::new(&Method::GET, status, error, Scheme::Http, Version::HTTP_11),
             duration: Duration::from_millis(10),
             overridden: false,
@@ -207,12 +209,16 @@ mod tests {
     fn a_fallback_is_the_candidates_error_and_each_arm_answers_for_its_own_time() {
         let africa: CohortName = "AF".parse().unwrap();
         let counters = RouteCounters::new(None, &[africa], &["/old".into()]);
-        let duration = Duration::from_millis(1_010);
-        let seen =
-            Observation { cohort: Some(CohortId(0)), duration, ..seen(Arm::Stable, 200, None) };
+        let (duration, own) = (Duration::from_millis(1_010), TenantCounters::default());
+        let seen = Observation {
+            cohort: Some(CohortId(0)),
+            own: Some(&own),
+            duration,
+            ..seen(Arm::Stable, 200, None)
+        };
         counters.record_fallback(&seen, ErrorClass::Timeout, Duration::from_secs(1));
         let (_, of_cohort) = counters.cohorts().next().unwrap();
-        for arms in [&counters.arms, of_cohort] {
+        for arms in [&counters.arms, of_cohort, own.arms()] {
             let (stable, candidate) = (arms.stable.counts(), arms.candidate.counts());
             assert_eq!((stable.requests, stable.failed(), stable.fallbacks), (1, 0, 0));
             assert_eq!((candidate.requests, candidate.failed(), candidate.fallbacks), (1, 1, 1));

@@ -2,7 +2,8 @@
 //!
 //! Read [`observation`] for what is counted, [`histogram`] for latencies, [`series`] for what the standard metrics are
 //! labelled by, [`arm`] for how one arm does, [`counters`] for what a route keeps of its arms, cohorts, [`aliases`] and copies
-//! ([`shadow`]), [`strata`] for what it keeps of tenants without their names, [`flags`] for the use of each variant. Nothing is allocated per request: a piece of memory is set
+//! ([`shadow`]), [`strata`] for what it keeps of tenants without their names, [`rollouts`] for what only
+//! rollouts under way need, [`flags`] for the use of each variant. Nothing is allocated per request: a piece of memory is set
 //! aside when the first request needs it, and is bounded.
 
 mod aliases;
@@ -11,6 +12,7 @@ mod counters;
 mod flags;
 mod histogram;
 mod observation;
+mod rollouts;
 mod series;
 mod shadow;
 mod strata;
@@ -21,6 +23,7 @@ pub use counters::RouteCounters;
 pub use flags::{FlagCounters, VariantUse};
 pub use histogram::{Histogram, HistogramCounts};
 pub use observation::{ErrorClass, Observation};
+pub use rollouts::{RolloutCounters, TenantCounters};
 pub use series::{BUCKETS_SECONDS, Scheme, Series, SeriesKey, SeriesTable};
 pub use shadow::ShadowResult;
 pub use strata::Strata;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::SeriesKey;
+use super::{SeriesKey, TenantCounters};
 use crate::cohort::CohortId;
 use crate::route::{Arm, FamilyId};
 use crate::{Bucket, TenantId};
@@ -62,6 +62,8 @@ pub struct Observation<'o> {
     pub tenant: Option<&'o TenantId>,
     /// The tenant's bucket, where there is a tenant: tells tenants apart without a name.
     pub bucket: Option<Bucket>,
+    /// Where the tenant's requests are counted by themselves, because of a rollout of its own.
+    pub own: Option<&'o TenantCounters>,
     /// The metric's label set.
     pub key: SeriesKey,
     /// From the request's head to the end of the answer.

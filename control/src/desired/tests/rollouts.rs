@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::kit::{cohort, configuration, percent, rollback, route, shift, tenant};
 use crate::command::{Command, RolloutChange, Scope};
+use crate::desired::counting::{MOST_TENANTS, counting};
 use crate::desired::{Applied, Desired, Refusal, apply, keys};
 use crate::rollout::{Phase, Place, Rollout};
 
@@ -20,6 +21,7 @@ rollouts:
   ramp:
     steps: [{shadow: 100%}, {canary: 5%}, {approval: {from: [bob, zoe], four_eyes: true}}, {live: true}]
   cohorts: {steps: [{cohorts: [africa, europe], steps: [{live: true}]}, {live: true}]}
+  one-step: {steps: [{canary: 5%}]}
   nights: {steps: [{canary: 5%}, {live: true}], only: ["Mon-Sun 22:00-04:00 UTC"]}
 routes:
   sms: {canonical: /sms, stable: {upstream: old}, candidate: {upstream: new}, tenant: {query: t}, rollout: ramp}
@@ -210,6 +212,87 @@ fn cohorts_go_one_after_the_other_or_each_by_a_rollout_of_its_own() {
     assert_eq!(told_of, expected);
     assert_eq!(rollout(&desired, Scope::Route).phase, Phase::Running);
     assert_eq!(rollout(&desired, cohort("africa")).phase, Phase::Aborted);
+}
+
+#[test]
+fn tenants_go_by_rollouts_of_their_own_beside_all_others() {
+    let commands = [
+        start(Scope::Route, None),
+        start(cohort("africa"), None),
+        start(tenant("acme"), None),
+        start(tenant("b2"), None),
+        start(tenant("b2"), None),
+        of(tenant("acme"), promote_change()),
+        shift("sms", tenant("acme"), "50%"),
+        rollback("sms", tenant("acme")),
+        of(tenant("acme"), promote_change()),
+        rollback("sms", cohort("africa")),
+        start(tenant("acme"), Some("cohorts")),
+        rollback("sms", Scope::Route),
+    ];
+    let expected = [
+        "sms: rollout ramp started, step 1 of 4: shadow 100%, off -> shadow 100%",
+        "sms, cohort africa: rollout ramp started, step 1 of 4: shadow 100%, shadow 100%",
+        "sms, tenant acme: rollout ramp started, step 1 of 4: shadow 100%, shadow 100%",
+        "sms, tenant b2: rollout ramp started, step 1 of 4: shadow 100%, shadow 100%",
+        "! rollout sms/tenant/b2 moves this traffic: pause it, or roll it back",
+        "sms, tenant acme: rollout, step 2 of 4: canary 5%, shadow 100% -> canary 5%",
+        "! rollout sms/tenant/acme moves this traffic: pause it, or roll it back",
+        "sms, tenant acme: rolled back, canary 5% -> off, rollout aborted",
+        "! sms/tenant/acme: the rollout is aborted: start another one",
+        "sms, cohort africa: rolled back, shadow 100% -> off, rollout aborted",
+        "! sms/tenant/acme: plan \"cohorts\" names cohorts: it is for a whole route",
+        "sms: rolled back, shadow 100% -> off, shifts of 1 cohort and 2 tenants removed, 2 rollouts aborted",
+    ];
+    let (desired, told) = told(first(), &commands);
+    assert_eq!(told, expected);
+    assert!(desired.rollouts.values().all(|one| one.phase == Phase::Aborted));
+}
+
+#[test]
+fn a_rollback_of_a_cohort_takes_its_tenants_rollouts_back() {
+    let attributes = Command::Attributes(
+        [("b2".parse().unwrap(), [("residency".to_owned(), Some("AF".to_owned()))].into())].into(),
+    );
+    let yaml = YAML.replace("{tenants: [acme]}", "{attribute: {residency: AF}}");
+    let begun = Desired::first(configuration(&yaml, 0));
+    let live = [start(tenant("b2"), Some("one-step")), start(tenant("acme"), Some("one-step"))];
+    for (finish, phase) in [(false, Phase::Running), (true, Phase::Completed)] {
+        let (state, _) = told(begun.clone(), &live);
+        let (state, _) = if finish {
+            told(state, &[of(tenant("b2"), promote_change())])
+        } else {
+            (state, Vec::new())
+        };
+        assert_eq!(rollout(&state, tenant("b2")).phase, phase);
+        let commands = [attributes.clone(), rollback("sms", cohort("africa"))];
+        let (state, told_of) = told(state, &commands);
+        assert_eq!(told_of[1], "sms, cohort africa: rolled back, off, rollout aborted");
+        assert_eq!(rollout(&state, tenant("b2")).phase, Phase::Aborted);
+        assert!(state.live.routes[&route("sms")].tenants["b2"].is_off());
+        assert_eq!(rollout(&state, tenant("acme")).phase, Phase::Running, "of no such cohort");
+    }
+}
+
+#[test]
+fn so_many_tenants_are_counted_and_no_more() {
+    let starts: Vec<Command> =
+        (0..=MOST_TENANTS).map(|n| start(tenant(&format!("t{n}")), Some("one-step"))).collect();
+    let (full, told_of) = told(first(), &starts);
+    let refused = told_of.last().unwrap();
+    assert!(refused.starts_with("! sms/tenant/t100: 100 tenants have rollouts"), "{refused}");
+    assert_eq!(counting(&full)[&route("sms")].tenants.len(), 100);
+    let (_, told_of) = told(full, &[rollback("sms", tenant("t7")), starts[100].clone()]);
+    assert!(told_of[1].contains("tenant t100: rollout one-step started"), "{told_of:?}");
+    let place = Place { route: route("mail"), scope: tenant("acme") };
+    let change =
+        RolloutChange::Start { plan: Some("ramp".into()), by: "ann".into(), at_unix_ms: 0 };
+    let refused = apply(&first(), &Command::Rollout { place, change }).unwrap_err().to_string();
+    assert!(refused.contains("does not look for tenants"), "{refused}");
+}
+
+fn promote_change() -> RolloutChange {
+    RolloutChange::Promote { expected: None, at_unix_ms: NIGHT_MS, evidence: Value::Null }
 }
 
 #[test]

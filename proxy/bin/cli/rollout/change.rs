@@ -32,7 +32,11 @@ pub(crate) struct ChangeArgs {
 The plan is the one that the route names in the configuration, `rollout: NAME`, or that of --plan.
 `turnout rollout simulate PLAN -f turnout.yaml` shows beforehand what it would do.
 
+With --tenant or --cohort only their traffic goes through the steps, judged by their own requests, beside whatever else is
+under way. Up to 100 tenants may have rollouts of their own at once.
+
   turnout rollout start sms --why \"parity was fine for a week\"
+  turnout rollout start sms --tenant acme --plan one-tenant --why \"acme moves first\"
   turnout rollout status sms -w")]
 pub(crate) struct StartArgs {
     /// The plan, where it is not the route's

@@ -10,6 +10,7 @@ mod status;
 
 use clap::Subcommand;
 
+use super::args::ScopeArgs;
 use super::exit::{Exit, Failure};
 
 /// What is done with a rollout.
@@ -33,6 +34,15 @@ pub(crate) enum RolloutCommand {
     History(history::HistoryArgs),
     /// Play a plan on virtual time with made-up traffic: what would happen, and when
     Simulate(simulate::SimulateArgs),
+}
+
+/// Whose rollouts are asked for, as a query. Names and ids need no escapes but for `:` and `@`, which may stand in one.
+fn asked_of(scope: &ScopeArgs) -> String {
+    match (&scope.tenant, &scope.cohort) {
+        (Some(tenant), _) => format!("?tenant={tenant}"),
+        (None, Some(cohort)) => format!("?cohort={cohort}"),
+        (None, None) => String::new(),
+    }
 }
 
 /// Does what is asked with a rollout.

@@ -7,12 +7,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::answer;
-use super::super::args::{Format, OutputArgs, RouteArgs, ServerArgs, span};
+use super::super::args::{Format, OutputArgs, RouteArgs, ScopeArgs, ServerArgs, span};
 use super::super::client::Client;
 use super::super::exit::{Exit, Failure};
 use super::super::out::{self, Style, Tone, cell, number, rendered};
 use super::super::revisions::time;
 use super::super::screen::Screen;
+use super::asked_of;
 
 const REFRESH: Duration = Duration::from_secs(1);
 
@@ -24,6 +25,8 @@ With --watch it ends when all rollouts of the route have: with 0 where they are 
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     route: RouteArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// Refresh each second, until the rollouts have ended
     #[arg(short, long)]
     watch: bool,
@@ -91,7 +94,8 @@ struct WaitAnswer {
 /// Shows how the rollouts of a route stand.
 pub(crate) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let client = Client::new(&args.server)?;
-    let ask = || client.get(&format!("/v1/routes/{}/rollout", args.route.route));
+    let path = format!("/v1/routes/{}/rollout{}", args.route.route, asked_of(&args.scope));
+    let ask = || client.get(&path);
     let mut answer = ask()?;
     if !args.watch {
         let rollouts: Vec<RolloutAnswer> = answer::read(&answer)?;
