@@ -35,7 +35,8 @@ pub use diff::diff;
 pub use document::{AccessScope, CertifiedName, Document, SubjectSpec, TokenSpec};
 pub use flags::{FlagLive, ServeSpec};
 pub use live::{
-    AttributeChanges, Counting, Live, LockSpec, RouteLive, ShiftSpec, TargetSpec, starting_live,
+    AskedStep, AttributeChanges, Counting, Live, LockSpec, RouteLive, ShiftSpec, TargetSpec,
+    starting_live,
 };
 pub use plan::Plan;
 pub use problem::{Problem, Problems, Severity};

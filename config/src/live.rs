@@ -44,6 +44,17 @@ pub struct Live {
 pub struct Counting {
     /// The tenants whose requests are counted by themselves.
     pub tenants: BTreeSet<TenantId>,
+    /// The steps that ask how many different tenants their candidate sees.
+    pub asked: Vec<AskedStep>,
+}
+
+/// A step that asks how many different tenants its candidate sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedStep {
+    /// What it is told by from all other steps.
+    pub step: String,
+    /// Of which cohort's tenants; of everybody's where none is given.
+    pub cohort: Option<CohortName>,
 }
 
 /// Attributes by name with their values; none removes one.

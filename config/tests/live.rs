@@ -47,7 +47,7 @@ fn a_tenant_is_counted_by_itself_as_long_as_a_rollout_needs_it() {
     let before = compiled(TEXT);
     let counting = |id: &str| {
         let tenants = [id.parse().unwrap()].into();
-        let counting = [("b".parse().unwrap(), Counting { tenants })];
+        let counting = [("b".parse().unwrap(), Counting { tenants, ..Counting::default() })];
         Live { counting: Arc::new(counting.into()), ..before.live.clone() }
     };
     let begun = next(&before, &counting("acme"));

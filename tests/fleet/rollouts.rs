@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::kit::{Clients, Fleet};
-use crate::kit::{Turnout, eventually, eventually_some};
+use crate::kit::{Turnout, eventually, eventually_some, get};
 
 /// Four steps, as short as the tests are patient.
 const RAMP: &str = r#"
@@ -82,6 +82,36 @@ async fn a_tenants_rollout_is_judged_by_what_other_nodes_serve_of_it() {
     clients.end().await;
     let asked = rollout(&fleet.nodes[leader]).await;
     assert_eq!((&asked["tenant"], &asked["phase"]), (&json!("acme"), &json!("completed")));
+}
+
+/// Who is served by several nodes is one tenant, and who is served by another node counts.
+#[tokio::test]
+async fn tenants_are_counted_over_all_nodes() {
+    let plan = RAMP.replace("{canary: 20%, for: 1s}, {canary: 40%, for: 1s}, ", "");
+    let plan = plan.replace("canary: 60%", "canary: 99.99%");
+    let plan = plan.replace("min_requests: 20}", "min_requests: 20, min_tenants: 7}");
+    let fleet = Fleet::with(2, &format!("{plan}    tenant: {{query: t}}\n")).await;
+    leader(&fleet).await;
+    start(&fleet.nodes[0]).await;
+    // Four on each, of whom one on both.
+    let serve = async || {
+        for (node, tenants) in fleet.nodes.iter().zip([["a", "b", "c", "d"], ["d", "e", "f", "g"]])
+        {
+            let of_tenants = tenants.map(|tenant| format!("/v1/sms?t={tenant}"));
+            // Those of nobody are stable's.
+            for path in of_tenants.iter().map(String::as_str).chain(["/v1/sms"]) {
+                node.client.send(node.proxy(), get(path)).await.unwrap().expect(200);
+            }
+        }
+    };
+    eventually("the first step is over", async || {
+        serve().await;
+        rollout(&fleet.nodes[0]).await["step"] == 2
+    })
+    .await;
+    let history = fleet.nodes[0].view("/v1/routes/sms/rollout/history").await;
+    let why = history[0]["why"].as_str().unwrap();
+    assert!(why.contains("min_tenants: seen 7 of 7 tenants"), "{why}");
 }
 
 #[tokio::test]

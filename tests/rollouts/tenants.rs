@@ -25,6 +25,9 @@ routes:
 cohorts: {all: {tenants: [acme, b2, c3]}}
 "#;
 
+/// Requests without a tenant, which stable serves.
+const NOBODY: &str = "";
+
 /// Requests of some tenants, as long as it lives.
 struct Tenants {
     tasks: Vec<JoinHandle<()>>,
@@ -37,7 +40,10 @@ impl Tenants {
         let tasks = ids.iter().map(|id| {
             let (client, to, stopped) =
                 (turnout.client.clone(), turnout.proxy(), Arc::clone(&stopped));
-            let path = format!("/v1/sms?t={id}");
+            let path = match *id {
+                NOBODY => "/v1/sms".to_owned(),
+                id => format!("/v1/sms?t={id}"),
+            };
             tokio::spawn(async move {
                 while !stopped.load(Ordering::Relaxed) {
                     client.send(to, get(&path)).await.ok();
@@ -107,6 +113,51 @@ async fn each_tenant_is_judged_by_its_own_requests() {
         assert_eq!(answer.expect(200).header("x-origin"), Some("old"));
     }
     assert_eq!(new.count(), before);
+}
+
+/// A step waits for different tenants, and not for requests of the same ones.
+#[tokio::test]
+async fn a_step_waits_for_its_smallest_number_of_tenants() {
+    let (old, new) = (scripted("old", same).await, scripted("new", same).await);
+    let plan = PLANS.replace("min_requests: 20}", "min_requests: 20, min_tenants: 6}");
+    let plan = plan.replace("{canary: 50%, for: 1s}, ", "");
+    let setup = Setup::new(&plan.replace("shadow: 100%, for: 1s", "canary: 99.99%, for: 1s"));
+    let setup = setup.upstream("old", old.address()).upstream("new", new.address());
+    let turnout = setup.start().await;
+    let of_one = ["rollout", "start", "sms", "--tenant", "a", "--plan", "one", "--why", "test"];
+    let refused = turnout.cli(&of_one).await.expect(75).stderr;
+    assert!(refused.contains("asks for more tenants than one (`min_tenants`)"), "{refused}");
+
+    let _few = Tenants::of(&turnout, &[NOBODY, "t1", "t2", "t3"]);
+    turnout.cli(&["rollout", "start", "sms", "--plan", "one", "--why", "test"]).await.expect(0);
+    let waits = |text: &'static str| {
+        let turnout = &turnout;
+        async move || {
+            let rollout = turnout.view("/v1/routes/sms/rollout").await[0].clone();
+            let waits: Vec<Value> = rollout["waits"].as_array().unwrap().clone();
+            waits.len() == 1 && waits[0]["text"] == text
+        }
+    };
+    let missing = "min_tenants tenants: seen 3 of 6 tenants";
+    eventually("only tenants are waited for", waits(missing)).await;
+    let shown = turnout.cli(&["rollout", "status", "sms"]).await.expect(0).stdout;
+    assert!(shown.contains(missing), "{shown}");
+    let metrics = turnout.metrics().await;
+    assert_eq!(
+        crate::kit::sample(&metrics, "turnout_gate_status", &[r#"gate="min_tenants""#]),
+        Some(0.0)
+    );
+
+    let _more = Tenants::of(&turnout, &["t4", "t5", "t6"]);
+    eventually("it goes on with six of them", async || {
+        turnout.view("/v1/routes/sms/rollout").await[0]["step"] == 2
+    })
+    .await;
+    let history = turnout.view("/v1/routes/sms/rollout/history").await;
+    assert!(
+        history[0]["why"].as_str().unwrap().contains("min_tenants: seen 6 of 6 tenants"),
+        "{history}"
+    );
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ use crate::document::Document;
 use crate::document::rollout::{GatesSpec, LatencyGateSpec, LowTrafficSpec};
 use crate::plan::{Gates, LatencyGate};
 
+/// More tenants than this cannot be told apart within 1 %.
+const MOST_TENANTS: u64 = 10_000;
+
 /// Checks gates, and makes of them what tests go by.
 ///
 /// Without a `document`, as for a plan that was found right before, nothing is looked up.
@@ -47,8 +50,13 @@ pub(super) fn gates(
     }
     let parity = spec.parity.map(|parity| parity.max.0.ratio());
     limited(parity, &at.key("parity").key("max"), findings);
+    if spec.min_tenants.is_some_and(|least| !(1..=MOST_TENANTS).contains(&least)) {
+        let message = format!("so many tenants cannot be asked for: write 1 to {MOST_TENANTS}");
+        findings.error(&at.key("min_tenants"), "out_of_range", message);
+    }
     let externals = external_gates(spec, &at.key("external"), document, findings);
-    Gates { errors, latencies, parity, externals, smallest: spec.min_requests }
+    let (smallest, tenants) = (spec.min_requests, spec.min_tenants);
+    Gates { errors, latencies, parity, externals, smallest, tenants }
 }
 
 fn latency(gate: &LatencyGateSpec, at: &Pointer, findings: &mut Findings<'_>) {

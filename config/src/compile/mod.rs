@@ -40,20 +40,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use rules::cohort::Cohort;
+use rules::cohort::{Cohort, CohortId};
 use rules::flag::FlagSet;
 use rules::limits::ClientLimits;
 use rules::matching::RouteTable;
 use rules::route::RouteId;
 use rules::shift::Shifts;
-use rules::sli::RolloutCounters;
+use rules::sli::{Asked, RolloutCounters};
 use rules::tls::{ListenerTls, ServerTls};
 use rules::token::Issuer;
-use rules::{Revision, RouteName, Snapshot, Upstream};
+use rules::{CohortName, Revision, RouteName, Snapshot, Upstream};
 
 use crate::document::Document;
 use crate::document::secret::Secret;
-use crate::live::Live;
+use crate::live::{AskedStep, Live};
 use crate::plan::Plan;
 use crate::problem::{Problem, Problems, Severity};
 pub use externals::{External, Notification};
@@ -303,9 +303,22 @@ impl With<'_, '_> {
         let counted = routes.filter_map(|(id, route)| {
             let counting = self.live.counting.get(&route.name)?;
             let before = before.get(&route.name).copied();
-            Some((id, Arc::new(RolloutCounters::new(before, &counting.tenants))))
+            let asked = counting.asked.iter().filter_map(|one| self.asked(one));
+            Some((id, Arc::new(RolloutCounters::new(before, &counting.tenants, asked))))
         });
         counted.collect()
+    }
+
+    fn asked(&self, one: &AskedStep) -> Option<Asked> {
+        let named = |name: &CohortName| {
+            let mut places = (0..).map(CohortId).zip(&*self.frame.cohorts);
+            places.find(|(_, cohort)| cohort.name == *name).map(|(id, _)| id)
+        };
+        let step = one.step.as_str().into();
+        match &one.cohort {
+            None => Some(Asked { step, cohort: None }),
+            Some(name) => Some(Asked { step, cohort: Some(named(name)?) }),
+        }
     }
 
     fn upstreams(&mut self, revision: Revision) -> Box<[Arc<Upstream>]> {

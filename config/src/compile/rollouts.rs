@@ -40,7 +40,7 @@ pub(super) fn plans(
             plans.insert(name.clone(), Arc::new(plan));
         }
     }
-    uses(document, findings);
+    uses(document, &plans, findings);
     plans
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn plan(spec: &RolloutSpec) -> Option<Plan> {
 }
 
 /// What routes say of rollouts.
-fn uses(document: &Document, findings: &mut Findings<'_>) {
+fn uses(document: &Document, plans: &BTreeMap<String, Arc<Plan>>, findings: &mut Findings<'_>) {
     for (name, route) in &document.routes {
         let Some(rollout) = &route.rollout else { continue };
         let at = Pointer::root().key("routes").key(name).key("rollout");
@@ -73,6 +73,13 @@ fn uses(document: &Document, findings: &mut Findings<'_>) {
             let message = "the route is to be rolled out, but has no candidate";
             let hint = "write `candidate: {upstream: ..}`, or leave `rollout` out".to_owned();
             findings.error_with_hint(&at, "rollout_without_candidate", message, hint);
+        }
+        let asks = plans.get(rollout).is_some_and(|plan| plan.asks_for_tenants());
+        if asks && route.tenant.is_none() && !findings.lost(&parent.key("tenant")) {
+            let message =
+                format!("rollout `{rollout}` asks for `min_tenants`, and the route looks for none");
+            let hint = "write `tenant: {header: X-Tenant-Id}`, or leave `min_tenants` out";
+            findings.error_with_hint(&at, "tenants_not_looked_for", message, hint.to_owned());
         }
     }
 }

@@ -153,6 +153,10 @@ pub struct GatesSpec {
     pub external: IndexMap<String, ExternalGateSpec>,
     /// With fewer requests of the candidate than this a step does not end, and no limit is judged exceeded.
     pub min_requests: u64,
+    /// With fewer different tenants on the candidate than this a step does not end; 1 to 10,000. They are told apart without
+    /// their names, within 1 %. It is not asked while requests are only copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_tenants: Option<u64>,
     /// Set where there is too little traffic to compare with stable: limits alone must be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low_traffic: Option<LowTrafficSpec>,
@@ -167,6 +171,7 @@ impl Default for GatesSpec {
             parity: None,
             external: IndexMap::new(),
             min_requests: 300,
+            min_tenants: None,
             low_traffic: None,
         }
     }

@@ -88,6 +88,8 @@ pub struct Gates {
     pub externals: Vec<ExternalGate>,
     /// So many requests of the candidate at least.
     pub smallest: u64,
+    /// So many different tenants on the candidate at least.
+    pub tenants: Option<u64>,
 }
 
 /// Slow requests.
@@ -114,6 +116,12 @@ impl Plan {
     #[must_use]
     pub fn of(spec: &RolloutSpec) -> Option<Self> {
         crate::compile::plan(spec)
+    }
+
+    /// Whether any step asks for more different tenants than one.
+    #[must_use]
+    pub fn asks_for_tenants(&self) -> bool {
+        self.steps.iter().any(|step| step.gates.tenants.is_some_and(|least| least > 1))
     }
 
     /// How often tests begin anew: once per step.

@@ -55,8 +55,19 @@ fn start(
     if let Some(until) = before.and_then(|before| cooling_until(before, at_unix_ms)) {
         return Err(unusable(format!("it was aborted, and may be started again at {until}")));
     }
-    if matches!(place.scope, Scope::Tenant(_)) {
-        countable(desired, place).map_err(unusable)?;
+    let is_tenant = matches!(place.scope, Scope::Tenant(_));
+    if is_tenant && plan.asks_for_tenants() {
+        return Err(unusable(format!(
+            "plan {name:?} asks for more tenants than one (`min_tenants`): name another one"
+        )));
+    }
+    if is_tenant || plan.asks_for_tenants() {
+        looks_for_tenants(desired, place).map_err(&unusable)?;
+    }
+    if is_tenant && tenants_counted(desired) >= MOST_TENANTS {
+        return Err(unusable(format!(
+            "{MOST_TENANTS} tenants have rollouts of their own under way, as many as are counted at once: wait for one to end, or roll out to a cohort"
+        )));
     }
     let rollout = Rollout {
         plan: name.to_owned(),
@@ -75,18 +86,12 @@ fn start(
     enter(desired, place, &plan, rollout, &told)
 }
 
-/// A tenant is counted by itself only where the route looks for tenants, and not too many are.
-fn countable(desired: &Desired, place: &Place) -> Result<(), String> {
+fn looks_for_tenants(desired: &Desired, place: &Place) -> Result<(), String> {
     let written = desired.configuration.document.routes.get(place.route.as_str());
-    if written.is_none_or(|route| route.tenant.is_none()) {
-        return Err("the route does not look for tenants: give it a `tenant:`".to_owned());
+    match written.and_then(|route| route.tenant.as_ref()) {
+        Some(_) => Ok(()),
+        None => Err("the route does not look for tenants: give it a `tenant:`".to_owned()),
     }
-    if tenants_counted(desired) >= MOST_TENANTS {
-        return Err(format!(
-            "{MOST_TENANTS} tenants have rollouts of their own under way, as many as are counted at once: wait for one to end, or roll out to a cohort"
-        ));
-    }
-    Ok(())
 }
 
 /// The plan of a name, or the one that the route names.

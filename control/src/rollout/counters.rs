@@ -1,10 +1,13 @@
 //! What did both arms do? Counts of one node at one moment, that can be subtracted, added up, and told to other nodes.
 
 use rules::Route;
+use std::collections::BTreeMap;
+
+use rules::cohort::CohortId;
 use rules::exchange::Outcome;
 use rules::gate::{Tallies, Tally};
 use rules::route::Sticky;
-use rules::sli::{ArmCounts, RolloutCounters, Strata};
+use rules::sli::{ArmCounts, RolloutCounters, SeenTenants, Strata};
 use serde::{Deserialize, Serialize};
 
 use crate::command::Scope;
@@ -17,6 +20,8 @@ pub(super) struct Counters {
     pub(super) exchanges: Tally,
     /// Requests and failures of both arms for each part of the tenants, stable first; empty where no whole tenants move.
     pub(super) strata: Vec<[Tally; 2]>,
+    /// The tenants that the candidate has seen, by the step that asks: since it began, and not since any look.
+    pub(super) seen: BTreeMap<String, SeenTenants>,
 }
 
 impl Counters {
@@ -41,7 +46,9 @@ impl Counters {
         let strata =
             route.counters.strata().filter(|_| *scope == Scope::Route && moves_tenants(route));
         let strata = strata.map(Strata::counts).unwrap_or_default();
-        Some(Self { stable, candidate, exchanges: exchanges(&outcomes), strata })
+        let exchanges = exchanges(&outcomes);
+        let seen = counted.map(|counted| seen(route, scope, counted)).unwrap_or_default();
+        Some(Self { stable, candidate, exchanges, strata, seen })
     }
 
     /// What was counted since. Where less is counted than before, the counters began anew.
@@ -54,6 +61,7 @@ impl Counters {
             candidate: arm(&self.candidate, &before.candidate),
             exchanges: since(self.exchanges, before.exchanges),
             strata: strata_since(&self.strata, &before.strata),
+            seen: self.seen.clone(),
         }
     }
 
@@ -69,12 +77,29 @@ impl Counters {
             let ([stable, candidate], [more_stable, more_candidate]) = (*sum, *more);
             *sum = [stable.plus(more_stable), candidate.plus(more_candidate)];
         }
+        for (step, more) in &more.seen {
+            self.seen.entry(step.clone()).or_default().add(more);
+        }
     }
 
     /// Failed requests of both arms, out of those that did not end by the client's going away.
     pub(super) fn errors(&self) -> Tallies {
         Tallies { candidate: failed(&self.candidate), stable: failed(&self.stable) }
     }
+}
+
+/// The tenants that were seen of a route or a cohort, by the steps that ask.
+fn seen(route: &Route, scope: &Scope, counted: &RolloutCounters) -> BTreeMap<String, SeenTenants> {
+    let of = |id: Option<CohortId>| match (scope, id) {
+        (Scope::Route, None) => true,
+        (Scope::Cohort(name), Some(id)) => {
+            let place = usize::try_from(id.0).unwrap_or(usize::MAX);
+            route.counters.cohorts().nth(place).is_some_and(|(known, _)| known == name)
+        }
+        _ => false,
+    };
+    let seen = counted.seen_tenants().filter(|(asked, _)| of(asked.cohort));
+    seen.map(|(asked, seen)| (asked.step.to_string(), seen)).collect()
 }
 
 /// What was counted of each part of the tenants since.
@@ -122,6 +147,9 @@ pub(super) struct CountersText {
     strata: Vec<(usize, [u64; 4])>,
     /// How many places there are.
     parts: usize,
+    /// Sketches of the tenants that were seen, by step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    seen: BTreeMap<String, Vec<u64>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -148,6 +176,11 @@ impl From<&Counters> for CountersText {
             exchanges: (counters.exchanges.bad, counters.exchanges.total),
             strata: strata.enumerate().filter(|(_, counts)| *counts != [0; 4]).collect(),
             parts: counters.strata.len(),
+            seen: counters
+                .seen
+                .iter()
+                .map(|(step, seen)| (step.clone(), seen.words().to_vec()))
+                .collect(),
         }
     }
 }
@@ -168,6 +201,8 @@ impl From<CountersText> for Counters {
             }
         }
         let exchanges = Tally::new(text.exchanges.0, text.exchanges.1);
-        Self { stable: arm(text.stable), candidate: arm(text.candidate), exchanges, strata }
+        let seen = text.seen.into_iter();
+        let seen = seen.map(|(step, words)| (step, SeenTenants::from_words(words))).collect();
+        Self { stable: arm(text.stable), candidate: arm(text.candidate), exchanges, strata, seen }
     }
 }

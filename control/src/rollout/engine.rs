@@ -14,7 +14,7 @@ use super::alike::Alike;
 use super::counters::Counters;
 use super::inquiries::{heard, wanted};
 use super::orders::order;
-use super::places::{places, subject};
+use super::places::{places, subject, told_step};
 use super::together::{MAX_PLACES, Together, Told};
 use super::watch::{Watched, bursts};
 use super::{Place, Progress, Rollout, Seen, step};
@@ -320,6 +320,7 @@ impl Memory {
         readings.parity = self.alike.at_gate(place);
         (readings.externals, readings.confirmations) = heard(place, rollout, &plan, now, answers);
         readings.incomplete = incomplete;
+        readings.tenants = watched.seen(&told_step(place, rollout));
         let seen = step(rollout, &plan, kept, &readings, now)?;
         self.wanted.extend(wanted(place, rollout, &plan, seen.ready));
         let order = seen.next.map(|next| order(place, rollout, &seen, next, now));

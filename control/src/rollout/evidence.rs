@@ -40,6 +40,9 @@ fn one(named: &Named) -> String {
     if rule == Rule::External {
         return external(named);
     }
+    if let (Rule::Tenants, Some(note)) = (rule, &named.note) {
+        return format!("{}: {note}", named.gate);
+    }
     if rule == Rule::Sample {
         let limit = limit.unwrap_or_default();
         return format!("{}: {} of {limit}", named.gate, seen.candidate.total);
@@ -94,7 +97,15 @@ mod tests {
             named("parity", Rule::Parity, Verdict::Fail),
             named("min_requests", Rule::Sample, Verdict::Pass),
             named("lag", Rule::External, Verdict::Hold),
+            Named {
+                note: Some("seen 20 of 20 tenants".into()),
+                ..named("min_tenants", Rule::Tenants, Verdict::Pass)
+            },
         ];
+        assert_eq!(
+            told(&findings, Verdict::Pass),
+            "min_requests: 1040 of 7.09; min_tenants: seen 20 of 20 tenants"
+        );
         assert_eq!(
             told(&findings, Verdict::Hold),
             "lag external: over_limit, 9.13 at a limit of 7.09"

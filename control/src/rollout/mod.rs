@@ -33,6 +33,7 @@ mod watch;
 mod decisions;
 
 pub use engine::{ENGINE, Engine};
+pub(crate) use places::{subject, told_step};
 pub use progress::Progress;
 pub use readings::{Heard, Readings};
 pub use record::{Phase, Place, Rollout};

@@ -24,8 +24,14 @@ pub(super) fn places(present: &Present, route: &Route) -> Vec<Place> {
     places
 }
 
+/// What a step is told by from all others, of every rollout: each time it is begun it is another one.
+pub(crate) fn told_step(place: &Place, rollout: &Rollout) -> String {
+    let (generation, step, begun) = rollout.stretch();
+    format!("{place} {generation}.{step}.{begun}")
+}
+
 /// Whose requests a step is judged by.
-pub(super) fn subject(place: &Place, rollout: &Rollout, plan: &Plan) -> Place {
+pub(crate) fn subject(place: &Place, rollout: &Rollout, plan: &Plan) -> Place {
     let cohort = plan.steps.get(rollout.step).and_then(|step| step.cohort.clone());
     let scope = cohort.map_or_else(|| place.scope.clone(), Scope::Cohort);
     Place { scope, ..place.clone() }

@@ -3,6 +3,7 @@
 use config::plan::Gates;
 use rules::gate::ratio::GRID;
 use rules::gate::{Exposures, HarmTest, NotWorseTest, SliRules, SliTest, Tallies, Tally, Tick};
+use rules::sli::SeenTenants;
 use serde::{Deserialize, Serialize};
 
 use super::Rollout;
@@ -25,6 +26,9 @@ pub struct Progress {
     pub latencies: Vec<Counted>,
     /// Exchanges compared, and those that differ.
     pub exchanges: (u64, u64),
+    /// A sketch of the tenants that the candidate has seen; empty where the step does not ask.
+    #[serde(default)]
+    pub tenants: Vec<u64>,
     /// The last look, in milliseconds since 1970.
     pub looked_unix_ms: Option<i64>,
     /// The last look at which everything had requests that should have.
@@ -74,6 +78,7 @@ impl Progress {
             errors: Counted::default(),
             latencies: vec![Counted::default(); gates.latencies.len()],
             exchanges: (0, 0),
+            tenants: Vec::new(),
             looked_unix_ms: None,
             data_unix_ms: None,
             days: Days::default(),
@@ -99,6 +104,17 @@ impl Progress {
         let Tally { bad, total } = readings.exchanges;
         self.exchanges =
             (self.exchanges.0.saturating_add(bad), self.exchanges.1.saturating_add(total));
+        if gates.tenants.is_some() {
+            let mut seen = SeenTenants::from_words(std::mem::take(&mut self.tenants));
+            seen.add(&readings.tenants);
+            self.tenants = seen.words().to_vec();
+        }
+    }
+
+    /// About how many different tenants the candidate has seen.
+    #[must_use]
+    pub fn tenants_seen(&self) -> u64 {
+        SeenTenants::from_words(self.tenants.clone()).count()
     }
 
     /// The dispersions that evidence was divided by last: of failures, and of each latency gate.
@@ -244,6 +260,7 @@ mod tests {
             errors: counted,
             latencies: vec![counted],
             exchanges: (1, 99),
+            tenants: vec![7],
             looked_unix_ms: Some(5),
             data_unix_ms: None,
             days: Days::default(),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use rules::gate::{Exposures, External, Parity, Tallies, Tally};
+use rules::sli::SeenTenants;
 
 /// What happened since the last look, to the traffic that a rollout's step is about.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,6 +19,8 @@ pub struct Readings {
     pub half_minute: Vec<Tallies>,
     /// Exchanges that were compared, and those of them that differ.
     pub exchanges: Tally,
+    /// The tenants that the candidate has seen since the step began, or since the last look.
+    pub tenants: SeenTenants,
     /// What the comparison's figures since the step began come to, where they are made.
     pub parity: Option<Parity>,
     /// What other systems said last, for each external gate of the step; none before their first answer.

@@ -9,7 +9,7 @@ use config::plan::{Action, Approval, Step};
 use jiff::Timestamp;
 use rules::gate::absolute::absolute;
 use rules::gate::burn::fast_burn;
-use rules::gate::sli::sample;
+use rules::gate::sli::{sample, tenants};
 use rules::gate::{ExternalRules, Finding, Grounds, Rule, Tallies, Tally, Verdict};
 
 use super::progress::{BREAK_MS, DayLook};
@@ -34,7 +34,7 @@ pub struct Seen {
 /// A gate's finding, with its name as the plan writes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Named {
-    /// `error_rate`, `p95`, `p99`, `parity`, `fast_burn`, `min_requests`, an external gate's own, or `confirm/` and who is
+    /// `error_rate`, `p95`, `p99`, `parity`, `fast_burn`, `min_requests`, `min_tenants`, an external gate's own, or `confirm/` and who is
     /// asked to.
     pub gate: Cow<'static, str>,
     /// What it says.
@@ -238,6 +238,12 @@ impl Look<'_> {
         };
         if self.traffic.candidate || self.traffic.copies {
             add("min_requests", sample(seen, gates.smallest));
+        }
+        if let Some(least) = gates.tenants.filter(|_| self.traffic.candidate) {
+            let seen = progress.tenants_seen();
+            let note = Some(format!("seen {seen} of {least} tenants").into());
+            let finding = tenants(seen, least);
+            found.push(Named { note, ..Named::of("min_tenants", finding) });
         }
         for (place, gate) in gates.externals.iter().enumerate() {
             let heard = self.readings.externals.get(place).and_then(Option::as_ref);

@@ -73,6 +73,12 @@ impl Together {
     /// Takes what this node counted itself.
     pub(super) fn take_own(&mut self, counters: BTreeMap<String, Counters>, now_unix_ms: i64) {
         let looks = self.nodes.get("").map_or(0, |own| own.looks.wrapping_add(1));
+        for (place, own) in &counters {
+            // Steps that are over are asked for no more.
+            if let Some(sum) = self.sums.get_mut(place) {
+                sum.seen.retain(|step, _| own.seen.contains_key(step));
+            }
+        }
         self.take("", (String::new(), looks), counters, now_unix_ms);
     }
 
@@ -169,7 +175,7 @@ impl Together {
 #[cfg(test)]
 mod tests {
     use rules::gate::Tally;
-    use rules::sli::Histogram;
+    use rules::sli::{Histogram, SeenTenants};
 
     use super::*;
     use crate::command::Scope;
@@ -190,7 +196,33 @@ mod tests {
         };
         let strata = vec![[Tally::default(); 2], [Tally::new(stable.1, stable.0); 2]];
         let exchanges = Tally::new(candidate.1, candidate.0);
-        Counters { stable: arm(stable), candidate: arm(candidate), exchanges, strata }
+        let seen = [("step".to_owned(), seen(&["acme"]))].into();
+        Counters { stable: arm(stable), candidate: arm(candidate), exchanges, strata, seen }
+    }
+
+    fn seen(tenants: &[&str]) -> SeenTenants {
+        let mut seen = SeenTenants::default();
+        tenants.iter().for_each(|id| seen.note(rules::Bucket::of("s", id)));
+        seen
+    }
+
+    #[test]
+    fn tenants_are_the_same_ones_on_all_nodes_and_forgotten_with_their_step() {
+        let at = |step: &str, tenants: &[&str]| {
+            let seen = [(step.to_owned(), seen(tenants))].into();
+            Counters { seen, ..counters((10, 0), (0, 0)) }
+        };
+        let mut together = Together::default();
+        for looks in 0..2 {
+            together.take_own(own(at("one", &["acme", "b2"])), 0);
+            others(&mut together, vec![("b", told("p", looks, &at("one", &["b2", "c3"])))], 0);
+        }
+        let known = |together: &Together, step: &str| {
+            together.counters(&place()).seen.get(step).map(SeenTenants::count)
+        };
+        assert_eq!(known(&together, "one"), Some(3));
+        together.take_own(own(at("two", &["acme"])), 0);
+        assert_eq!((known(&together, "one"), known(&together, "two")), (None, Some(1)));
     }
 
     fn told(process: &str, looks: u64, counters: &Counters) -> Told {

@@ -10,7 +10,7 @@ use rules::gate::dispersion::dispersion;
 use rules::gate::exposure::standardised;
 use rules::gate::latency::{slower, threshold};
 use rules::gate::{Exposures, Tallies, Tally, burn};
-use rules::sli::{ArmCounts, HistogramCounts};
+use rules::sli::{ArmCounts, HistogramCounts, SeenTenants};
 
 use super::counters::{Counters, failed, strata_since};
 use super::{Place, Readings};
@@ -81,7 +81,7 @@ impl Watched {
     /// What the last look added; nothing where it was the first.
     pub(super) fn readings(&self, gates: &Gates, tenants: &[Tally]) -> Option<Readings> {
         let added = self.added.as_ref()?;
-        let Counters { stable, candidate, exchanges, strata } = added;
+        let Counters { stable, candidate, exchanges, strata, .. } = added;
         let slow = gates.latencies.iter().map(|gate| {
             let limit = gate.slow.or_else(|| threshold(&self.known, gate.quantile))?;
             Some(Tallies {
@@ -101,6 +101,12 @@ impl Watched {
             exchanges: *exchanges,
             ..Readings::default()
         })
+    }
+
+    /// The tenants that the candidate has seen since a step began that asks for it.
+    pub(super) fn seen(&self, step: &str) -> SeenTenants {
+        let added = self.added.as_ref().and_then(|added| added.seen.get(step));
+        added.cloned().unwrap_or_default()
     }
 
     /// By how much failures came in bursts so far, and slow requests at each gate.

@@ -3,8 +3,8 @@
 use http::Version;
 use pingora::prelude::{Error, ErrorType};
 use pingora::proxy::Session;
-use rules::Decision;
 use rules::sli::{ErrorClass, Observation, Scheme, SeriesKey};
+use rules::{Arm, Decision};
 
 use crate::access_log::Line;
 use crate::cause::class_of;
@@ -121,6 +121,11 @@ fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey) {
         overridden,
         now_unix: now_unix(),
     };
+    let seen_as = decision.seen_as.filter(|_| seen.arm == Arm::Candidate);
+    let counted = exchange.snapshot.rollouts.get(&decision.route);
+    if let (Some(tenant), Some(counted)) = (seen_as, counted) {
+        counted.note_tenant(tenant, decision.cohort);
+    }
     match exchange.fell_back {
         None => route.counters.record(&seen),
         Some(Fallback { class, after }) => route.counters.record_fallback(&seen, class, after),

@@ -108,6 +108,9 @@ pub fn decide_on(
     let Some(target) = family.arm(arm) else { return Verdict::NoRoute };
     let shadow = shadow_arm(route, family, facts, arm, pick, shift);
     let counted = snapshot.rollouts.get(&id);
+    let is_seen = arm == Arm::Candidate
+        && pick != Pick::Override
+        && counted.is_some_and(|counted| counted.asks_for_tenants());
     Verdict::Forward(Decision {
         route: id,
         family: family_id,
@@ -119,6 +122,10 @@ pub fn decide_on(
         tenant_print: shadow.and(tenant_id.as_deref()).map(print_of),
         tenant_bucket: tenant_id.as_deref().map(|tenant| Bucket::of(&route.seed, tenant)),
         own: counted.and_then(|counted| counted.tenant(tenant_id.as_deref()?)).cloned(),
+        seen_as: tenant_id
+            .as_deref()
+            .filter(|_| is_seen)
+            .map(|tenant| Bucket::of(&route.shadow_seed, tenant)),
         cohort: cohorts.first().copied(),
         flags: told(&snapshot.flags, route, subject),
     })

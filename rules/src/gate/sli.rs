@@ -148,6 +148,21 @@ pub fn sample(seen: Tallies, smallest: u64) -> Finding {
     }
 }
 
+/// Whether the candidate has seen so many different tenants as are asked for at least.
+#[must_use]
+pub fn tenants(seen: u64, smallest: u64) -> Finding {
+    let enough = seen >= smallest;
+    Finding {
+        rule: Rule::Tenants,
+        verdict: if enough { Verdict::Pass } else { Verdict::Hold },
+        grounds: if enough { Grounds::OverLimit } else { Grounds::TooFew },
+        seen: Tallies::default(),
+        figure: Some(float(seen)),
+        limit: Some(float(smallest)),
+        needs: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,5 +236,8 @@ mod tests {
         let seen = tick((0, 1_260), (0, 0)).seen;
         assert_eq!(sample(seen, 2_500).needs, Some(1_240));
         assert_eq!(sample(seen, 1_260).verdict, Verdict::Pass);
+        let verdict = |seen| tenants(seen, 20).verdict;
+        assert_eq!((verdict(0), verdict(19)), (Verdict::Hold, Verdict::Hold));
+        assert_eq!((verdict(20), verdict(21)), (Verdict::Pass, Verdict::Pass));
     }
 }

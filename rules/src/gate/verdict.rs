@@ -34,6 +34,8 @@ pub enum Rule {
     External,
     /// Whether there were enough requests.
     Sample,
+    /// Whether there were enough different tenants.
+    Tenants,
 }
 
 /// Why it was judged so.
@@ -119,7 +121,8 @@ written!(
     Parity = "parity",
     Comparability = "comparability",
     External = "external",
-    Sample = "sample"
+    Sample = "sample",
+    Tenants = "tenants"
 );
 written!(
     Grounds,

@@ -3,7 +3,7 @@
 //! Read [`observation`] for what is counted, [`histogram`] for latencies, [`series`] for what the standard metrics are
 //! labelled by, [`arm`] for how one arm does, [`counters`] for what a route keeps of its arms, cohorts, [`aliases`] and copies
 //! ([`shadow`]), [`strata`] for what it keeps of tenants without their names, [`rollouts`] for what only
-//! rollouts under way need, [`flags`] for the use of each variant. Nothing is allocated per request: a piece of memory is set
+//! rollouts under way need, among it which tenants were [`seen`], [`flags`] for the use of each variant. Nothing is allocated per request: a piece of memory is set
 //! aside when the first request needs it, and is bounded.
 
 mod aliases;
@@ -13,6 +13,7 @@ mod flags;
 mod histogram;
 mod observation;
 mod rollouts;
+mod seen;
 mod series;
 mod shadow;
 mod strata;
@@ -23,7 +24,8 @@ pub use counters::RouteCounters;
 pub use flags::{FlagCounters, VariantUse};
 pub use histogram::{Histogram, HistogramCounts};
 pub use observation::{ErrorClass, Observation};
-pub use rollouts::{RolloutCounters, TenantCounters};
+pub use rollouts::{Asked, RolloutCounters, TenantCounters};
+pub use seen::SeenTenants;
 pub use series::{BUCKETS_SECONDS, Scheme, Series, SeriesKey, SeriesTable};
 pub use shadow::ShadowResult;
 pub use strata::Strata;

@@ -70,10 +70,10 @@ struct StepView {
 /// What a gate found.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct GateView {
-    /// Its name: `error_rate`, `p95`, `p99`, `parity`, `fast_burn`, `min_requests`, an external gate's own, or `confirm/` and
-    /// who is asked to.
+    /// Its name: `error_rate`, `p95`, `p99`, `parity`, `fast_burn`, `min_requests`, `min_tenants`, an external gate's own, or
+    /// `confirm/` and who is asked to.
     gate: String,
-    /// By which rule: `harm`, `not_worse`, `absolute`, `fast_burn`, `parity`, `sample` or `external`.
+    /// By which rule: `harm`, `not_worse`, `absolute`, `fast_burn`, `parity`, `sample`, `tenants` or `external`.
     rule: &'static str,
     /// `pass`, `hold` or `fail`.
     verdict: &'static str,

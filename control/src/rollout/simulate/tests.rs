@@ -181,6 +181,23 @@ fn different_answers_are_a_failure_and_few_ones_a_reason_to_wait() {
 }
 
 #[test]
+fn a_step_waits_for_its_tenants() {
+    let plan = "\n      steps: [{canary: 25%, for: 10m}, {live: true}]\n      gates: {error_rate: {max: 5%}, min_tenants: 30}";
+    let of = |tenants| {
+        let scenario = Scenario { tenants: Some(tenants), ..Scenario::default() };
+        run(plan, scenario, "2026-11-24T10:00:00Z", SignedDuration::from_hours(12))
+    };
+    assert_eq!(of(400).ending, Ending::Completed);
+    let few = of(60);
+    assert_eq!((few.ending, few.moments.len()), (Ending::Waiting, 1), "a quarter of 60 are 15");
+    let waits = few.seen.unwrap().waits;
+    assert!(format!("{waits:?}").contains("of 30 tenants"), "{waits:?}");
+    let nobody =
+        run(plan, Scenario::default(), "2026-11-24T10:00:00Z", SignedDuration::from_hours(1));
+    assert_eq!(nobody.ending, Ending::Waiting, "requests of nobody in particular are no tenants");
+}
+
+#[test]
 fn what_fails_may_be_held_instead() {
     let plan = "\n      steps: [{canary: 5%, for: 1h, on_fail: hold}]";
     let scenario = Scenario { candidate_error_rate: 0.1, ..Scenario::default() };

@@ -9,6 +9,9 @@ use rand_distr::{Binomial, Distribution, Gamma, Poisson};
 use rules::gate::{Exposures, Parity, Tallies, Tally, exposure};
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use rules::Bucket;
+use rules::sli::SeenTenants;
+
 use crate::rollout::Readings;
 use config::plan::Gates;
 
@@ -123,6 +126,7 @@ impl World {
             self.scenario.error_rate * swing * bursts[0],
             self.scenario.candidate_error_rate * swing * bursts[1],
         ];
+        let mut tenants = SeenTenants::default();
         let (errors, exposures) = if self.tenants.is_empty() {
             let parts = [1.0 - split.candidate, split.candidate];
             let [stable, candidate] = [0, 1].map(|arm: usize| {
@@ -132,7 +136,7 @@ impl World {
             });
             (Tallies { candidate, stable }, None)
         } else {
-            self.by_tenant(requests, rates, split.candidate)
+            self.by_tenant(requests, rates, split.candidate, &mut tenants)
         };
         let latencies = gates.latencies.iter().map(|gate| {
             let slow = slow(gate.quantile, self.scenario.candidate_slower);
@@ -157,6 +161,7 @@ impl World {
             latencies,
             half_minute: vec![half_minute],
             exchanges: Tally::new(differ, copied),
+            tenants,
             parity: None::<Parity>,
             dispersion: self.scenario.bursts,
             latency_dispersions: Vec::new(),
@@ -189,14 +194,18 @@ impl World {
         requests: f64,
         rates: [f64; 2],
         share: f64,
+        on_candidate: &mut SeenTenants,
     ) -> (Tallies, Option<Exposures>) {
         let everybody = self.tenants.iter().map(|tenant| tenant.before);
         let everybody = everybody.fold(Tally::default(), Tally::plus);
         let mut arms = [Tally::default(); 2];
         let mut seen: [Vec<(u64, Tally)>; 2] = Default::default();
-        for tenant in &self.tenants {
+        for (number, tenant) in self.tenants.iter().enumerate() {
             let arm = usize::from(tenant.bucket < share);
             let total = poisson(requests * tenant.part, &mut self.random);
+            if arm == 1 && total > 0 {
+                on_candidate.note(Bucket::of("simulated", &number.to_string()));
+            }
             let bad = binomial(total, part_of(rates, arm) * tenant.times, &mut self.random);
             if let (Some(all), Some(seen)) = (arms.get_mut(arm), seen.get_mut(arm)) {
                 *all = all.plus(Tally::new(bad, total));

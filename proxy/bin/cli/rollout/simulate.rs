@@ -20,6 +20,9 @@ use super::super::out::{self, Style, Tone};
 /// More runs than this take too long to wait for.
 const MOST_RUNS: u64 = 10_000;
 
+/// More tenants than this take too long to wait for.
+const MOST_TENANTS: i64 = 100_000;
+
 /// Play a plan on virtual time.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -60,6 +63,9 @@ pub(crate) struct SimulateArgs {
     /// How many times as many requests of both arms fail, for ten minutes of every fifty
     #[arg(long, value_name = "TIMES", default_value_t = 1.0, value_parser = positive)]
     swing: f64,
+    /// So many tenants, of all sizes and with failures of their own, move whole; single requests do where none are given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_TENANTS))]
+    tenants: Option<u32>,
     /// When it is started; now where nothing is said
     #[arg(long, value_name = "TIME")]
     start: Option<Timestamp>,
@@ -90,6 +96,12 @@ fn at_least_one(text: &str) -> Result<f64, String> {
 pub(crate) fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
     let desired = desired(args)?;
     let place = Place { route: route(args, &desired)?, scope: Scope::Route };
+    let spec = desired.configuration.document.rollouts.get(&args.plan);
+    let plan = spec.and_then(config::Plan::of);
+    if args.tenants.is_none() && plan.is_some_and(|plan| plan.asks_for_tenants()) {
+        let message = "the plan asks for `min_tenants`: say how many there are, with --tenants";
+        return Err(Failure::Failed(message.to_owned()));
+    }
     let start = args.start.unwrap_or_else(Timestamp::now);
     let longest = SignedDuration::try_from(args.longest).unwrap_or(SignedDuration::MAX);
     let mut stories = Vec::new();
@@ -138,6 +150,7 @@ fn scenario(args: &SimulateArgs, seed: u64) -> Scenario {
         mismatch_rate: args.mismatch_rate.ratio(),
         swing: args.swing,
         bursts: args.bursts,
+        tenants: args.tenants.and_then(|count| usize::try_from(count).ok()),
         seed,
         ..Scenario::default()
     }

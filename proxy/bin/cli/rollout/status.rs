@@ -203,7 +203,7 @@ fn gates(gates: &[GateAnswer], style: Style) -> String {
             "fail" => Tone::Bad,
             _ => Tone::Faint,
         };
-        let counts = gate.rule != "external";
+        let counts = !matches!(&*gate.rule, "external" | "tenants");
         let of = |tally: &TallyAnswer| {
             if counts { format!("{} of {}", tally.bad, tally.total) } else { "-".to_owned() }
         };
