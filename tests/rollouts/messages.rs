@@ -152,3 +152,33 @@ async fn everything_is_told_once_and_again_where_that_failed() {
     assert!(told[6..].iter().all(|one| one == "aborted 4"), "{told:?}");
     drop(turnout);
 }
+
+/// What is shown of messages holds neither addresses nor keys.
+#[tokio::test]
+async fn what_waits_to_be_told_is_listed_and_what_came_of_it() {
+    let desk = scripted("desk", |_| status(503)).await;
+    let world = world_of(setup(&desk, "notifications: [{to: desk, path: /all}]\n")).await;
+    let told = world.turnout.cli(&["notifications"]).await.expect(0).stdout;
+    assert_eq!(told, "nobody was told anything since the node started\n");
+    act(&world.turnout, "start").await;
+    eventually("it waits", async || {
+        let told = world.turnout.view("/v1/notifications").await;
+        let first = &told["waiting"][0];
+        first["attempts"].as_u64() >= Some(1)
+            && first["problem"] == "it answered with status 503 Service Unavailable"
+    })
+    .await;
+    desk.behave(|_| status(204));
+    eventually("it is delivered", async || {
+        let told = world.turnout.view("/v1/notifications").await;
+        told["ended"].as_array().unwrap().iter().any(|one| {
+            one["event"] == "started" && one["state"] == "delivered" && one["problem"].is_null()
+        })
+    })
+    .await;
+    let shown = world.turnout.cli(&["notifications"]).await.expect(0).stdout;
+    assert!(shown.contains("delivered  desk  started  sms"), "{shown}");
+    let all = world.turnout.view("/v1/notifications").await.to_string();
+    let address = desk.address().to_string();
+    assert!(!all.contains(KEY) && !all.contains(&address) && !all.contains("/turnout"), "{all}");
+}

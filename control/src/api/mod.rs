@@ -17,6 +17,7 @@ mod fleet;
 mod guard;
 mod health;
 mod ignore;
+mod notifications;
 mod ofrep;
 mod overview;
 mod parity;

@@ -15,8 +15,8 @@ use super::problem::Problem;
 use super::site::Site;
 use super::{
     access, account, attributes, audit, configuration, events, flags, fleet, guard, health, ignore,
-    ofrep, overview, parity, plans, repeat, revisions, rollouts, routes as route, samples,
-    signatures, tenants, tokens, traffic, upstreams,
+    notifications, ofrep, overview, parity, plans, repeat, revisions, rollouts, routes as route,
+    samples, signatures, tenants, tokens, traffic, upstreams,
 };
 use crate::file;
 
@@ -46,6 +46,7 @@ fn described() -> OpenApiRouter<Arc<Site>> {
         .routes(routes!(traffic::rollback))
         .routes(routes!(rollouts::list, rollouts::change))
         .routes(routes!(rollouts::history))
+        .routes(routes!(notifications::list))
         .routes(routes!(parity::all))
         .routes(routes!(parity::one))
         .routes(routes!(signatures::list))

@@ -19,6 +19,10 @@ pub(crate) struct Message {
     pub(crate) delivery: String,
     /// What it says.
     pub(crate) body: Bytes,
+    /// What it is about: an event of a rollout, `notify` or `confirm`.
+    pub(crate) event: &'static str,
+    /// Whose rollout.
+    pub(crate) rollout: String,
 }
 
 impl Message {
@@ -48,7 +52,8 @@ impl Message {
         put(&mut body, "event", json!("confirm"));
         put(&mut body, "when", json!(moment.as_str()));
         put(&mut body, "delivery", json!(delivery));
-        Self { delivery, body: written(&body) }
+        let (body, rollout) = (written(&body), place.to_string());
+        Self { delivery, body, event: "confirm", rollout }
     }
 
     /// Tells of what happened, to one that is told.
@@ -64,7 +69,8 @@ impl Message {
             }
             FormatSpec::Slack => json!({"text": line(news)}),
         };
-        Self { delivery, body: written(&body) }
+        let (body, rollout) = (written(&body), news.place.to_string());
+        Self { delivery, body, event: news.event.as_str(), rollout }
     }
 
     /// Tells that a step ended or begins.
@@ -82,7 +88,8 @@ impl Message {
         put(&mut body, "event", json!("notify"));
         put(&mut body, "when", json!(moment.as_str()));
         put(&mut body, "delivery", json!(delivery));
-        Self { delivery, body: written(&body) }
+        let (body, rollout) = (written(&body), news.place.to_string());
+        Self { delivery, body, event: "notify", rollout }
     }
 }
 

@@ -31,7 +31,7 @@ struct MessageLabels {
 
 /// What came of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(crate) enum Delivery {
     /// It arrived.
     Delivered,
     /// It was given up after its last attempt.
@@ -41,7 +41,7 @@ pub(super) enum Delivery {
 }
 
 impl Delivery {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
             Self::GivenUp => "given_up",

@@ -36,11 +36,14 @@ pub(super) struct Destination {
     pub(super) path: Option<String>,
 }
 
+/// A message with what `deliveries` know it by.
+type Queued = (u64, Message);
+
 /// The queues of messages. What is in them when the process ends is lost.
 #[derive(Debug)]
 pub(super) struct Outbox {
     desk: Arc<Desk>,
-    queues: BTreeMap<Destination, mpsc::Sender<Message>>,
+    queues: BTreeMap<Destination, mpsc::Sender<Queued>>,
     delivering: JoinSet<Destination>,
     queued: Arc<AtomicUsize>,
 }
@@ -58,11 +61,13 @@ impl Outbox {
             None if self.delivering.len() >= DESTINATIONS => None,
             None => Some(self.open(to)),
         };
-        let meters = &self.desk.externals().meters;
-        if queue.is_some_and(|queue| queue.try_send(message).is_ok()) {
+        let super::Externals { meters, deliveries, .. } = self.desk.externals();
+        let number = deliveries.queue(to, &message, Timestamp::now());
+        if queue.is_some_and(|queue| queue.try_send((number, message)).is_ok()) {
             meters.set_queued(self.queued.fetch_add(1, Ordering::Relaxed).saturating_add(1));
         } else {
             meters.ended(&to.external, Delivery::Dropped);
+            deliveries.end(number, Delivery::Dropped, Timestamp::now());
             tracing::warn!(external = to.external, "a notification was dropped: too many wait");
         }
     }
@@ -78,7 +83,7 @@ impl Outbox {
         }
     }
 
-    fn open(&mut self, to: &Destination) -> mpsc::Sender<Message> {
+    fn open(&mut self, to: &Destination) -> mpsc::Sender<Queued> {
         let (queue, messages) = mpsc::channel(ROOM);
         self.queues.insert(to.clone(), queue.clone());
         let (desk, queued) = (Arc::clone(&self.desk), Arc::clone(&self.queued));
@@ -90,12 +95,12 @@ impl Outbox {
 async fn deliver(
     desk: Arc<Desk>,
     to: Destination,
-    mut messages: mpsc::Receiver<Message>,
+    mut messages: mpsc::Receiver<Queued>,
     queued: Arc<AtomicUsize>,
 ) -> Destination {
     loop {
         let next = tokio::time::timeout(IDLE, messages.recv()).await;
-        let message = match next {
+        let queued_message = match next {
             Ok(Some(message)) => message,
             Ok(None) => return to,
             // What was queued at the last moment is still delivered.
@@ -107,18 +112,24 @@ async fn deliver(
                 }
             }
         };
-        let delivery = try_again_and_again(&desk, &to, &message).await;
-        let meters = &desk.externals().meters;
+        let delivery = try_again_and_again(&desk, &to, &queued_message).await;
+        let super::Externals { meters, deliveries, .. } = desk.externals();
+        deliveries.end(queued_message.0, delivery, Timestamp::now());
         meters.ended(&to.external, delivery);
         meters.set_queued(queued.fetch_sub(1, Ordering::Relaxed).saturating_sub(1));
     }
 }
 
-async fn try_again_and_again(desk: &Desk, to: &Destination, message: &Message) -> Delivery {
+async fn try_again_and_again(
+    desk: &Desk,
+    to: &Destination,
+    (number, message): &Queued,
+) -> Delivery {
     let mut pause = AGAIN;
     for attempt in 1..=ATTEMPTS {
         let sent = send(desk, to, message).await;
         desk.externals().meters.asked(&to.external, &sent);
+        desk.externals().deliveries.tried(*number, sent.as_ref().err());
         match sent {
             Ok(()) => return Delivery::Delivered,
             Err(silence) => {

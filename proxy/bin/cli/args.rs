@@ -19,6 +19,7 @@ use super::flag::FlagCommand;
 use super::healthcheck::HealthcheckArgs;
 use super::ignore::IgnoreArgs;
 use super::nodes::NodesArgs;
+use super::notifications::NotificationsArgs;
 use super::parity::ParityArgs;
 use super::plans::{ApproveArgs, PlansArgs};
 use super::revisions::{RestoreArgs, RevisionsArgs};
@@ -108,6 +109,8 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// List the nodes of the fleet, and what each of them serves
     Nodes(NodesArgs),
+    /// List messages about rollouts: what waits, and what was delivered or given up last
+    Notifications(NotificationsArgs),
     /// Move the whole state to another store: from the file to a Redis, back, or to another file
     #[command(subcommand)]
     Store(StoreCommand),

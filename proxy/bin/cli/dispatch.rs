@@ -9,8 +9,8 @@ use super::args::{Cli, Command};
 use super::exit::{Exit, Failure};
 use super::{
     audit, check, compare, completion, diff_signature, document, events, explain, flag,
-    healthcheck, ignore, nodes, out, parity, plans, revisions, rollout, shift, signatures, status,
-    store, swap, tenant, token,
+    healthcheck, ignore, nodes, notifications, out, parity, plans, revisions, rollout, shift,
+    signatures, status, store, swap, tenant, token,
 };
 use crate::{demo, serve};
 
@@ -58,6 +58,7 @@ fn dispatch(command: &Command) -> Result<ExitCode, Failure> {
         Command::Revisions(args) => revisions::list(args),
         Command::Restore(args) => revisions::restore(args),
         Command::Nodes(args) => nodes::run(args),
+        Command::Notifications(args) => notifications::run(args),
         Command::Store(command) => store::run(command),
         Command::Token(command) => token::run(command),
         Command::Plans(args) => plans::list(args),

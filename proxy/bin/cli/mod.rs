@@ -9,7 +9,8 @@
 //! - without a server: [`check`], [`explain`] and [`compare`] (all read a [`mod@file`], the last also a [`saved_answer`]),
 //!   [`store`], [`completion`], [`healthcheck`];
 //! - with one: [`status`], [`shift`], [`rollout`], [`swap`], [`tenant`], [`flag`], [`document`], [`revisions`], [`audit`],
-//!   [`token`], [`plans`], [`nodes`], [`events`];
+//!   [`token`], [`plans`], [`nodes`], [`notifications`],
+//!   [`events`];
 //! - of parity: [`parity`], [`signatures`], [`diff_signature`] (with [`samples`]), [`ignore`].
 
 mod answer;
@@ -35,6 +36,7 @@ mod flag;
 mod healthcheck;
 mod ignore;
 mod nodes;
+mod notifications;
 mod out;
 mod parity;
 mod plans;
