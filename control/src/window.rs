@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rules::sli::{ArmCounters, ArmCounts, Arms, HistogramCounts};
-use rules::{CohortName, Route, RouteName};
+use rules::{Arm, CohortName, Route, RouteName};
 
 /// How far back rates and quantiles look.
 pub const WINDOW: Duration = Duration::from_secs(10);
@@ -93,13 +93,13 @@ impl ArmWindow {
     }
 }
 
-/// Both arms, stable first.
-type Pair = [ArmWindow; 2];
+/// All arms, in the order of [`Arm::ALL`].
+type Windowed = [ArmWindow; Arm::ALL.len()];
 
 #[derive(Debug, Default)]
 struct RouteWindow {
-    arms: Pair,
-    cohorts: BTreeMap<CohortName, Pair>,
+    arms: Windowed,
+    cohorts: BTreeMap<CohortName, Windowed>,
     looked_at: Duration,
 }
 
@@ -125,23 +125,23 @@ impl Windows {
             }
             let window = state.routes.entry(route.name.clone()).or_default();
             window.looked_at = now;
-            look_at_pair(&mut window.arms, route.counters.arms(), now);
+            look_at(&mut window.arms, route.counters.arms(), now);
             window
                 .cohorts
                 .retain(|name, _| route.counters.cohorts().any(|(known, _)| known == name));
             for (name, arms) in route.counters.cohorts() {
                 if arms.exchanges() > 0 {
                     let pair = window.cohorts.entry(name.clone()).or_default();
-                    look_at_pair(pair, arms, now);
+                    look_at(pair, arms, now);
                 }
             }
         }
         state.routes.retain(|_, window| window.looked_at == now);
     }
 
-    /// Both arms of a route, or of one of its cohorts; stable first.
+    /// All arms of a route, or of one of its cohorts, in the order of [`Arm::ALL`].
     #[must_use]
-    pub fn rates(&self, route: &str, cohort: Option<&str>) -> [Rates; 2] {
+    pub fn rates(&self, route: &str, cohort: Option<&str>) -> [Rates; Arm::ALL.len()] {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window_s = state.now.min(WINDOW).as_secs_f64().max(1.0);
         let window = state.routes.get(route);
@@ -150,12 +150,14 @@ impl Windows {
             Some(cohort) => window.and_then(|window| window.cohorts.get(cohort)),
         };
         let nothing = Rates { window_s, ..Rates::default() };
-        pair.map_or([nothing; 2], |pair| pair.each_ref().map(|arm| arm.rates(window_s)))
+        pair.map_or([nothing; Arm::ALL.len()], |pair| {
+            pair.each_ref().map(|arm| arm.rates(window_s))
+        })
     }
 }
 
-fn look_at_pair(pair: &mut Pair, arms: &Arms, now: Duration) {
-    for (window, counters) in pair.iter_mut().zip([&arms.stable, &arms.candidate]) {
+fn look_at(windows: &mut Windowed, arms: &Arms, now: Duration) {
+    for (window, counters) in windows.iter_mut().zip(Arm::ALL.map(|arm| arms.of(arm))) {
         window.look(counters, now);
     }
 }
@@ -165,10 +167,10 @@ pub(crate) mod tests {
     use std::path::Path;
 
     use axum::http::{Method, Version};
+    use rules::Revision;
     use rules::cohort::CohortId;
     use rules::route::FamilyId;
     use rules::sli::{ErrorClass, Observation, Scheme, SeriesKey};
-    use rules::{Arm, Revision};
 
     use super::*;
 
@@ -216,7 +218,7 @@ pub(crate) mod tests {
             record(&routes[0], Arm::Stable, Some(ErrorClass::ClientAbort), 10);
             windows.look(&routes, second(n));
         }
-        let [stable, candidate] = windows.rates("r0", None);
+        let [stable, candidate, _] = windows.rates("r0", None);
         assert_eq!(stable.requests, 100);
         assert!((stable.rate_per_s - 10.0).abs() < 1e-9);
         assert_eq!(stable.error_ratio, Some(0.1));

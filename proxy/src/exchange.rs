@@ -33,7 +33,7 @@ pub(crate) struct Exchange {
     pub(crate) retry: Option<Retry>,
     /// Why the upstream of the serving arm took no request.
     pub(crate) refused: Option<Refused>,
-    /// Set when stable serves what the candidate failed to.
+    /// Set when stable serves what another arm failed to.
     pub(crate) fell_back: Option<Fallback>,
     pub(crate) failure: Option<ErrorClass>,
     pub(crate) upgraded: bool,
@@ -45,7 +45,7 @@ pub(crate) struct Exchange {
     _in_flight: InFlight,
 }
 
-/// How the candidate failed before stable took over.
+/// How another arm failed before stable took over.
 #[derive(Clone, Copy)]
 pub(crate) struct Fallback {
     pub(crate) class: ErrorClass,
@@ -215,7 +215,7 @@ impl Exchange {
         if is_worth_it && !self.time_left().is_zero() { upstream.retry() } else { None }
     }
 
-    /// Stable takes over what the candidate failed to serve.
+    /// Stable takes over what another arm failed to serve.
     pub(crate) fn fall_back(&mut self, class: ErrorClass, status: Option<u16>) {
         self.end_attempt(status, Some(class));
         self.fell_back = Some(Fallback { class, after: self.started.elapsed() });
@@ -227,10 +227,10 @@ impl Exchange {
         }
     }
 
-    /// Whether stable may still serve what the candidate fails to: nothing has reached the client, and doing it twice
+    /// Whether stable may still serve what another arm fails to: nothing has reached the client, and doing it twice
     /// does no harm.
     pub(crate) fn may_fall_back(&self) -> bool {
-        self.serving() == Some(Arm::Candidate)
+        self.serving().is_some_and(|arm| arm != Arm::Stable)
             && self.route().is_some_and(|route| route.fallback_to_stable)
             && self.facts.as_ref().is_some_and(|known| known.method.is_idempotent())
     }

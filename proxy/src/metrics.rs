@@ -297,11 +297,12 @@ fn encode_aliases(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> f
 }
 
 fn encode_fallbacks(encoder: &mut DescriptorEncoder<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let help = "Requests that stable served because the candidate failed";
+    let help = "Requests that stable served because another arm failed";
     let mut metric =
         encoder.encode_descriptor("turnout_fallbacks", help, None, MetricType::Counter)?;
     for route in snapshot.table.routes().iter().filter(|route| route.fallback_to_stable) {
-        let fallbacks = route.counters.arm(Arm::Candidate).fallbacks();
+        let fallbacks =
+            Arm::ALL.iter().map(|arm| route.counters.arm(*arm).fallbacks()).sum::<u64>();
         let labels = Labels([("route", route.name.as_str())]);
         metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&fallbacks, None)?;
     }

@@ -39,10 +39,12 @@ pub mod token;
 pub mod upstream;
 
 mod address_text;
+mod baseline;
 mod name;
 mod readings;
 mod share;
 
+pub use baseline::Baseline;
 pub use bucket::Bucket;
 pub use cell::SnapshotCell;
 pub use decide::{Decision, Verdict, decide};

@@ -14,7 +14,7 @@ use crate::path::{Path, Rewrite};
 use crate::sli::RouteCounters;
 use crate::tenant::TenantRule;
 use crate::token::TokenRule;
-use crate::{RouteName, Share};
+use crate::{Baseline, RouteName, Share};
 
 /// A route's place in its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,18 +28,21 @@ pub struct UpstreamId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FamilyId(pub u16);
 
-/// One of a route's two sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One of a route's sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Arm {
     /// The old side.
+    #[default]
     Stable,
     /// The new side.
     Candidate,
+    /// Fresh instances of the old version, beside a canary.
+    Baseline,
 }
 
 impl Arm {
-    /// Both, stable first.
-    pub const ALL: [Self; 2] = [Self::Stable, Self::Candidate];
+    /// All of them, stable first.
+    pub const ALL: [Self; 3] = [Self::Stable, Self::Candidate, Self::Baseline];
 
     /// The arm's name, as headers, logs and metrics write it.
     #[must_use]
@@ -47,14 +50,15 @@ impl Arm {
         match self {
             Self::Stable => "stable",
             Self::Candidate => "candidate",
+            Self::Baseline => "baseline",
         }
     }
 
-    /// The other arm.
+    /// The arm that answers are compared with: the other version.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
-            Self::Stable => Self::Candidate,
+            Self::Stable | Self::Baseline => Self::Candidate,
             Self::Candidate => Self::Stable,
         }
     }
@@ -122,6 +126,8 @@ pub struct Family {
     pub stable: Option<ArmTarget>,
     /// The candidate arm, if there is one.
     pub candidate: Option<ArmTarget>,
+    /// The baseline beside a canary, if there is one.
+    pub baseline: Option<ArmTarget>,
 }
 
 impl Family {
@@ -144,7 +150,16 @@ impl Family {
             ArmTarget { upstream: arm.upstream, rewrite }
         };
         let (stable, candidate) = (stable.map(target), candidate.map(target));
-        Self { to_canonical: path.rewrite_to(canonical), path, alias, stable, candidate }
+        let (to_canonical, baseline) = (path.rewrite_to(canonical), None);
+        Self { to_canonical, path, alias, stable, candidate, baseline }
+    }
+
+    /// The same with a baseline, which knows the resource by the path that stable knows it by.
+    #[must_use]
+    pub fn with_baseline(mut self, upstream: UpstreamId) -> Self {
+        let beside = |stable: &ArmTarget| ArmTarget { upstream, rewrite: stable.rewrite.clone() };
+        self.baseline = self.stable.as_ref().map(beside);
+        self
     }
 
     /// The target of one arm.
@@ -153,6 +168,7 @@ impl Family {
         match arm {
             Arm::Stable => self.stable.as_ref(),
             Arm::Candidate => self.candidate.as_ref(),
+            Arm::Baseline => self.baseline.as_ref(),
         }
     }
 }
@@ -303,7 +319,9 @@ pub struct Route {
     pub unusual_bodies: UnusualBodies,
     /// Whether connections may become WebSockets; they are never copied.
     pub websockets: bool,
-    /// Whether stable serves what the candidate fails to (safe and idempotent methods only).
+    /// How much the baseline serves beside a canary; none where there is none.
+    pub baseline: Option<Baseline>,
+    /// Whether stable serves what another arm fails to (safe and idempotent methods only).
     pub fallback_to_stable: bool,
     /// What it asks of tokens; nothing where none is set.
     pub token: Option<TokenRule>,

@@ -53,6 +53,12 @@ impl Share {
         f64::from(self.0) / 10_000.0
     }
 
+    /// What is left of everything.
+    #[must_use]
+    pub const fn rest(self) -> Self {
+        Self(10_000 - self.0)
+    }
+
     /// Whether this is nothing at all.
     #[must_use]
     pub const fn is_none(self) -> bool {

@@ -1,5 +1,6 @@
 //! Does traffic move by a plan, and back when a gate fails? Whole rollouts with shortened times, over real sockets.
 
+mod baseline;
 mod externals;
 mod messages;
 mod tenants;

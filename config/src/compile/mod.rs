@@ -2,11 +2,12 @@
 //!
 //! `settings` (with `access` and `store`) is for the process, `listeners`, `limits` and `issuers` are about clients, `upstreams` (with
 //! `protection`), `tenants`, `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts:
-//! `conditions`, `paths`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`, `samples`; `clashes` looks at
+//! `conditions`, `paths`, `baseline`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`, `samples`; `clashes` looks at
 //! all routes together. `rollouts` makes plans, with their `gates`, which may ask `externals` (`external_gates`); `patience`
 //! looks at their deadlines. `certificates` is for both ends, `findings` collects what is wrong.
 
 pub(crate) mod access;
+mod baseline;
 mod certificates;
 mod clashes;
 mod compare;

@@ -32,6 +32,7 @@ pub(super) struct Around<'a> {
 pub(super) fn families(
     spec: &RouteSpec,
     at: &Pointer,
+    baseline: Option<UpstreamId>,
     around: &Around<'_>,
     findings: &mut Findings<'_>,
 ) -> Option<Vec<Family>> {
@@ -74,8 +75,13 @@ pub(super) fn families(
         .collect();
 
     let canonical = canonical?;
-    let mut families =
-        vec![Family::new(canonical.clone(), &canonical, None, stable.as_ref(), candidate.as_ref())];
+    let beside = |family: Family, baseline: Option<UpstreamId>| match baseline {
+        Some(upstream) => family.with_baseline(upstream),
+        None => family,
+    };
+    let family =
+        Family::new(canonical.clone(), &canonical, None, stable.as_ref(), candidate.as_ref());
+    let mut families = vec![beside(family, baseline)];
     for (i, (path, dates, own)) in aliases.into_iter().enumerate() {
         let Some(path) = path else { continue };
         if families.iter().any(|family| family.path == path) {
@@ -87,8 +93,10 @@ pub(super) fn families(
                 "leave it out".to_owned(),
             );
         }
-        let stable = own.as_ref().or(stable.as_ref());
-        families.push(Family::new(path, &canonical, Some(dates), stable, candidate.as_ref()));
+        let of_alias = own.as_ref().or(stable.as_ref());
+        let family = Family::new(path, &canonical, Some(dates), of_alias, candidate.as_ref());
+        // An alias with a stable arm of its own leads to another service, of which there is no fresh instance.
+        families.push(beside(family, baseline.filter(|_| own.is_none())));
     }
     Some(families)
 }

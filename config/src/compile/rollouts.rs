@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rules::{CohortName, RouteName, Share};
 
+use super::baseline;
 use super::external_gates::hooks;
 use super::findings::{Findings, Pointer};
 use super::gates::gates;
@@ -73,6 +74,9 @@ fn uses(document: &Document, plans: &BTreeMap<String, Arc<Plan>>, findings: &mut
             let message = "the route is to be rolled out, but has no candidate";
             let hint = "write `candidate: {upstream: ..}`, or leave `rollout` out".to_owned();
             findings.error_with_hint(&at, "rollout_without_candidate", message, hint);
+        }
+        if let Some((spec, plan)) = route.baseline.as_ref().zip(plans.get(rollout)) {
+            baseline::lint(spec, plan, &parent.key("baseline"), findings);
         }
         let asks = plans.get(rollout).is_some_and(|plan| plan.asks_for_tenants());
         if asks && route.tenant.is_none() && !findings.lost(&parent.key("tenant")) {

@@ -8,6 +8,7 @@ use rules::route::UpstreamId;
 use rules::sli::RouteCounters;
 use rules::{CohortName, Route, RouteName};
 
+use super::baseline::baseline;
 use super::clashes::{Placed, clashes};
 use super::compare::{compare, limits, noise};
 use super::conditions::conditions;
@@ -73,7 +74,8 @@ fn route(
     let document = around.document;
     let paths = Around { upstreams: &around.upstreams, now_unix: around.now_unix };
     let conditions = conditions(spec, at, findings);
-    let families = families(spec, at, &paths, findings);
+    let baseline = baseline(spec, at, &paths, findings).unzip();
+    let families = families(spec, at, baseline.0, &paths, findings);
     let asking = Asking {
         document,
         route: spec,
@@ -117,6 +119,7 @@ fn route(
         encoded_slash: encoded_slash(spec.encoded_slash),
         unusual_bodies: unusual_bodies(spec.unusual_bodies),
         websockets: spec.websockets,
+        baseline: baseline.1,
         fallback_to_stable: spec.fallback.is_some(),
         token,
         tenant,

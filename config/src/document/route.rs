@@ -13,7 +13,7 @@ use super::is_false;
 use super::issuer::JwtSpec;
 use super::samples::RouteSamplesSpec;
 use crate::live::ShiftSpec;
-use crate::units::{ByteSize, Time};
+use crate::units::{ByteSize, Percent, Time};
 
 /// Which requests belong together, and everything that is done with them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +57,10 @@ pub struct RouteSpec {
     /// The new side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<ArmSpec>,
-    /// Set where stable serves what the candidate fails to, for safe and idempotent methods.
+    /// Fresh instances of the old version beside a canary, which gates compare the candidate with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineSpec>,
+    /// Set where stable serves what another arm fails to, for safe and idempotent methods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<FallbackSpec>,
     /// Whose token (JWT) requests must bring.
@@ -170,7 +173,18 @@ pub struct ArmSpec {
     pub path: Option<String>,
 }
 
-/// Who serves what the candidate fails to.
+/// Fresh instances of the old version, which serve a share of stable's traffic while the candidate serves some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineSpec {
+    /// The pool: neither stable's nor the candidate's. It knows resources by the paths that stable knows them by.
+    pub upstream: String,
+    /// The share that it serves; as much as the candidate where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Percent>,
+}
+
+/// Who serves what another arm fails to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FallbackSpec {

@@ -1,6 +1,6 @@
 //! What did both arms do? Counts of one node at one moment, that can be subtracted, added up, and told to other nodes.
 
-use rules::Route;
+use rules::{Arm, Route};
 use std::collections::BTreeMap;
 
 use rules::cohort::CohortId;
@@ -17,9 +17,12 @@ use crate::command::Scope;
 pub(super) struct Counters {
     pub(super) stable: ArmCounts,
     pub(super) candidate: ArmCounts,
+    /// The baseline's, where the route has one: then that is what the candidate is compared with.
+    pub(super) baseline: Option<ArmCounts>,
     pub(super) exchanges: Tally,
-    /// Requests and failures of both arms for each part of the tenants, stable first; empty where no whole tenants move.
-    pub(super) strata: Vec<[Tally; 2]>,
+    /// Requests and failures of all arms for each part of the tenants, in the order of [`Arm::ALL`]; empty where no whole tenants
+    /// move.
+    pub(super) strata: Vec<[Tally; Arm::ALL.len()]>,
     /// The tenants that the candidate has seen, by the step that asks: since it began, and not since any look.
     pub(super) seen: BTreeMap<String, SeenTenants>,
 }
@@ -48,7 +51,8 @@ impl Counters {
         let strata = strata.map(Strata::counts).unwrap_or_default();
         let exchanges = exchanges(&outcomes);
         let seen = counted.map(|counted| seen(route, scope, counted)).unwrap_or_default();
-        Some(Self { stable, candidate, exchanges, strata, seen })
+        let baseline = route.baseline.map(|_| arms.baseline.counts());
+        Some(Self { stable, candidate, baseline, exchanges, strata, seen })
     }
 
     /// What was counted since. Where less is counted than before, the counters began anew.
@@ -59,6 +63,10 @@ impl Counters {
         Self {
             stable: arm(&self.stable, &before.stable),
             candidate: arm(&self.candidate, &before.candidate),
+            // What a baseline counted before it was looked at is nothing to judge by.
+            baseline: self.baseline.as_ref().map(|now| {
+                before.baseline.as_ref().map(|before| arm(now, before)).unwrap_or_default()
+            }),
             exchanges: since(self.exchanges, before.exchanges),
             strata: strata_since(&self.strata, &before.strata),
             seen: self.seen.clone(),
@@ -69,22 +77,35 @@ impl Counters {
     pub(super) fn add(&mut self, more: &Self) {
         self.stable.add(&more.stable);
         self.candidate.add(&more.candidate);
+        if let Some(more) = &more.baseline {
+            self.baseline.get_or_insert_default().add(more);
+        }
         self.exchanges = self.exchanges.plus(more.exchanges);
         if self.strata.len() < more.strata.len() {
-            self.strata.resize(more.strata.len(), [Tally::default(); 2]);
+            self.strata.resize(more.strata.len(), [Tally::default(); Arm::ALL.len()]);
         }
         for (sum, more) in self.strata.iter_mut().zip(&more.strata) {
-            let ([stable, candidate], [more_stable, more_candidate]) = (*sum, *more);
-            *sum = [stable.plus(more_stable), candidate.plus(more_candidate)];
+            for (sum, more) in sum.iter_mut().zip(more) {
+                *sum = sum.plus(*more);
+            }
         }
         for (step, more) in &more.seen {
             self.seen.entry(step.clone()).or_default().add(more);
         }
     }
 
-    /// Failed requests of both arms, out of those that did not end by the client's going away.
+    /// What the candidate is compared with.
+    pub(super) fn control(&self) -> (Arm, &ArmCounts) {
+        match &self.baseline {
+            Some(baseline) => (Arm::Baseline, baseline),
+            None => (Arm::Stable, &self.stable),
+        }
+    }
+
+    /// Failed requests of the candidate and of what it is compared with, out of those that did not end by the client's going
+    /// away.
     pub(super) fn errors(&self) -> Tallies {
-        Tallies { candidate: failed(&self.candidate), stable: failed(&self.stable) }
+        Tallies { candidate: failed(&self.candidate), stable: failed(self.control().1) }
     }
 }
 
@@ -103,10 +124,17 @@ fn seen(route: &Route, scope: &Scope, counted: &RolloutCounters) -> BTreeMap<Str
 }
 
 /// What was counted of each part of the tenants since.
-pub(super) fn strata_since(now: &[[Tally; 2]], before: &[[Tally; 2]]) -> Vec<[Tally; 2]> {
-    let nothing = [Tally::default(); 2];
+pub(super) fn strata_since(
+    now: &[[Tally; Arm::ALL.len()]],
+    before: &[[Tally; Arm::ALL.len()]],
+) -> Vec<[Tally; Arm::ALL.len()]> {
+    let nothing = [Tally::default(); Arm::ALL.len()];
     let before = before.iter().chain(std::iter::repeat(&nothing));
-    now.iter().zip(before).map(|([s, c], [s0, c0])| [since(*s, *s0), since(*c, *c0)]).collect()
+    let each = |(now, before): (&[Tally; Arm::ALL.len()], &[Tally; Arm::ALL.len()])| {
+        let mut added = now.iter().zip(before).map(|(now, before)| since(*now, *before));
+        std::array::from_fn(|_| added.next().unwrap_or_default())
+    };
+    now.iter().zip(before).map(each).collect()
 }
 
 /// An arm's failed requests.
@@ -141,10 +169,12 @@ fn exchanges(outcomes: &[(Outcome, u64)]) -> Tally {
 pub(super) struct CountersText {
     stable: ArmText,
     candidate: ArmText,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    baseline: Option<ArmText>,
     /// Exchanges that differ, and all that were compared.
     exchanges: (u64, u64),
-    /// Place, then failures and requests of stable and the candidate.
-    strata: Vec<(usize, [u64; 4])>,
+    /// Place, then failures and requests of each arm.
+    strata: Vec<(usize, [(u64, u64); Arm::ALL.len()])>,
     /// How many places there are.
     parts: usize,
     /// Sketches of the tenants that were seen, by step.
@@ -169,12 +199,14 @@ impl From<&Counters> for CountersText {
             errors: counts.errors.to_vec(),
             latency: counts.latency.occupied().collect(),
         };
-        let strata = counters.strata.iter().map(|[s, c]| [s.bad, s.total, c.bad, c.total]);
+        let of_part = |part: &[Tally; Arm::ALL.len()]| part.map(|one| (one.bad, one.total));
+        let strata = counters.strata.iter().map(of_part);
         Self {
             stable: arm(&counters.stable),
             candidate: arm(&counters.candidate),
+            baseline: counters.baseline.as_ref().map(arm),
             exchanges: (counters.exchanges.bad, counters.exchanges.total),
-            strata: strata.enumerate().filter(|(_, counts)| *counts != [0; 4]).collect(),
+            strata: strata.enumerate().filter(|(_, counts)| *counts != [(0, 0); 3]).collect(),
             parts: counters.strata.len(),
             seen: counters
                 .seen
@@ -194,15 +226,17 @@ impl From<CountersText> for Counters {
             counts.latency.add(text.latency);
             counts
         };
-        let mut strata = vec![[Tally::default(); 2]; text.parts.min(MAX_PARTS)];
-        for (place, [bad, total, candidate_bad, candidate_total]) in text.strata {
+        let mut strata = vec![[Tally::default(); Arm::ALL.len()]; text.parts.min(MAX_PARTS)];
+        for (place, arms) in text.strata {
             if let Some(part) = strata.get_mut(place) {
-                *part = [Tally::new(bad, total), Tally::new(candidate_bad, candidate_total)];
+                *part = arms.map(|(bad, total)| Tally::new(bad, total));
             }
         }
         let exchanges = Tally::new(text.exchanges.0, text.exchanges.1);
         let seen = text.seen.into_iter();
         let seen = seen.map(|(step, words)| (step, SeenTenants::from_words(words))).collect();
-        Self { stable: arm(text.stable), candidate: arm(text.candidate), exchanges, strata, seen }
+        let (stable, candidate) = (arm(text.stable), arm(text.candidate));
+        let baseline = text.baseline.map(arm);
+        Self { stable, candidate, baseline, exchanges, strata, seen }
     }
 }

@@ -1,13 +1,15 @@
 //! How is told what a gate found? For people in a line, for machines as JSON; never a value of anybody's request.
 
+use rules::Arm;
 use rules::gate::{Finding, Rule, Tally, Verdict};
 use serde_json::{Value, json};
 
 use super::Named;
 
-/// Findings, as the list of revisions keeps them.
+/// Findings, as the list of revisions keeps them. Where the candidate is compared with a baseline, that says so, and `stable`
+/// is what the baseline did.
 #[must_use]
-pub fn evidence(findings: &[Named]) -> Value {
+pub fn evidence(findings: &[Named], control: Arm) -> Value {
     let one = |named: &Named| {
         let Finding { rule, verdict, grounds, seen, figure, limit, needs } = named.finding;
         let tally = |tally: Tally| json!({"bad": tally.bad, "total": tally.total});
@@ -18,6 +20,7 @@ pub fn evidence(findings: &[Named]) -> Value {
             "grounds": grounds.as_str(),
             "candidate": tally(seen.candidate),
             "stable": tally(seen.stable),
+            "control": control.as_str(),
             "figure": figure,
             "limit": limit,
             "needs": needs,
@@ -114,6 +117,8 @@ mod tests {
             told(&findings, Verdict::Fail),
             "error_rate harm: 12 of 1040 against 23 of 20100, 9.130 at a limit of 7.090; parity: 12 of 1040, 9.130 at a limit of 7.090"
         );
-        assert_eq!(evidence(&findings)[0]["candidate"]["total"], 1_040);
+        let evidence = evidence(&findings, Arm::Baseline);
+        assert_eq!(evidence[0]["candidate"]["total"], 1_040);
+        assert_eq!(evidence[0]["control"], "baseline");
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn order(
     next: Move,
     now: Timestamp,
 ) -> Order {
-    let evidence = evidence(&seen.findings);
+    let evidence = evidence(&seen.findings, seen.control);
     let kept = Some(evidence.clone()).filter(|evidence| !evidence.is_null());
     let expected = Some(rollout.stretch());
     let of_rollout = |change| Command::Rollout { place: place.clone(), change };

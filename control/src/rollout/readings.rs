@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use rules::Arm;
 use rules::gate::{Exposures, External, Parity, Tallies, Tally};
 use rules::sli::SeenTenants;
 
 /// What happened since the last look, to the traffic that a rollout's step is about.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Readings {
+    /// The arm that the candidate is compared with: stable, or the baseline, whose counts then stand for stable's below.
+    pub control: Arm,
     /// Failed requests.
     pub errors: Tallies,
     /// What the arms were exposed to, where whole tenants move; else their requests are.

@@ -7,6 +7,7 @@ use config::Plan;
 use config::document::rollout::{AtDeadlineSpec, OnFailSpec};
 use config::plan::{Action, Approval, Step};
 use jiff::Timestamp;
+use rules::Arm;
 use rules::gate::absolute::absolute;
 use rules::gate::burn::fast_burn;
 use rules::gate::sli::{sample, tenants};
@@ -21,6 +22,8 @@ use super::{Phase, Progress, Readings, Rollout};
 pub struct Seen {
     /// What the step has seen with it.
     pub progress: Progress,
+    /// The arm that the candidate is compared with; findings call what it did stable's.
+    pub control: Arm,
     /// What every gate says.
     pub findings: Vec<Named>,
     /// What the step still waits for.
@@ -136,7 +139,7 @@ pub fn step(
         findings.push(confirmation);
     }
     let next = look.next(failed, &waits);
-    Some(Seen { progress, findings, waits, ready, next })
+    Some(Seen { progress, control: readings.control, findings, waits, ready, next })
 }
 
 fn gravest(findings: &[Named]) -> Verdict {

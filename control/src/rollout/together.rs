@@ -77,6 +77,8 @@ impl Together {
             // Steps that are over are asked for no more.
             if let Some(sum) = self.sums.get_mut(place) {
                 sum.seen.retain(|step, _| own.seen.contains_key(step));
+                // A route without a baseline is compared with stable, whatever it had before.
+                sum.baseline.take_if(|_| own.baseline.is_none());
             }
         }
         self.take("", (String::new(), looks), counters, now_unix_ms);
@@ -194,10 +196,12 @@ mod tests {
             counts.latency = latency.counts();
             counts
         };
-        let strata = vec![[Tally::default(); 2], [Tally::new(stable.1, stable.0); 2]];
+        let strata = vec![[Tally::default(); 3], [Tally::new(stable.1, stable.0); 3]];
+        let baseline = Some(arm(stable));
         let exchanges = Tally::new(candidate.1, candidate.0);
         let seen = [("step".to_owned(), seen(&["acme"]))].into();
-        Counters { stable: arm(stable), candidate: arm(candidate), exchanges, strata, seen }
+        let (stable, candidate) = (arm(stable), arm(candidate));
+        Counters { stable, candidate, baseline, exchanges, strata, seen }
     }
 
     fn seen(tenants: &[&str]) -> SeenTenants {
@@ -221,7 +225,9 @@ mod tests {
             together.counters(&place()).seen.get(step).map(SeenTenants::count)
         };
         assert_eq!(known(&together, "one"), Some(3));
-        together.take_own(own(at("two", &["acme"])), 0);
+        assert!(together.counters(&place()).baseline.is_some());
+        together.take_own(own(Counters { baseline: None, ..at("two", &["acme"]) }), 0);
+        assert!(together.counters(&place()).baseline.is_none());
         assert_eq!((known(&together, "one"), known(&together, "two")), (None, Some(1)));
     }
 

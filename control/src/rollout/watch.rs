@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use config::plan::Gates;
+use rules::Arm;
 use rules::gate::dispersion::dispersion;
 use rules::gate::exposure::standardised;
 use rules::gate::latency::{slower, threshold};
@@ -43,7 +44,7 @@ pub(super) struct Watched {
     pieces: VecDeque<Piece>,
     minutes: VecDeque<Minute>,
     /// What was counted of tenants, at the beginning of each hour of a day.
-    hours: VecDeque<(i64, Vec<[Tally; 2]>)>,
+    hours: VecDeque<(i64, Vec<[Tally; Arm::ALL.len()]>)>,
 }
 
 /// A piece of time, with what stable did in it: the buckets that it filled.
@@ -81,12 +82,13 @@ impl Watched {
     /// What the last look added; nothing where it was the first.
     pub(super) fn readings(&self, gates: &Gates, tenants: &[Tally]) -> Option<Readings> {
         let added = self.added.as_ref()?;
-        let Counters { stable, candidate, exchanges, strata, .. } = added;
+        let Counters { candidate, exchanges, strata, .. } = added;
+        let (arm, control) = added.control();
         let slow = gates.latencies.iter().map(|gate| {
             let limit = gate.slow.or_else(|| threshold(&self.known, gate.quantile))?;
             Some(Tallies {
                 candidate: slower(&candidate.latency, limit),
-                stable: slower(&stable.latency, limit),
+                stable: slower(&control.latency, limit),
             })
         });
         let half_minutes = self.half_minutes.values().map(|node| {
@@ -95,7 +97,8 @@ impl Watched {
         let errors = added.errors();
         Some(Readings {
             errors,
-            exposures: exposures(errors, strata, tenants),
+            control: arm,
+            exposures: exposures(errors, arm, strata, tenants),
             latencies: slow.collect(),
             half_minute: half_minutes.collect(),
             exchanges: *exchanges,
@@ -131,7 +134,7 @@ impl Watched {
             return Vec::new();
         };
         let since = strata_since(&now.strata, then);
-        since.iter().map(|[stable, candidate]| stable.plus(*candidate)).collect()
+        since.iter().map(|arms| arms.iter().copied().fold(Tally::default(), Tally::plus)).collect()
     }
 
     /// Forgets the failures that a new step is not to answer for.
@@ -183,7 +186,7 @@ impl Watched {
         }
     }
 
-    fn note_hour(&mut self, strata: &[[Tally; 2]], now_unix_ms: i64) {
+    fn note_hour(&mut self, strata: &[[Tally; Arm::ALL.len()]], now_unix_ms: i64) {
         let begun_unix_ms = now_unix_ms.div_euclid(HOUR_MS) * HOUR_MS;
         if strata.is_empty() || self.hours.back().is_some_and(|(begun, _)| *begun == begun_unix_ms)
         {
@@ -212,18 +215,24 @@ impl Watched {
 
 /// What the arms were exposed to: each tenant's requests by what it did the day before. Requests of nobody in particular
 /// are expected to be like everybody's.
-fn exposures(errors: Tallies, strata: &[[Tally; 2]], tenants: &[Tally]) -> Option<Exposures> {
+fn exposures(
+    errors: Tallies,
+    control: Arm,
+    strata: &[[Tally; Arm::ALL.len()]],
+    tenants: &[Tally],
+) -> Option<Exposures> {
     let everybody = tenants.iter().copied().fold(Tally::default(), Tally::plus);
     if strata.is_empty() || everybody.bad == 0 {
         return None;
     }
-    let of = |arm: usize, all: Tally| {
-        let requests = strata.iter().map(|pair| pair.get(arm).map_or(0, |one| one.total));
+    let of = |arm: Arm, all: Tally| {
+        let requests = strata.iter().map(|arms| arms.get(arm as usize).map_or(0, |one| one.total));
         let known: u64 = requests.clone().sum();
         let nobodys = (all.total.saturating_sub(known), Tally::default());
         standardised(requests.zip(tenants.iter().copied()).chain([nobodys]), everybody)
     };
-    Some(Exposures { stable: of(0, errors.stable), candidate: of(1, errors.candidate) })
+    let candidate = of(Arm::Candidate, errors.candidate);
+    Some(Exposures { stable: of(control, errors.stable), candidate })
 }
 
 /// By how much failures came in bursts before a rollout. What was not counted before is taken to be like its whole route.
@@ -312,6 +321,25 @@ mod tests {
     }
 
     #[test]
+    fn a_baseline_is_compared_with_in_the_place_of_stable() {
+        let mut watched = Watched::default();
+        let counters = |baseline: u64| {
+            let of = |requests| ArmCounts { requests, ..ArmCounts::default() };
+            let strata =
+                vec![[Tally::new(0, 10 * baseline), Tally::default(), Tally::new(0, baseline)]];
+            let (stable, baseline) = (of(10 * baseline), Some(of(baseline)));
+            Counters { stable, baseline, strata, ..Counters::default() }
+        };
+        watched.look(counters(0), &[], 0);
+        watched.look(counters(7), &[], 1_000);
+        let readings = watched.readings(&gates(), &[Tally::new(1, 100)]).unwrap();
+        assert_eq!((readings.control, readings.errors.stable), (Arm::Baseline, Tally::new(0, 7)));
+        let exposures = readings.exposures.unwrap();
+        assert!((exposures.stable - 7.0).abs() < 1e-9, "its own tenants': {exposures:?}");
+        assert_eq!(watched.last_hour().1, 0);
+    }
+
+    #[test]
     fn slow_is_what_stable_was_before() {
         let mut world = World::new();
         assert_eq!(world.second([20, 5], [0, 0], 3).unwrap().latencies, [None]);
@@ -336,7 +364,8 @@ mod tests {
     fn tenants_are_expected_to_do_what_they_did_before() {
         let strata = |stable: [(u64, u64); 2], candidate: (u64, u64)| {
             let tally = |(bad, total)| Tally::new(bad, total);
-            vec![[tally(stable[0]), tally(candidate)], [tally(stable[1]), Tally::default()]]
+            let none = Tally::default();
+            vec![[tally(stable[0]), tally(candidate), none], [tally(stable[1]), none, none]]
         };
         let mut watched = Watched::default();
         let mut look = |strata, now_unix_ms| {

@@ -146,6 +146,7 @@ pub(crate) struct TenantShifts {
 pub(crate) struct SliAnswer {
     pub(crate) stable: ArmAnswer,
     pub(crate) candidate: ArmAnswer,
+    pub(crate) baseline: Option<ArmAnswer>,
     pub(crate) cohorts: Vec<CohortSli>,
 }
 

@@ -128,7 +128,9 @@ fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey) {
     }
     match exchange.fell_back {
         None => route.counters.record(&seen),
-        Some(Fallback { class, after }) => route.counters.record_fallback(&seen, class, after),
+        Some(Fallback { class, after }) => {
+            route.counters.record_fallback(&seen, (decision.arm, class), after);
+        }
     }
 }
 

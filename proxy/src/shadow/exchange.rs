@@ -85,7 +85,9 @@ fn judge(
     let primary_status = primary.as_ref().ok().and_then(|answer| status(answer.status));
     let shadow_status = shadow.as_ref().ok().and_then(|answer| status(answer.status));
     let statuses = match serving {
-        Arm::Stable => Statuses { stable: primary_status, candidate: shadow_status },
+        Arm::Stable | Arm::Baseline => {
+            Statuses { stable: primary_status, candidate: shadow_status }
+        }
         Arm::Candidate => Statuses { stable: shadow_status, candidate: primary_status },
     };
     let (primary, shadow) = match (primary, shadow) {
@@ -122,7 +124,7 @@ fn judge(
         home: home.as_ref(),
     });
     let (stable, candidate) = match serving {
-        Arm::Stable => (one, other),
+        Arm::Stable | Arm::Baseline => (one, other),
         Arm::Candidate => (other, one),
     };
     let pair = Pair { method: &asked.method, stable, candidate, twin };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::{HeaderName, Method};
 
 use super::verdict::{Decision, Pick, Reason, Redirection, Refusal, RefusalCause, Verdict};
-use crate::TenantId;
 use crate::address_text::AddressText;
 use crate::bucket::Bucket;
 use crate::facts::{Facts, Occurrence};
@@ -19,6 +18,7 @@ use crate::shift::{Scope, Shift, Stage};
 use crate::snapshot::Snapshot;
 use crate::tenant::{Lock, Tenant, TenantProblem, print_of};
 use crate::token::{MissingToken, Token, TokenRule};
+use crate::{Share, TenantId};
 
 /// The header by which a tester behind a trusted proxy chooses the arm.
 pub const ARM_HEADER: HeaderName = HeaderName::from_static("x-turnout-arm");
@@ -199,8 +199,18 @@ fn pick_arm(
             Some(bucket) if bucket.is_within(shift.share) => {
                 (Arm::Candidate, Pick::Bucket(bucket, shift.share))
             }
-            Some(bucket) => (Arm::Stable, Pick::Bucket(bucket, shift.share)),
+            Some(bucket) => beside(route, family, bucket, shift.share),
         },
+    }
+}
+
+/// Which of the arms of the old version serves a key that the candidate does not.
+fn beside(route: &Route, family: &Family, bucket: Bucket, candidate: Share) -> (Arm, Pick) {
+    match route.baseline.filter(|_| family.baseline.is_some()) {
+        Some(baseline) if baseline.has(bucket, candidate) => {
+            (Arm::Baseline, Pick::Baseline(bucket, baseline.beside(candidate)))
+        }
+        _ => (Arm::Stable, Pick::Bucket(bucket, candidate)),
     }
 }
 
@@ -209,7 +219,7 @@ fn override_arm(facts: &Facts<'_>) -> Option<Arm> {
         return None;
     }
     let Occurrence::One(value) = facts.header(&ARM_HEADER) else { return None };
-    Arm::ALL.into_iter().find(|arm| arm.as_str() == value)
+    [Arm::Stable, Arm::Candidate].into_iter().find(|arm| arm.as_str() == value)
 }
 
 /// The bucket of what makes the request sticky.
@@ -245,7 +255,7 @@ fn shadow_arm(
     shift: Shift,
 ) -> Option<Arm> {
     let share = match serving {
-        Arm::Stable => shift.shadow,
+        Arm::Stable | Arm::Baseline => shift.shadow,
         Arm::Candidate => shift.reverse_shadow,
     };
     let excluded = share.is_none()

@@ -133,6 +133,8 @@ pub enum Pick {
     AllCandidate,
     /// The key's bucket against the share.
     Bucket(Bucket, Share),
+    /// The key's bucket, among those of the baseline's share.
+    Baseline(Bucket, Share),
     /// The request lacks what makes it sticky, so stable serves it.
     NoKey,
 }
@@ -164,6 +166,10 @@ impl fmt::Display for Pick {
             Self::AllStable(stage) => f.write_str(stage.as_str()),
             Self::AllCandidate => f.write_str(Stage::Live.as_str()),
             Self::NoKey => f.write_str("no-sticky-key"),
+            Self::Baseline(bucket, share) => {
+                let from = share.rest().basis_points();
+                write!(f, "baseline bucket {} >= {from}", bucket.index())
+            }
             Self::Bucket(bucket, share) => {
                 let relation = if bucket.is_within(*share) { "<" } else { ">=" };
                 write!(f, "bucket {} {relation} {}", bucket.index(), share.basis_points())

@@ -129,13 +129,15 @@ impl ArmCounters {
     }
 }
 
-/// The SLIs of both arms.
+/// The SLIs of all arms.
 #[derive(Debug, Clone, Default)]
 pub struct Arms {
     /// Stable's.
     pub stable: Arc<ArmCounters>,
     /// The candidate's.
     pub candidate: Arc<ArmCounters>,
+    /// The baseline's.
+    pub baseline: Arc<ArmCounters>,
 }
 
 impl Arms {
@@ -145,6 +147,7 @@ impl Arms {
         match arm {
             Arm::Stable => &self.stable,
             Arm::Candidate => &self.candidate,
+            Arm::Baseline => &self.baseline,
         }
     }
 

@@ -47,12 +47,17 @@ impl RouteCounters {
         self.record_with(seen, seen.duration);
     }
 
-    /// Counts an exchange that stable served because the candidate failed it `after` so long: an error of the candidate,
-    /// too, though no client saw it. Each arm answers for the time that it took itself.
-    pub fn record_fallback(&self, seen: &Observation<'_>, failed: ErrorClass, after: Duration) {
+    /// Counts an exchange that stable served because another arm failed it `after` so long: an error of that arm, too, though
+    /// no client saw it. Each arm answers for the time that it took itself.
+    pub fn record_fallback(
+        &self,
+        seen: &Observation<'_>,
+        (arm, failed): (Arm, ErrorClass),
+        after: Duration,
+    ) {
         if !seen.overridden {
-            self.of(Arm::Candidate, seen).for_each(|arm| arm.record_fallback(failed, after));
-            self.record_stratum(seen, Arm::Candidate, Some(failed));
+            self.of(arm, seen).for_each(|arm| arm.record_fallback(failed, after));
+            self.record_stratum(seen, arm, Some(failed));
         }
         self.record_with(seen, seen.duration.saturating_sub(after));
     }
@@ -209,6 +214,7 @@ mod tests {
     fn a_fallback_is_the_candidates_error_and_each_arm_answers_for_its_own_time() {
         let africa: CohortName = "AF".parse().unwrap();
         let counters = RouteCounters::new(None, &[africa], &["/old".into()]);
+        let timed_out = (Arm::Candidate, ErrorClass::Timeout);
         let (duration, own) = (Duration::from_millis(1_010), TenantCounters::default());
         let seen = Observation {
             cohort: Some(CohortId(0)),
@@ -216,7 +222,7 @@ mod tests {
             duration,
             ..seen(Arm::Stable, 200, None)
         };
-        counters.record_fallback(&seen, ErrorClass::Timeout, Duration::from_secs(1));
+        counters.record_fallback(&seen, timed_out, Duration::from_secs(1));
         let (_, of_cohort) = counters.cohorts().next().unwrap();
         for arms in [&counters.arms, of_cohort, own.arms()] {
             let (stable, candidate) = (arms.stable.counts(), arms.candidate.counts());
@@ -226,7 +232,7 @@ mod tests {
             assert!((1_000..1_070).contains(&candidate.latency.quantile(0.5).unwrap().as_millis()));
         }
         let tester = Observation { overridden: true, ..seen };
-        counters.record_fallback(&tester, ErrorClass::Timeout, Duration::from_secs(1));
+        counters.record_fallback(&tester, timed_out, Duration::from_secs(1));
         assert_eq!(counters.arm(Arm::Candidate).counts().requests, 1);
         assert_eq!(counters.arm(Arm::Stable).counts().overridden, 1);
     }

@@ -8,9 +8,9 @@ use crate::{Arm, Bucket};
 /// Into how many parts tenants are divided, by their buckets: a few share one only where there are very many. (INV-7)
 const STRATA: usize = 1_000;
 
-/// Requests and failures of both arms, for each part of the tenants.
+/// Requests and failures of all arms, for each part of the tenants.
 #[derive(Debug)]
-pub struct Strata(Box<[[Counted; 2]]>);
+pub struct Strata(Box<[[Counted; Arm::ALL.len()]]>);
 
 #[derive(Debug, Default)]
 struct Counted {
@@ -27,10 +27,11 @@ impl Default for Strata {
 impl Strata {
     pub(super) fn record(&self, tenant: Bucket, arm: Arm, failed: bool) {
         let place = usize::from(tenant.index()) * STRATA / 10_000;
-        let Some([stable, candidate]) = self.0.get(place) else { return };
+        let Some([stable, candidate, baseline]) = self.0.get(place) else { return };
         let counted = match arm {
             Arm::Stable => stable,
             Arm::Candidate => candidate,
+            Arm::Baseline => baseline,
         };
         counted.requests.fetch_add(1, Ordering::Relaxed);
         if failed {
@@ -38,13 +39,13 @@ impl Strata {
         }
     }
 
-    /// The counts as they stand, stable first.
+    /// The counts as they stand, in the order of [`Arm::ALL`].
     #[must_use]
-    pub fn counts(&self) -> Vec<[Tally; 2]> {
+    pub fn counts(&self) -> Vec<[Tally; Arm::ALL.len()]> {
         let load = |one: &Counted| {
             Tally::new(one.failed.load(Ordering::Relaxed), one.requests.load(Ordering::Relaxed))
         };
-        self.0.iter().map(|pair| pair.each_ref().map(load)).collect()
+        self.0.iter().map(|arms| arms.each_ref().map(load)).collect()
     }
 }
 
@@ -60,8 +61,10 @@ mod tests {
         }
         let counts = strata.counts();
         assert_eq!(counts.len(), STRATA);
-        let all = counts.iter().map(|[stable, _]| *stable).fold(Tally::default(), Tally::plus);
+        let all = counts.iter().map(|[stable, ..]| *stable).fold(Tally::default(), Tally::plus);
         assert_eq!(all, Tally::new(1, 5_000));
-        assert!(counts.iter().all(|[stable, candidate]| stable.total < 20 && candidate.total == 0));
+        assert!(
+            counts.iter().all(|[stable, candidate, _]| stable.total < 20 && candidate.total == 0)
+        );
     }
 }

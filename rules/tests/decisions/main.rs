@@ -16,3 +16,5 @@ mod request;
 mod tables;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod written;

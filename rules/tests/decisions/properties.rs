@@ -113,8 +113,52 @@ fn with_share(share: u16, sticky: &str) -> Snapshot {
     World::from(&case).snapshot
 }
 
+fn beside(share: u16, baseline: &str) -> Snapshot {
+    let share = rules::Share::from_basis_points(share).unwrap().to_string();
+    World::from(&WorldCase::of(RouteCase {
+        name: "sms".to_owned(),
+        path: "/".to_owned(),
+        candidate: Some("new".to_owned()),
+        baseline: Some(baseline.to_owned()),
+        tenant: vec!["header x-tenant".to_owned()],
+        shift: ShiftCase::of(&share),
+        ..RouteCase::default()
+    }))
+    .snapshot
+}
+
+/// The arm of a tenant.
+fn arm_of(snapshot: &Snapshot, tenant: &str) -> Arm {
+    let request = Request::new("GET", "h/x").with_header("x-tenant", tenant);
+    match decide(snapshot, &request.facts()) {
+        Verdict::Forward(decision) => decision.arm,
+        other => panic!("{other:?}"),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// Raising the candidate's share only adds users, whatever the baseline asks for: its keys are never the candidate's, and
+    /// its own go to the candidate at last. (INV-6)
+    #[test]
+    fn a_baseline_takes_nobody_from_the_candidate(
+        tenant in "[a-z0-9]{1,12}",
+        less in 1_u16..10_000,
+        more in 1_u16..10_000,
+        baseline in prop_oneof![Just("fresh"), Just("fresh 5%"), Just("fresh 60%")],
+    ) {
+        let (less, more) = (less.min(more), less.max(more));
+        let (before, after) = (arm_of(&beside(less, baseline), &tenant), arm_of(&beside(more, baseline), &tenant));
+        let without = arm_of(&with_share(less, "tenant"), &tenant);
+        prop_assert_eq!(before == Arm::Candidate, without == Arm::Candidate);
+        if before == Arm::Candidate {
+            prop_assert_eq!(after, Arm::Candidate);
+        }
+        if before == Arm::Stable && baseline != "fresh" {
+            prop_assert!(after != Arm::Baseline, "a fixed share takes nobody later");
+        }
+    }
 
     #[test]
     fn the_table_finds_the_route_of_the_greatest_precedence(

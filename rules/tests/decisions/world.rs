@@ -8,18 +8,20 @@ use http::Method;
 use rules::cohort::{Cohort, CohortId};
 use rules::compare::CompareRules;
 use rules::compare::parity::Limits;
-use rules::matching::{Conditions, NamedMatch, PathMatch, RouteTable, ValueMatch};
+use rules::matching::{Conditions, NamedMatch, PathMatch, RouteTable};
 use rules::path::Rewrite;
 use rules::route::{
-    AfterSunset, Alias, ArmDefinition, EncodedSlash, Family, HeaderEdits, Redirect, RouteTimeouts,
-    ShadowCredentials, ShadowPolicy, Sticky, UnusualBodies, UpstreamId,
+    AfterSunset, Alias, EncodedSlash, Family, HeaderEdits, Redirect, RouteTimeouts,
+    ShadowCredentials, ShadowPolicy, UnusualBodies, UpstreamId,
 };
 use rules::shift::Shifts;
 use rules::sli::RouteCounters;
 use rules::tenant::{Lock, MissingTenant, Tenant, TenantRule, TenantSource};
 use rules::token::{IssuerId, MissingToken, TokenRule};
-use rules::{Path, Route, Shift, Snapshot};
+use rules::{Baseline, Path, Route, Shift, Snapshot};
 use serde::Deserialize;
+
+use crate::written::{arm, methods, path_match, sticky, value_match};
 
 /// One text, or several.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -77,6 +79,8 @@ pub(crate) struct RouteCase {
     /// `old` where none is given.
     pub(crate) stable: Option<String>,
     pub(crate) candidate: Option<String>,
+    /// An upstream, perhaps with a share: `fresh`, or `fresh 5%`.
+    pub(crate) baseline: Option<String>,
     /// `reject` or `pass`: what becomes of requests without a token.
     pub(crate) token: String,
     /// `header x`, `query x`, `cookie x`, `path 1`, `host 0` or `claim x`.
@@ -239,7 +243,16 @@ impl RouteCase {
             ));
         }
         let seed = self.seed.as_deref().unwrap_or(&self.name);
+        let baseline = self.baseline.as_deref().map(|text| {
+            let (name, share) = text.split_once(' ').unzip();
+            let upstream = arm(name.unwrap_or(text), upstreams).upstream;
+            (upstream, Baseline { share: share.map(|share| share.parse().unwrap()) })
+        });
+        if let Some((upstream, _)) = baseline {
+            families = families.into_iter().map(|one| one.with_baseline(upstream)).collect();
+        }
         Route {
+            baseline: baseline.map(|(_, baseline)| baseline),
             name: self.name.parse().unwrap(),
             conditions: self.conditions(),
             redirect: self.redirect.as_ref().map(|to| to.build(&canonical)),
@@ -358,50 +371,4 @@ impl RedirectCase {
             rewrite,
         }
     }
-}
-
-fn path_match(text: &str) -> PathMatch {
-    match (text.strip_prefix('='), text.strip_prefix('~')) {
-        (Some(exact), _) => PathMatch::Exact(exact.parse().unwrap()),
-        (_, Some(regex)) => PathMatch::regex(regex).unwrap(),
-        (None, None) => PathMatch::Prefix(text.parse().unwrap()),
-    }
-}
-
-fn value_match(text: &str) -> ValueMatch {
-    match text.strip_prefix('~') {
-        Some(regex) => ValueMatch::regex(regex).unwrap(),
-        None if text == "*" => ValueMatch::Present,
-        None => ValueMatch::Exact(text.into()),
-    }
-}
-
-fn methods(names: &[String]) -> Box<[Method]> {
-    names.iter().map(|name| name.parse().unwrap()).collect()
-}
-
-fn arm(text: &str, upstreams: &mut Vec<String>) -> ArmDefinition {
-    let (name, path) = text.split_once(' ').map_or((text, None), |(name, path)| (name, Some(path)));
-    let place = upstreams.iter().position(|known| known == name).unwrap_or_else(|| {
-        upstreams.push(name.to_owned());
-        upstreams.len() - 1
-    });
-    ArmDefinition {
-        upstream: UpstreamId(u32::try_from(place).unwrap()),
-        path: path.map(|path| path.parse().unwrap()),
-    }
-}
-
-fn sticky(text: &str) -> Option<Sticky> {
-    Some(match text.split_once(' ').unwrap_or((text, "")) {
-        ("", _) => return None,
-        ("tenant", _) => Sticky::Tenant,
-        ("client_address", _) => Sticky::ClientAddress,
-        ("consumer", _) => Sticky::Consumer,
-        ("request", _) => Sticky::Request,
-        ("header", name) => Sticky::Header(name.parse().unwrap()),
-        ("cookie", name) => Sticky::Cookie(name.into()),
-        ("claim", name) => Sticky::Claim(name.into()),
-        (other, _) => panic!("{other}"),
-    })
 }

@@ -119,6 +119,7 @@ fn route(n: u32) -> Route {
         encoded_slash: EncodedSlash::Refuse,
         unusual_bodies: UnusualBodies::Refuse,
         websockets: false,
+        baseline: None,
         fallback_to_stable: false,
         token: None,
         tenant: TenantRule {

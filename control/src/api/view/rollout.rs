@@ -48,6 +48,9 @@ pub(crate) struct RolloutView {
     started_by: String,
     /// Who has approved of the step.
     approved_by: Vec<String>,
+    /// The arm that the candidate is compared with: `stable`, or `baseline`, whose counts gates then have under `stable`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control: Option<&'static str>,
     /// What the gates found at the last look.
     gates: Vec<GateView>,
     /// What the step still waits for, for people; what is waited for is all that stands between it and the next one.
@@ -146,6 +149,7 @@ impl RolloutView {
             ended: rollout.ended_unix_ms.map(moment_ms),
             started_by: rollout.started_by.clone(),
             approved_by: rollout.approved_by.clone(),
+            control: current.map(|seen| seen.control.as_str()),
             gates: current.map(|seen| seen.findings.iter().map(gate).collect()).unwrap_or_default(),
             waits: waits.unwrap_or_default(),
         }

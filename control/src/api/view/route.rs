@@ -32,6 +32,9 @@ pub(crate) struct RouteView {
     stable: Option<SideView>,
     /// The new side.
     candidate: Option<SideView>,
+    /// Fresh instances of the old version beside a canary, where the route has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<SideView>,
     #[serde(flatten)]
     shift: ShiftView,
     /// Shifts of cohorts.
@@ -148,6 +151,9 @@ struct SliView {
     stable: ArmView,
     /// The new side.
     candidate: ArmView,
+    /// Fresh instances of the old version, where the route has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<ArmView>,
     /// The same per cohort.
     cohorts: Vec<CohortSliView>,
 }
@@ -161,6 +167,9 @@ struct CohortSliView {
     stable: ArmView,
     /// The new side.
     candidate: ArmView,
+    /// Fresh instances of the old version, where the route has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<ArmView>,
 }
 
 /// How alike the arms' answers are, over shadowed exchanges.
@@ -212,6 +221,7 @@ impl Showing<'_> {
             hosts: route.conditions.hosts.iter().map(ToString::to_string).collect(),
             stable: side(Arm::Stable),
             candidate: side(Arm::Candidate),
+            baseline: side(Arm::Baseline),
             shift: live.default.into(),
             cohorts: live.cohorts.iter().map(cohort).collect(),
             tenants: tenants(live),
@@ -223,17 +233,21 @@ impl Showing<'_> {
 
     fn sli(&self, route: &Route) -> SliView {
         let name = route.name.as_str();
-        let pair = |arms: &rules::sli::Arms, cohort: Option<&str>| {
-            let [of_stable, of_candidate] = self.desk.windows().rates(name, cohort);
-            let stable = ArmView::new(&arms.stable, &of_stable);
-            (stable, ArmView::new(&arms.candidate, &of_candidate))
+        let views = |arms: &rules::sli::Arms, cohort: Option<&str>| {
+            let [of_stable, of_candidate, of_baseline] = self.desk.windows().rates(name, cohort);
+            let baseline = ArmView::new(&arms.baseline, &of_baseline);
+            (
+                ArmView::new(&arms.stable, &of_stable),
+                ArmView::new(&arms.candidate, &of_candidate),
+                route.baseline.map(|_| baseline),
+            )
         };
-        let (stable, candidate) = pair(route.counters.arms(), None);
+        let (stable, candidate, baseline) = views(route.counters.arms(), None);
         let cohorts = route.counters.cohorts().map(|(cohort, arms)| {
-            let (stable, candidate) = pair(arms, Some(cohort.as_str()));
-            CohortSliView { name: cohort.to_string(), stable, candidate }
+            let (stable, candidate, baseline) = views(arms, Some(cohort.as_str()));
+            CohortSliView { name: cohort.to_string(), stable, candidate, baseline }
         });
-        SliView { stable, candidate, cohorts: cohorts.collect() }
+        SliView { stable, candidate, baseline, cohorts: cohorts.collect() }
     }
 }
 

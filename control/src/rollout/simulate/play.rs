@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use config::Plan;
 use jiff::{SignedDuration, Timestamp};
+use rules::Baseline;
 
 use super::world::{Split, World};
 use crate::command::{Command, RolloutChange, Scope};
@@ -67,6 +68,9 @@ pub fn play(
     let spec = desired.configuration.document.rollouts.get(plan);
     let unknown = || Refusal::Unknown { kind: "rollout", name: plan.to_owned(), hint: None };
     let plan = spec.and_then(Plan::of).ok_or_else(unknown)?;
+    let route = desired.configuration.document.routes.get(place.route.as_str());
+    let baseline = route.and_then(|route| route.baseline.as_ref());
+    let baseline = baseline.map(|spec| Baseline { share: spec.share.map(|share| share.0) });
     let mut player = Player { desired, plan, place, now: start, moments: Vec::new() };
     player.give(&Command::Rollout { place: place.clone(), change: begin }, "started")?;
     let (mut kept, mut last) = (None, None);
@@ -87,7 +91,7 @@ pub fn play(
         let Some(gates) = plan.steps.get(rollout.step).map(|step| &step.gates) else {
             break Ending::Paused;
         };
-        let split = split(plan, &rollout);
+        let split = split(plan, &rollout, baseline);
         let mut readings = world.look(gates, split, player.now.as_second());
         readings.externals = vec![Some(Heard::AS_ASKED_FOR); gates.externals.len()];
         readings.confirmations =
@@ -110,10 +114,12 @@ pub fn play(
 }
 
 /// Where the present step has put traffic.
-fn split(plan: &Plan, rollout: &Rollout) -> Split {
+fn split(plan: &Plan, rollout: &Rollout, baseline: Option<Baseline>) -> Split {
     let shares = plan.shares(rollout.step);
     let ratio = |share: Option<rules::Share>| share.unwrap_or_default().ratio();
-    Split { candidate: ratio(shares.canary), copied: ratio(shares.shadow) }
+    let canary = shares.canary.unwrap_or_default();
+    let beside = baseline.map(|baseline| baseline.beside(canary).ratio());
+    Split { candidate: ratio(shares.canary), baseline: beside, copied: ratio(shares.shadow) }
 }
 
 struct Player<'p> {

@@ -31,13 +31,29 @@ routes:
     sms: {{canonical: /sms, stable: {{upstream: old}}, candidate: {{upstream: new}}, tenant: {{query: t}}, rollout: ramp}}
 "#
     );
-    let source = Source { text: &text, name: "turnout.yaml", base: Path::new("/"), env: &|_| None };
+    of_text(&text)
+}
+
+fn of_text(text: &str) -> Desired {
+    let source = Source { text, name: "turnout.yaml", base: Path::new("/"), env: &|_| None };
     let document = Arc::new(config::read(&source).unwrap());
     let configuration =
-        Configuration { text: text.as_str().into(), document, accepted_unix: 0, from_file: true };
+        Configuration { text: text.into(), document, accepted_unix: 0, from_file: true };
     let desired = Desired::first(configuration);
     crate::ledger::compiled(&desired, rules::Revision(1), None).unwrap();
     desired
+}
+
+/// The same, with fresh instances of the old version beside the candidate.
+fn beside(plan: &str) -> Desired {
+    let written = desired(plan).configuration.text.to_string();
+    let text = written
+        .replace("upstreams: {", "upstreams: {fresh: {targets: [{address: \"127.0.0.1:3\"}]}, ")
+        .replace(
+            "candidate: {upstream: new}",
+            "candidate: {upstream: new}, baseline: {upstream: fresh}",
+        );
+    of_text(&text)
 }
 
 fn at(text: &str) -> Timestamp {
@@ -195,6 +211,23 @@ fn a_step_waits_for_its_tenants() {
     let nobody =
         run(plan, Scenario::default(), "2026-11-24T10:00:00Z", SignedDuration::from_hours(1));
     assert_eq!(nobody.ending, Ending::Waiting, "requests of nobody in particular are no tenants");
+}
+
+#[test]
+fn a_baseline_is_the_control_of_the_same_decisions() {
+    let played = |candidate_error_rate, tenants, seed| {
+        let scenario = Scenario { candidate_error_rate, tenants, seed, ..Scenario::default() };
+        let place = whole("sms".parse().unwrap());
+        let times = (at("2026-11-24T10:00:00Z"), SignedDuration::from_hours(12));
+        play(beside(RAMP), &place, "ramp", World::new(scenario), times).unwrap()
+    };
+    for seed in 0..runs(3, 100) {
+        for tenants in [None, Some(200)] {
+            let healthy = played(0.005, tenants, seed);
+            assert_ne!(healthy.ending, Ending::RolledBack, "{:?}", healthy.moments.last());
+            assert_eq!(played(0.05, tenants, seed).ending, Ending::RolledBack);
+        }
+    }
 }
 
 #[test]

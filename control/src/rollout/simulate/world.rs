@@ -9,8 +9,8 @@ use rand_distr::{Binomial, Distribution, Gamma, Poisson};
 use rules::gate::{Exposures, Parity, Tallies, Tally, exposure};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use rules::Bucket;
 use rules::sli::SeenTenants;
+use rules::{Arm, Bucket};
 
 use crate::rollout::Readings;
 use config::plan::Gates;
@@ -70,6 +70,8 @@ impl Default for Scenario {
 pub struct Split {
     /// The part on the candidate.
     pub candidate: f64,
+    /// The part on the baseline; none where stable itself is compared with.
+    pub baseline: Option<f64>,
     /// The part of stable's requests that is copied.
     pub copied: f64,
 }
@@ -128,7 +130,7 @@ impl World {
         ];
         let mut tenants = SeenTenants::default();
         let (errors, exposures) = if self.tenants.is_empty() {
-            let parts = [1.0 - split.candidate, split.candidate];
+            let parts = [split.baseline.unwrap_or(1.0 - split.candidate), split.candidate];
             let [stable, candidate] = [0, 1].map(|arm: usize| {
                 let (part, rate) = (part_of(parts, arm), part_of(rates, arm));
                 let total = poisson(requests * part, &mut self.random);
@@ -136,7 +138,7 @@ impl World {
             });
             (Tallies { candidate, stable }, None)
         } else {
-            self.by_tenant(requests, rates, split.candidate, &mut tenants)
+            self.by_tenant(requests, rates, split, &mut tenants)
         };
         let latencies = gates.latencies.iter().map(|gate| {
             let slow = slow(gate.quantile, self.scenario.candidate_slower);
@@ -153,9 +155,13 @@ impl World {
         self.half_minute.retain(|(at, _)| at + HALF_A_MINUTE_S > now_unix_s);
         let half_minute = self.half_minute.iter().map(|(_, errors)| *errors);
         let half_minute = half_minute.fold(Tallies::default(), Tallies::plus);
-        let copied = binomial(errors.stable.total, split.copied, &mut self.random);
+        // Copies are taken of all that the old version serves.
+        let others = poisson(requests * (1.0 - split.candidate), &mut self.random);
+        let others = if split.baseline.is_some() { others } else { errors.stable.total };
+        let copied = binomial(others, split.copied, &mut self.random);
         let differ = binomial(copied, self.scenario.mismatch_rate, &mut self.random);
         Readings {
+            control: split.baseline.map_or(Arm::Stable, |_| Arm::Baseline),
             errors,
             exposures,
             latencies,
@@ -193,7 +199,7 @@ impl World {
         &mut self,
         requests: f64,
         rates: [f64; 2],
-        share: f64,
+        split: Split,
         on_candidate: &mut SeenTenants,
     ) -> (Tallies, Option<Exposures>) {
         let everybody = self.tenants.iter().map(|tenant| tenant.before);
@@ -201,7 +207,10 @@ impl World {
         let mut arms = [Tally::default(); 2];
         let mut seen: [Vec<(u64, Tally)>; 2] = Default::default();
         for (number, tenant) in self.tenants.iter().enumerate() {
-            let arm = usize::from(tenant.bucket < share);
+            let arm = usize::from(tenant.bucket < split.candidate);
+            if arm == 0 && split.baseline.is_some_and(|part| tenant.bucket < 1.0 - part) {
+                continue;
+            }
             let total = poisson(requests * tenant.part, &mut self.random);
             if arm == 1 && total > 0 {
                 on_candidate.note(Bucket::of("simulated", &number.to_string()));
@@ -285,7 +294,7 @@ mod tests {
         let scenario =
             Scenario { bursts: 5.0, error_rate: 0.01, look_s: 60, ..Scenario::default() };
         let mut world = World::new(scenario);
-        let split = Split { candidate: 0.05, copied: 0.0 };
+        let split = Split { candidate: 0.05, baseline: None, copied: 0.0 };
         let minutes: Vec<Tally> =
             (0..500).map(|minute| world.look(&gates, split, minute * 60).errors.stable).collect();
         let all = minutes.iter().copied().fold(Tally::default(), Tally::plus);

@@ -219,8 +219,19 @@ mod tests {
     const FILE: &str = r#"
 tenants: {acme: {residency: AF}}
 cohorts: {africa: {attribute: {residency: AF}}}
-upstreams: {old: {targets: [{address: "127.0.0.1:1"}]}, new: {targets: [{address: "127.0.0.1:2"}]}}
+upstreams:
+  old: {targets: [{address: "127.0.0.1:1"}]}
+  new: {targets: [{address: "127.0.0.1:2"}]}
+  fresh: {targets: [{address: "127.0.0.1:3"}]}
 routes:
+  beside:
+    canonical: /beside
+    stable: {upstream: old, path: /old}
+    candidate: {upstream: new}
+    baseline: {upstream: fresh, share: 50%}
+    tenant: {header: X-Tenant-Id}
+    seed: sms
+    start: {share: 5%}
   sms:
     hosts: [api.example.org]
     canonical: /v1/sms
@@ -295,6 +306,24 @@ because  bucket 9021 >= 500: the route's shift is a canary, and the key is beyon
 copy to  candidate, upstream new /v1/sms/7?x=1
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_baseline_is_told_with_its_share() {
+        let (json, text) = told(&Method::GET, "/beside/7", Some("acme"), true, 0);
+        assert_eq!(
+            (&json["arm"], &json["upstream"], &json["path"], &json["reason"]),
+            (
+                &json!("baseline"),
+                &json!("fresh"),
+                &json!("/old/7?x=1"),
+                &json!("baseline bucket 9021 >= 5000")
+            )
+        );
+        assert!(text.contains("goes to  baseline, upstream fresh /old/7?x=1"), "{text}");
+        let because =
+            "the route's shift is a canary, and the key is among the last 50%, the baseline's";
+        assert!(text.contains(because), "{text}");
     }
 
     #[test]

@@ -138,6 +138,11 @@ impl Account<'_> {
             Pick::NoKey => {
                 format!("{whose} is a canary, and what makes a request sticky is not in this one")
             }
+            Pick::Baseline(_, share) => {
+                format!(
+                    "{whose} is a canary, and the key is among the last {share}, the baseline's"
+                )
+            }
             Pick::Bucket(bucket, share) => {
                 let within = if bucket.is_within(share) { "within" } else { "beyond" };
                 format!("{whose} is a canary, and the key is {within} the first {share}")

@@ -53,6 +53,7 @@ struct RolloutAnswer {
     deadline: Option<Value>,
     ended: Option<Value>,
     started_by: String,
+    control: Option<String>,
     gates: Vec<GateAnswer>,
     waits: Vec<WaitAnswer>,
 }
@@ -184,7 +185,8 @@ fn one(rollout: &RolloutAnswer, style: Style) -> String {
     let moments: Vec<String> = moments.collect();
     text += &format!("  {}\n", moments.join(", "));
     if !rollout.gates.is_empty() {
-        text += &gates(&rollout.gates, style);
+        let control = rollout.control.as_deref().unwrap_or("stable");
+        text += &gates(&rollout.gates, control, style);
     }
     for wait in &rollout.waits {
         text += &format!("  waits: {}\n", wait.text);
@@ -192,9 +194,10 @@ fn one(rollout: &RolloutAnswer, style: Style) -> String {
     text
 }
 
-fn gates(gates: &[GateAnswer], style: Style) -> String {
+fn gates(gates: &[GateAnswer], control: &str, style: Style) -> String {
+    let control = control.to_uppercase();
     let mut table =
-        style.table(&["GATE", "RULE", "VERDICT", "CANDIDATE", "STABLE", "FIGURE", "LIMIT"]);
+        style.table(&["GATE", "RULE", "VERDICT", "CANDIDATE", &control, "FIGURE", "LIMIT"]);
     let figure =
         |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), |one| format!("{one:.4}"));
     for gate in gates {

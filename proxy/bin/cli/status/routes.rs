@@ -44,7 +44,7 @@ fn head(status: &StatusAnswer, style: Style) -> String {
     head
 }
 
-/// Two lines per route that has two arms: what stable serves, and what the candidate serves.
+/// A line for each arm of a route.
 pub(super) fn table<'r>(routes: impl Iterator<Item = &'r RouteAnswer>, style: Style) -> String {
     let mut table = style.table(&["ROUTE", "TRAFFIC", "ARM", "SPLIT", "ERRORS", "P95", "MISMATCH"]);
     routes.for_each(|route| add_route(&mut table, route, style));
@@ -53,7 +53,10 @@ pub(super) fn table<'r>(routes: impl Iterator<Item = &'r RouteAnswer>, style: St
 
 fn add_route(table: &mut Table, route: &RouteAnswer, style: Style) {
     let (stable, candidate) = (&route.sli.stable, &route.sli.candidate);
-    let all = stable.window_requests + candidate.window_requests;
+    let baseline = route.sli.baseline.as_ref();
+    let all = stable.window_requests
+        + candidate.window_requests
+        + baseline.map_or(0, |baseline| baseline.window_requests);
     let name = cell(Tone::Strong, &route.name);
     if route.candidate.is_none() {
         let arm = if route.stable.is_some() { "stable" } else { "redirect" };
@@ -73,6 +76,11 @@ fn add_route(table: &mut Table, route: &RouteAnswer, style: Style) {
     let mut row = vec![nothing(), cell(Tone::Plain, copies), cell(Tone::Plain, "candidate")];
     row.extend(measured(candidate, all, style));
     table.add_row(row);
+    if let Some(baseline) = baseline {
+        let mut row = vec![nothing(), nothing(), cell(Tone::Plain, "baseline")];
+        row.extend(measured(baseline, all, style));
+        table.add_row(row);
+    }
     let own = own_shifts(route);
     if !own.is_empty() {
         table.add_row([nothing(), cell(Tone::Faint, own)]);

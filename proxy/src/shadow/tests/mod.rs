@@ -182,6 +182,7 @@ fn route() -> Route {
         encoded_slash: rules::route::EncodedSlash::default(),
         unusual_bodies: rules::route::UnusualBodies::default(),
         websockets: false,
+        baseline: None,
         fallback_to_stable: false,
         token: None,
         tenant: Default::default(),
