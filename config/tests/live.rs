@@ -82,7 +82,6 @@ fn a_shift_of_one_route_shares_everything_else() {
         ]
         .into(),
         tenants: [("b2".parse().unwrap(), share("100%"))].into(),
-        ..RouteLive::default()
     };
     live.routes.insert("b".parse().unwrap(), Arc::new(shifted));
     let after = next(&before, &live);
