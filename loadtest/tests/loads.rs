@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use loadtest::load::{Call, Failure, Load, Pace, Plan};
+use loadtest::load::{Call, Failure, Load, Pace, Plan, Protocol};
 use loadtest::origin::{Gate, Origin, Reply};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -105,4 +105,56 @@ async fn a_pace_of_nothing_is_an_error() {
         let plan = Plan { pace, ..Plan::connections(target, 1) };
         assert!(Load::start(plan, |_| Call::get("/"), |_| ()).is_err(), "{pace:?}");
     }
+}
+
+#[tokio::test]
+async fn a_stalled_origin_shows_in_the_slowest_of_a_punctual_load() {
+    let gate = Gate::closed();
+    gate.open();
+    let held = gate.clone();
+    let origin = Origin::start("a", move |_| Reply::text("").held_by(&held)).await.unwrap();
+    let plan = Plan { punctual: true, ..Plan::per_second(origin.address(), 500.0) };
+    let load = Load::start(plan.for_requests(300), |_| Call::get("/"), |_| ()).unwrap();
+    assert!(origin.reached(100, SOON).await);
+    gate.close();
+    let stalled = Instant::now();
+    assert!(origin.reached(200, SOON).await);
+    let stall = stalled.elapsed();
+    gate.open();
+    let figures = load.finish().await;
+    assert_eq!(figures.ok, 300);
+    // A closed loop would have sent one more request into the stall. Three in a hundred of all waited for nearly all of it.
+    assert!(figures.latency.p99 >= stall.mul_f64(0.8), "{:?} of {stall:?}", figures.latency);
+}
+
+#[tokio::test]
+async fn http2_needs_one_connection_for_all_requests() {
+    let origin = h2_server().await;
+    let plan = Plan { protocol: Protocol::Http2, ..Plan::connections(origin, 4) };
+    let figures = Load::start(plan.for_requests(50), |_| Call::get("/"), |_| ()).unwrap();
+    let figures = figures.finish().await;
+    // The server counts connections from 1, and tells each its own number.
+    assert_eq!((figures.ok, figures.answered_by("connection-1")), (50, 50));
+}
+
+/// A server that speaks HTTP/2 by prior knowledge and nothing else.
+async fn h2_server() -> std::net::SocketAddr {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for number in 1.. {
+            let (stream, _) = listener.accept().await.unwrap();
+            let answer = move |_| async move {
+                let answer =
+                    http::Response::builder().header("x-origin", format!("connection-{number}"));
+                answer.body(http_body_util::Empty::<bytes::Bytes>::new())
+            };
+            let service = hyper::service::service_fn(answer);
+            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(connection);
+        }
+    });
+    address
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use loadtest::load::{Call, Failure, Load, Plan, ask};
-use loadtest::origin::{Fault, Gate, Origin, Reply, echo};
+use loadtest::origin::{Fault, Fixed, Gate, Manner, Origin, Reply, echo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -121,4 +121,28 @@ async fn names_and_ports_that_cannot_be_are_errors() {
     let origin = Origin::start("a", |_| Reply::text("")).await.unwrap();
     let taken = Origin::start_at(origin.address(), "b", |_| Reply::text("")).await;
     assert_eq!(taken.err().unwrap().kind(), std::io::ErrorKind::AddrInUse);
+}
+
+#[tokio::test]
+async fn a_fixed_origin_answers_what_the_query_asks_for_and_in_its_manner() {
+    let manner = Manner { noisy: 2_500, failing: 1_250, delay: Duration::from_millis(5) };
+    let origin = Fixed::start("fast", manner).await.unwrap();
+    let text = ask(origin.address(), Call::get("/any?bytes=1000"), SOON).await;
+    assert_eq!((text.body.len(), text.origin()), (1_000, Some("fast")));
+    assert!(text.latency >= manner.delay);
+
+    let post = Call::new(Method::POST, "/any?json=2048").with_body("x".repeat(100_000));
+    let mut seen = std::collections::BTreeMap::<_, u32>::new();
+    for _ in 0..16 {
+        let answer = ask(origin.address(), post.clone(), SOON).await;
+        *seen.entry((answer.status.unwrap(), answer.body)).or_default() += 1;
+    }
+    assert_eq!(origin.count(), 17);
+    let bodies: Vec<(u16, usize, u32)> =
+        seen.iter().map(|((status, body), n)| (status.as_u16(), body.len(), *n)).collect();
+    // A quarter with another value, of which every second one fails instead.
+    assert_eq!(bodies, [(200, 2_048, 12), (200, 2_048, 2), (503, 0, 2)]);
+
+    let wrong = ask(origin.address(), Call::get("/?lines=3"), SOON).await;
+    assert_eq!(wrong.status, Err(Failure::Connection));
 }

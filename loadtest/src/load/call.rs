@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http_body_util::Full;
+
+use super::plan::Protocol;
+use super::wire::wire;
 
 /// A request to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +50,8 @@ impl Call {
         self
     }
 
-    fn to_request(&self, target: SocketAddr) -> Result<Request<Full<Bytes>>, http::Error> {
-        let uri = format!("http://{target}{}", self.path);
+    pub(super) fn to_request(&self, base: &str) -> Result<Request<Full<Bytes>>, http::Error> {
+        let uri = format!("{base}{}", self.path);
         let mut request = Request::builder().method(&self.method).uri(uri);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -115,20 +115,11 @@ impl Answer {
 /// Sends one request over a connection of its own and waits for what comes of it, at most `within`.
 pub async fn ask(target: SocketAddr, call: Call, within: Duration) -> Answer {
     let sent = Instant::now();
-    let outcome = send(&wire(), target, &call, within).await;
+    let outcome = match wire(Protocol::Http1, None) {
+        Ok(wire) => wire.send(target, &call, within).await,
+        Err(_) => Failure::Unsendable.into(),
+    };
     outcome.answering(0, call, sent, sent.elapsed())
-}
-
-pub(super) type Wire = Client<HttpConnector, Full<Bytes>>;
-
-pub(super) fn wire() -> Wire {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    // The pool closes what idles for 20 s; servers are asked to wait longer than that before they do.
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(20))
-        .build(connector)
 }
 
 /// Head and body of an answer, or why there are none.
@@ -155,20 +146,4 @@ impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
         Self { status: Err(failure), headers: HeaderMap::new(), body: Bytes::new() }
     }
-}
-
-pub(super) async fn send(
-    wire: &Wire,
-    target: SocketAddr,
-    call: &Call,
-    within: Duration,
-) -> Outcome {
-    let Ok(request) = call.to_request(target) else { return Failure::Unsendable.into() };
-    let exchange = async {
-        let Ok(response) = wire.request(request).await else { return Failure::Connection.into() };
-        let (head, body) = response.into_parts();
-        let Ok(body) = body.collect().await else { return Failure::Truncated.into() };
-        Outcome { status: Ok(head.status), headers: head.headers, body: body.to_bytes() }
-    };
-    tokio::time::timeout(within, exchange).await.unwrap_or_else(|_| Failure::Timeout.into())
 }

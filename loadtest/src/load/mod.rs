@@ -4,8 +4,9 @@ mod call;
 mod figures;
 mod plan;
 mod run;
+mod wire;
 
 pub use call::{Answer, Call, Failure, ask};
 pub use figures::{Figures, Latency};
-pub use plan::{Pace, Plan};
+pub use plan::{Pace, Plan, Protocol};
 pub use run::Load;

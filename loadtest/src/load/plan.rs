@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+
 /// What decides when the next request goes out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
@@ -12,6 +14,16 @@ pub enum Pace {
     /// Closed loop: so many connections, each of which asks again once it has its answer. Shows what is possible at
     /// most; its latencies leave out whoever would have come during a stall.
     Connections(usize),
+}
+
+/// What is spoken to the target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// As many connections as requests are in flight.
+    #[default]
+    Http1,
+    /// One connection for all requests. Without TLS by prior knowledge.
+    Http2,
 }
 
 /// A bounded load.
@@ -29,6 +41,12 @@ pub struct Plan {
     pub timeout: Duration,
     /// How many requests may be in flight at most (open loop). Those that are due beyond that wait; their latency runs.
     pub in_flight: usize,
+    /// Whether requests of an open loop go out to the microsecond, for which a core is kept busy; else to the millisecond.
+    pub punctual: bool,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// With TLS, where the target shows a certificate for `localhost` that this one signed; else without.
+    pub trusted: Option<CertificateDer<'static>>,
 }
 
 impl Plan {
@@ -46,19 +64,29 @@ impl Plan {
 
     const fn paced(target: SocketAddr, pace: Pace) -> Self {
         let timeout = Duration::from_secs(10);
-        Self { target, pace, requests: None, time: None, timeout, in_flight: 1_024 }
+        Self {
+            target,
+            pace,
+            requests: None,
+            time: None,
+            timeout,
+            in_flight: 1_024,
+            punctual: false,
+            protocol: Protocol::Http1,
+            trusted: None,
+        }
     }
 
     /// The same, ending after so many requests.
     #[must_use]
-    pub const fn for_requests(mut self, requests: u64) -> Self {
+    pub fn for_requests(mut self, requests: u64) -> Self {
         self.requests = Some(requests);
         self
     }
 
     /// The same, ending after this time.
     #[must_use]
-    pub const fn for_time(mut self, time: Duration) -> Self {
+    pub fn for_time(mut self, time: Duration) -> Self {
         self.time = Some(time);
         self
     }

@@ -9,9 +9,13 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::call::{Answer, Call, Wire, send, wire};
+use super::call::{Answer, Call};
 use super::figures::{Books, Figures};
 use super::plan::{Pace, Plan};
+use super::wire::{Wire, wire};
+
+/// How early to stop sleeping: the runtime's timer goes by milliseconds.
+const TIMER: Duration = Duration::from_millis(2);
 
 /// A load under way. Dropping it ends it at once; [`Load::stop`] lets what is in flight finish.
 pub struct Load {
@@ -35,7 +39,7 @@ impl Load {
     /// every end, with answer or without.
     ///
     /// # Errors
-    /// The plan asks for a pace of nothing: a rate that is not above 0, or no connection.
+    /// The plan asks for a pace of nothing (a rate that is not above 0, or no connection), or trusts what is no certificate.
     pub fn start(
         plan: Plan,
         calls: impl Fn(u64) -> Call + Send + Sync + 'static,
@@ -43,10 +47,10 @@ impl Load {
     ) -> io::Result<Self> {
         let books = Arc::new(Books::open().map_err(io::Error::other)?);
         let (stop, stopped) = watch::channel(false);
-        let pace = plan.pace;
+        let (pace, wire) = (plan.pace, wire(plan.protocol, plan.trusted.as_ref())?);
         let job = Arc::new(Job {
             plan,
-            wire: wire(),
+            wire,
             books: Arc::clone(&books),
             calls: Box::new(calls),
             seen: Box::new(seen),
@@ -144,21 +148,26 @@ impl Job {
         if *self.stopped.borrow() {
             return false;
         }
-        if due <= Instant::now() {
-            return true;
+        let asleep = if self.plan.punctual { due.checked_sub(TIMER) } else { Some(due) };
+        if let Some(until) = asleep.filter(|until| *until > Instant::now()) {
+            let mut stopped = self.stopped.clone();
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                _ = stopped.changed() => return false,
+            }
         }
-        let mut stopped = self.stopped.clone();
-        tokio::select! {
-            () = tokio::time::sleep_until(due) => true,
-            _ = stopped.changed() => false,
+        while self.plan.punctual && Instant::now() < due {
+            // Sockets are looked at in between.
+            tokio::task::yield_now().await;
         }
+        true
     }
 
     async fn exchange(&self, number: u64, due: Instant) {
         let call = (self.calls)(number);
         self.books.sent();
         let sent = std::time::Instant::now();
-        let outcome = send(&self.wire, self.plan.target, &call, self.plan.timeout).await;
+        let outcome = self.wire.send(self.plan.target, &call, self.plan.timeout).await;
         let answer = outcome.answering(number, call, sent, due.elapsed());
         self.books.ended(&answer);
         (self.seen)(&answer);
