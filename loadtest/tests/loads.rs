@@ -129,7 +129,7 @@ async fn a_stalled_origin_shows_in_the_slowest_of_a_punctual_load() {
 
 #[tokio::test]
 async fn http2_needs_one_connection_for_all_requests() {
-    let origin = h2_server().await;
+    let origin = h2_server().await.unwrap();
     let plan = Plan { protocol: Protocol::Http2, ..Plan::connections(origin, 4) };
     let figures = Load::start(plan.for_requests(50), |_| Call::get("/"), |_| ()).unwrap();
     let figures = figures.finish().await;
@@ -138,13 +138,13 @@ async fn http2_needs_one_connection_for_all_requests() {
 }
 
 /// A server that speaks HTTP/2 by prior knowledge and nothing else.
-async fn h2_server() -> std::net::SocketAddr {
+async fn h2_server() -> std::io::Result<std::net::SocketAddr> {
     use hyper_util::rt::{TokioExecutor, TokioIo};
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
     tokio::spawn(async move {
         for number in 1.. {
-            let (stream, _) = listener.accept().await.unwrap();
+            let Ok((stream, _)) = listener.accept().await else { return };
             let answer = move |_| async move {
                 let answer =
                     http::Response::builder().header("x-origin", format!("connection-{number}"));
@@ -156,5 +156,5 @@ async fn h2_server() -> std::net::SocketAddr {
             tokio::spawn(connection);
         }
     });
-    address
+    Ok(address)
 }

@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 
+/// The values of one of many.
+pub(crate) type Item = Vec<(&'static str, String)>;
+
 /// What is put in for `${NAME}`, and for which names lines are repeated.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filling {
     values: Vec<(String, String)>,
-    lists: Vec<(&'static str, Vec<Vec<(&'static str, String)>>)>,
+    lists: Vec<(&'static str, Vec<Item>)>,
 }
 
 impl Filling {
@@ -24,11 +27,7 @@ impl Filling {
     }
 
     /// What follows `#each NAME ` in a line is there once for each item, with the item's own values.
-    pub(crate) fn list(
-        mut self,
-        name: &'static str,
-        items: Vec<Vec<(&'static str, String)>>,
-    ) -> Self {
+    pub(crate) fn list(mut self, name: &'static str, items: Vec<Item>) -> Self {
         self.lists.push((name, items));
         self
     }

@@ -243,12 +243,11 @@ fn document(bytes: usize, version: u64) -> Value {
             "tags": ["new", "priority"],
         })
     };
-    let mut whole = json!({"version": version, "orders": [], "note": ""});
-    let one = order(0).to_string().len() + 1;
-    let room = bytes.saturating_sub(whole.to_string().len());
-    whole["orders"] = (0..room / one).map(order).collect();
-    whole["note"] = "x".repeat(bytes.saturating_sub(whole.to_string().len())).into();
-    whole
+    let whole = |orders: Vec<Value>, note: String| json!({"version": version, "orders": orders, "note": note});
+    let room = bytes.saturating_sub(whole(Vec::new(), String::new()).to_string().len());
+    let orders: Vec<Value> = (0..room / (order(0).to_string().len() + 1)).map(order).collect();
+    let filled = whole(orders.clone(), String::new()).to_string().len();
+    whole(orders, "x".repeat(bytes.saturating_sub(filled)))
 }
 
 #[cfg(test)]
