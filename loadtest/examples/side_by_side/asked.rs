@@ -14,6 +14,9 @@ use crate::stage::Stage;
 /// What [`Asked::cost`] tells.
 pub(crate) const COST: &[Metric] = &[Metric::Cpu, Metric::P50, Metric::P99, Metric::Resident];
 
+/// What a few clients have under way.
+pub(crate) const UNDER_WAY: usize = 16;
+
 /// Requests at a constant rate.
 #[derive(Clone)]
 pub(crate) struct Asked {
@@ -21,6 +24,9 @@ pub(crate) struct Asked {
     pub(crate) call: Arc<dyn Fn(u64) -> Call + Send + Sync>,
     /// Requests per second.
     pub(crate) rate: f64,
+    /// How many may be under way at a time; those that are due beyond that wait, and their latency runs. This also bounds
+    /// how many connections are made at once after a stall.
+    pub(crate) under_way: usize,
     pub(crate) protocol: Protocol,
     pub(crate) arms: Arms,
 }
@@ -42,7 +48,8 @@ impl Arms {
 impl Asked {
     pub(crate) fn new(title: &'static str, rate: f64, call: Call) -> Self {
         let call = Arc::new(move |_| call.clone());
-        Self { title, call, rate, protocol: Protocol::Http1, arms: Arms::STABLE }
+        let (under_way, protocol) = (UNDER_WAY, Protocol::Http1);
+        Self { title, call, rate, under_way, protocol, arms: Arms::STABLE }
     }
 
     /// Asks for one turn and tells [`COST`]. `settled` waits for what goes on behind the answers, when so many requests
@@ -69,7 +76,8 @@ impl Asked {
     /// Asks for one turn, and fails unless everything was answered, and by the right arm.
     async fn turn(&self, stage: &Stage, contestant: &Contestant, job: Job) -> Result<Figures> {
         let plan = stage.plan(Plan::per_second(contestant.listen, self.rate), job);
-        let plan = Plan { protocol: self.protocol, punctual: true, ..plan };
+        let (protocol, in_flight) = (self.protocol, self.under_way);
+        let plan = Plan { protocol, in_flight, punctual: true, ..plan };
         let (wrong, shared, of_candidate) =
             (Arc::default(), Arc::default(), Arc::<AtomicU64>::default());
         let count = |counter: &Arc<AtomicU64>| counter.load(Ordering::Relaxed);

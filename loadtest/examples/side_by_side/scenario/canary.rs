@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use loadtest::load::Protocol;
 use loadtest::load::{Call, ask};
 
-use crate::asked::{Arms, Asked, COST};
+use crate::asked::{Arms, Asked, COST, UNDER_WAY};
 use crate::contestant::{Contestant, Entry};
 use crate::outcome::{Chapter, Part, Result};
 use crate::peer::{Job, Peer};
@@ -75,6 +75,7 @@ pub(super) fn asked(peer: Peer, routes: usize, tenants: usize) -> Asked {
         title: "GET, 1 KB",
         call: Arc::new(call),
         rate: 2_000.0,
+        under_way: UNDER_WAY,
         protocol: Protocol::Http1,
         arms: Arms { of, candidate: 0.02..=0.09 },
     }

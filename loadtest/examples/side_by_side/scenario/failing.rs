@@ -37,7 +37,9 @@ pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
         ("slow", 100, slow.address()),
         ("never answers", 100, hole.address()),
     ];
-    let asked = Asked::new("GET, 1 KB", 500.0, Call::get("/a/b?json=1024"));
+    // As many connections as it takes: whoever holds one back is to be seen by the latencies.
+    let asked =
+        Asked { under_way: 512, ..Asked::new("GET, 1 KB", 500.0, Call::get("/a/b?json=1024")) };
     let mut cases = Vec::new();
     for peer in stage.programs.chosen(PEERS) {
         let mut entries = Vec::new();

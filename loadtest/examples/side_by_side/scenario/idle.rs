@@ -1,7 +1,11 @@
 //! (f) What does a connection hold that does nothing?
 
+use std::io;
+use std::net::SocketAddr;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::asked::as_f64;
 use crate::contestant::{Contestant, Entry};
@@ -12,15 +16,19 @@ use crate::template::Filling;
 
 use super::pass::PEERS;
 
+/// How many are asked for at once: more might exceed what listeners let wait.
+const AT_ONCE: usize = 64;
+
 const TEXT: &str = "So many connections, each of which has had one answer and stays open; what the process holds then, less \
 what it held before, for each 1,000 of them. Every round has fresh processes.";
 
 pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
     let mut cases = Vec::new();
     for (title, connections) in [("1,000", 1_000), ("10,000", 10_000)] {
+        println!("    {title} idle connections");
         let mut rows: Vec<Row> = Vec::new();
         // Memory is not as noisy as time.
-        for _ in 0..stage.extent.rounds.div_ceil(2) {
+        for _ in 0..stage.extent.rounds / 2 {
             let mut round = Vec::new();
             for peer in stage.programs.chosen(PEERS) {
                 let entry = Entry::start(stage, peer, Job::Pass, &Filling::default()).await;
@@ -63,16 +71,20 @@ async fn row(entry: &Entry, connections: u32) -> Row {
 /// MiB for each 1,000 connections.
 async fn held(contestant: &Contestant, connections: u32) -> Result<f64> {
     let before = contestant.process.resident_mib()?;
-    let mut open = Vec::new();
-    for number in 0..connections {
-        let stream = ask_once(contestant).await;
-        open.push(stream.map_err(|error| format!("of connection {number}: {error}"))?);
+    let (mut open, mut asking) = (Vec::new(), JoinSet::new());
+    for _ in 0..connections {
+        if asking.len() >= AT_ONCE {
+            open.extend(asking.join_next().await.transpose()?);
+        }
+        asking.spawn(ask_once(contestant.listen));
     }
+    open.extend(asking.join_all().await);
+    let mut open = open.into_iter().collect::<io::Result<Vec<TcpStream>>>()?;
     let after = contestant.process.resident_mib()?;
     for stream in &mut open {
         // Nothing is there to read, and nobody has closed it.
         match stream.try_read(&mut [0]) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),
             Ok(_) => return Err("a connection did not stay open".into()),
         }
@@ -81,13 +93,14 @@ async fn held(contestant: &Contestant, connections: u32) -> Result<f64> {
 }
 
 /// A connection that has had an answer.
-async fn ask_once(contestant: &Contestant) -> Result<TcpStream> {
-    let mut stream = TcpStream::connect(contestant.listen).await?;
+async fn ask_once(target: SocketAddr) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(target).await?;
     stream.write_all(b"GET /a/b?bytes=2 HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\nxx") {
         if stream.read_buf(&mut answer).await? == 0 {
-            return Err(format!("closed after {}", String::from_utf8_lossy(&answer)).into());
+            let said = String::from_utf8_lossy(&answer);
+            return Err(io::Error::other(format!("closed after {said}")));
         }
     }
     Ok(stream)

@@ -32,12 +32,9 @@ pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
     let rate = Part { name: "rate", axis: None, metrics: COST, cases };
     let mut cases = Vec::new();
     for asked in asked() {
-        let case = interleave(
-            asked.title,
-            &entries,
-            stage.extent.rounds.div_ceil(2),
-            async |contestant| saturation::most(stage, contestant, &(asked.call)(0)).await,
-        );
+        let case = interleave(asked.title, &entries, stage.extent.rounds / 2, async |contestant| {
+            saturation::most(stage, contestant, &(asked.call)(0)).await
+        });
         cases.push(case.await);
     }
     let most = Part { name: "most", axis: None, metrics: &[Metric::Cpu, Metric::Rate], cases };
