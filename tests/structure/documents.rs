@@ -9,7 +9,8 @@ use rules::Revision;
 
 use crate::files::{files, read, root};
 
-const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/rollouts.md"];
+const DOCUMENTS: [&str; 5] =
+    ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/capacity.md", "docs/rollouts.md"];
 
 #[test]
 fn documents_name_only_what_can_be_made() {
@@ -40,7 +41,8 @@ fn documents_link_only_to_files_that_are_there() {
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
             let file = link.split('#').next().unwrap_or(link);
-            assert!(root().join(file).exists(), "{document} links to {link}");
+            let beside = Path::new(document).parent().unwrap_or(Path::new(""));
+            assert!(root().join(beside).join(file).exists(), "{document} links to {link}");
         }
     }
 }
@@ -79,4 +81,33 @@ fn every_example_loads() {
         }
     }
     assert!(loaded > 2, "the documents show no configuration");
+}
+
+/// What `make bench` fills in.
+#[test]
+fn every_configuration_of_the_benchmarks_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = ["server.pem", "server.key"].map(|name| folder.path().join(name));
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let values = [
+        ("LISTEN", "127.0.0.1:1"),
+        ("ADMIN", "127.0.0.1:2"),
+        ("STATUS", "127.0.0.1:3"),
+        ("STABLE", "127.0.0.1:4"),
+        ("CANDIDATE", "127.0.0.1:5"),
+        ("SHARE", "10"),
+        ("ROUTE", "r1"),
+        ("CERTIFICATE", certificate.to_str().unwrap()),
+        ("KEY", key.to_str().unwrap()),
+    ];
+    for name in ["pass", "canary", "shadow", "tls"] {
+        let template = read(format!("loadtest/peers/turnout/{name}.yaml"));
+        let text =
+            values.iter().fold(template.replace("#each ROUTE ", ""), |text, (name, value)| {
+                text.replace(&format!("${{{name}}}"), value)
+            });
+        load(&text, name, folder.path());
+    }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use loadtest::load::{Answer, Call, Figures, Load, Plan, Protocol};
+use loadtest::load::{Call, Figures, Load, Plan, Protocol};
 
 use crate::contestant::Contestant;
 use crate::outcome::{Metric, Result};
@@ -78,44 +78,57 @@ impl Asked {
         let plan = stage.plan(Plan::per_second(contestant.listen, self.rate), job);
         let (protocol, in_flight) = (self.protocol, self.under_way);
         let plan = Plan { protocol, in_flight, punctual: true, ..plan };
-        let (wrong, shared, of_candidate) =
-            (Arc::default(), Arc::default(), Arc::<AtomicU64>::default());
-        let count = |counter: &Arc<AtomicU64>| counter.load(Ordering::Relaxed);
-        let (call, seen) = (Arc::clone(&self.call), {
-            let (of, wrong, shared) =
-                (self.arms.of, Arc::<AtomicU64>::clone(&wrong), Arc::<AtomicU64>::clone(&shared));
-            let of_candidate = Arc::clone(&of_candidate);
-            move |answer: &Answer| {
-                let one = match (of(&answer.call), answer.origin()) {
-                    (Some(right), Some(origin)) if right == origin => return,
-                    (None, Some("stable")) => &shared,
-                    (None, Some("candidate")) => {
-                        of_candidate.fetch_add(1, Ordering::Relaxed);
-                        &shared
-                    }
-                    _ => &wrong,
-                };
-                one.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        let load = Load::start(plan.for_time(stage.extent.turn), move |n| call(n), seen)?;
+        let (call, of, tally) = (Arc::clone(&self.call), self.arms.of, Arc::<Tally>::default());
+        let seen = Arc::clone(&tally);
+        let load = Load::start(
+            plan.for_time(stage.extent.turn),
+            move |number| call(number),
+            move |answer| seen.count(of(&answer.call), answer.origin()),
+        )?;
         let figures = load.finish().await;
-        if figures.failed > 0 || count(&wrong) > 0 {
+        let [wrong, shared, of_candidate] = tally.counts();
+        if figures.failed > 0 || wrong > 0 {
             return Err(format!(
-                "{} of {} requests failed, {} were answered by the wrong arm: {:?} {:?}",
-                figures.failed,
-                figures.sent,
-                count(&wrong),
-                figures.by_status,
-                figures.unanswered
+                "{} of {} requests failed ({:?}, {:?}); {wrong} were not answered by their arm",
+                figures.failed, figures.sent, figures.by_status, figures.unanswered
             )
             .into());
         }
-        let share = as_f64(count(&of_candidate)) / as_f64(count(&shared).max(1));
-        if count(&shared) > 0 && !self.arms.candidate.contains(&share) {
+        let share = as_f64(of_candidate) / as_f64(shared.max(1));
+        if shared > 0 && !self.arms.candidate.contains(&share) {
             return Err(format!("{:.1} % were answered by the candidate", share * 100.0).into());
         }
         Ok(figures)
+    }
+}
+
+/// Who answered.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Another arm than had to, or nobody.
+    wrong: AtomicU64,
+    /// Either arm, where that is a matter of the share.
+    shared: AtomicU64,
+    /// Of these the candidate.
+    of_candidate: AtomicU64,
+}
+
+impl Tally {
+    fn count(&self, due: Option<&str>, origin: Option<&str>) {
+        let counter = match (due, origin) {
+            (Some(due), Some(origin)) if due == origin => return,
+            (None, Some("stable")) => &self.shared,
+            (None, Some("candidate")) => {
+                self.of_candidate.fetch_add(1, Ordering::Relaxed);
+                &self.shared
+            }
+            _ => &self.wrong,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn counts(&self) -> [u64; 3] {
+        [&self.wrong, &self.shared, &self.of_candidate].map(|count| count.load(Ordering::Relaxed))
     }
 }
 

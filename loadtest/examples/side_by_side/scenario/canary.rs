@@ -19,12 +19,17 @@ use super::pass::PEERS;
 
 const ROUTES: usize = 1_000;
 
-const TEXT: &str = "1,000 routes, of each 5 % of the tenants on the new service, and 10,000 tenants with a shift of their \
-own, one of 20 on the new service. Half of the requests are of these. Turnout has the shifts by 10,000 commands; nginx and \
-HAProxy have the same tenants by maps in their files, and hash the others. Envoy and Caddy draw lots for each request and \
-know no tenants; they look through their routes one after the other. Bare Pingora sends everything to the old service, by one \
-rule. Where 5 % are a share of tenants by hash, between 2 and 9 % of the requests are taken for right, and each request of a \
-tenant with a shift of its own must be answered by its own arm.";
+/// What was done, for so many tenants.
+fn text(tenants: usize) -> String {
+    format!(
+        "{ROUTES} routes, of each 5 % of the tenants on the new service, and {tenants} tenants with a shift of their own, one \
+         of 20 on the new service. Half of the requests are of these. Turnout has the shifts by as many commands; nginx and \
+         HAProxy have the same tenants by maps in their files, and hash the others. Envoy and Caddy draw lots for each request \
+         and know no tenants; they look through their routes one after the other. Bare Pingora sends everything to the old \
+         service. Each request of a tenant with a shift of its own must be answered by its own arm, and of the others between 2 \
+         and 9 % by the new service."
+    )
+}
 
 pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
     let tenants = stage.extent.tenants;
@@ -39,7 +44,7 @@ pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
     });
     let part = Part { name: "canary", axis: None, metrics: COST, cases: vec![case.await] };
     let title = "Canary";
-    Ok(Chapter { letter: "b", title, text: TEXT.to_owned(), parts: vec![part] })
+    Ok(Chapter { letter: "b", title, text: text(tenants), parts: vec![part] })
 }
 
 /// Routes by number, and tenants with an arm of their own.

@@ -9,7 +9,7 @@ use loadtest::origin::{Fixed, Manner};
 use crate::contestant::{Contestant, Entry};
 use crate::outcome::{Case, Chapter, Metric, Part, Result, Row};
 use crate::peer::{Job, Peer};
-use crate::stage::Stage;
+use crate::stage::{Extent, Stage};
 use crate::template::Filling;
 
 use super::canary::command;
@@ -17,9 +17,14 @@ use super::canary::command;
 const RATE: f64 = 500.0;
 const LATENCIES: &[Metric] = &[Metric::P99, Metric::P50];
 
-const TEXT: &str = "In each of five rounds the target that serves everything is exchanged 2,000 times by commands, one right \
-after the other, each on disk before it is answered; before that, as long without any. 500 requests per second are asked all \
-the while, and every one of them must be answered.";
+/// What was done, so many times.
+fn text(Extent { rounds, swaps, .. }: Extent) -> String {
+    format!(
+        "In each of {rounds} rounds the target that serves everything is exchanged {swaps} times by commands, one right after \
+         the other, each on disk before it is answered; after that, as long without any. {RATE} requests per second are asked \
+         all the while, and every one of them must be answered."
+    )
+}
 
 pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
     let other = Fixed::start("stable", Manner::default()).await?;
@@ -27,7 +32,8 @@ pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
     let (mut quiet, mut swapped, mut commands) = (Vec::new(), Vec::new(), Vec::new());
     let outcome = async {
         let turnout = entry.contestant.as_ref().map_err(Clone::clone)?;
-        for _ in 0..stage.extent.rounds {
+        for number in 1..=stage.extent.rounds {
+            println!("    round {number}");
             let [without, with, each] =
                 round(stage, turnout, &other).await.map_err(|e| e.to_string())?;
             quiet.push(without);
@@ -49,7 +55,7 @@ pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
         Part { name: "clients", axis: None, metrics: LATENCIES, cases: vec![clients] },
         Part { name: "commands", axis: None, metrics: LATENCIES, cases: vec![swaps] },
     ];
-    Ok(Chapter { letter: "g", title: "Swaps under load", text: TEXT.to_owned(), parts })
+    Ok(Chapter { letter: "g", title: "Swaps under load", text: text(stage.extent), parts })
 }
 
 /// p99 and p50 in milliseconds: of clients without and with swaps, and of commands.
