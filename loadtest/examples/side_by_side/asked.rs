@@ -87,12 +87,9 @@ impl Asked {
         )?;
         let figures = load.finish().await;
         let [wrong, shared, of_candidate] = tally.counts();
-        if figures.failed > 0 || wrong > 0 {
-            return Err(format!(
-                "{} of {} requests failed ({:?}, {:?}); {wrong} were not answered by their arm",
-                figures.failed, figures.sent, figures.by_status, figures.unanswered
-            )
-            .into());
+        all_answered(&figures)?;
+        if wrong > 0 {
+            return Err(format!("{wrong} requests were not answered by their arm").into());
         }
         let share = as_f64(of_candidate) / as_f64(shared.max(1));
         if shared > 0 && !self.arms.candidate.contains(&share) {
@@ -100,6 +97,15 @@ impl Asked {
         }
         Ok(figures)
     }
+}
+
+/// Fails with what came of the requests, unless all were answered well.
+pub(crate) fn all_answered(figures: &Figures) -> Result<()> {
+    let Figures { failed, sent, by_status, unanswered, .. } = figures;
+    if *failed == 0 {
+        return Ok(());
+    }
+    Err(format!("{failed} of {sent} requests failed: {by_status:?} {unanswered:?}").into())
 }
 
 /// Who answered.

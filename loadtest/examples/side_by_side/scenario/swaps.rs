@@ -6,6 +6,7 @@ use http::Method;
 use loadtest::load::{Call, Figures, Latency, Load, Plan};
 use loadtest::origin::{Fixed, Manner};
 
+use crate::asked::{UNDER_WAY, all_answered};
 use crate::contestant::{Contestant, Entry};
 use crate::outcome::{Case, Chapter, Metric, Part, Result, Row};
 use crate::peer::{Job, Peer};
@@ -60,7 +61,8 @@ pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
 
 /// p99 and p50 in milliseconds: of clients without and with swaps, and of commands.
 async fn round(stage: &Stage, turnout: &Contestant, other: &Fixed) -> Result<[Vec<f64>; 3]> {
-    let plan = Plan { punctual: true, ..Plan::per_second(turnout.listen, RATE) };
+    let plan = Plan::per_second(turnout.listen, RATE);
+    let plan = Plan { punctual: true, in_flight: UNDER_WAY, ..plan };
     let call = |_| Call::get("/a/b?bytes=1024");
     let load = Load::start(plan.clone(), call, |_| {})?;
     let begun = Instant::now();
@@ -79,11 +81,8 @@ async fn round(stage: &Stage, turnout: &Contestant, other: &Fixed) -> Result<[Ve
     }
     let swapped = load.stop().await;
     let quiet = Load::start(plan.for_time(begun.elapsed()), call, |_| {})?.finish().await;
-    for figures in [&swapped, &quiet] {
-        if figures.failed > 0 {
-            return Err(format!("{} of {} requests failed", figures.failed, figures.sent).into());
-        }
-    }
+    all_answered(&swapped)?;
+    all_answered(&quiet)?;
     took.sort_by(f64::total_cmp);
     let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or_default();
     let latencies = |figures: &Figures| {
