@@ -62,9 +62,14 @@ async fn cost(
     let compared = compared(contestant).await?;
     asked
         .cost(stage, contestant, Job::Shadow, async |answered| {
-            settled(stage, contestant, [copies, compared], answered * share).await
+            settled(stage, contestant, [copies, compared], least(answered, share)).await
         })
         .await
+}
+
+/// How many copies there must be: all of them, or somewhat fewer than the share where that is drawn by lot.
+const fn least(answered: u64, share: u64) -> u64 {
+    if share == 100 { answered } else { answered * share / 200 }
 }
 
 /// Waits until no more copies come, and until what Turnout compares is compared.
@@ -72,11 +77,9 @@ async fn settled(
     stage: &Stage,
     contestant: &Contestant,
     [copies, before]: [u64; 2],
-    hundredths: u64,
+    least: u64,
 ) -> Result<()> {
     let begun = Instant::now();
-    // All of them, or nearly as many as are drawn by lot.
-    let least = if hundredths.is_multiple_of(100) { hundredths / 100 } else { hundredths / 150 };
     let mut last = 0;
     loop {
         let copied = stage.candidate.count() - copies;
