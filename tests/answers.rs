@@ -50,6 +50,8 @@ async fn an_answer_that_ends_in_two_places_is_none() {
         ("1.1 200 OK", "Content-Length: 0x8\r\n"),
         ("1.1 200 OK", "Content-Length: 12345678901234567890\r\n"),
         ("1.1 200 OK", "Content-Length: \r\n"),
+        ("1.1 200 OK", "Content-Length: 8\r\nTransfer-Encoding: chunked\r\n"),
+        ("1.1 200 OK", "Transfer-Encoding: chunked\r\nX: y\r\nContent-Length: 8\r\n"),
         ("1.1 200 OK", "Transfer-Encoding: chunked, chunked\r\n"),
         ("1.1 200 OK", "Transfer-Encoding: gzip, chunked\r\n"),
         ("1.1 200 OK", "Transfer-Encoding: chunked, gzip\r\n"),
@@ -103,20 +105,6 @@ async fn what_comes_after_an_answer_reaches_nobody() {
         );
         assert!(!got.contains("smuggled"), "{answer:?}: {got}");
     }
-}
-
-/// Both together are read as chunks, and passed on as nothing else. (RFC 9112, section 6.3)
-#[tokio::test]
-async fn chunks_win_over_a_length_and_the_length_is_gone() {
-    let mut api = RawOrigin::listen().await;
-    let turnout = before(&api).await;
-    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\
-                  Connection: close\r\n\r\n2\r\nok\r\n0\r\n\r\n";
-    let client = asked(&turnout, &mut api, "GET", answer).await;
-    let got = with_the_next(client, &mut api).await.to_lowercase();
-    let (first, _) = got.split_once("0\r\n\r\n").unwrap();
-    assert!(first.starts_with("http/1.1 200 ") && first.ends_with("2\r\nok\r\n"), "{got}");
-    assert!(!first.contains("content-length") && got.ends_with("next"), "{got}");
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! Does every shape of HTTP/1 pass? Chunked bodies, answers that never end, expectations, upgrades, old versions.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
 use crate::kit::{Memory, Origin, RawConnection, RawOrigin, Setup, Turnout, all, origin};
 
 const A: &str = "routes:\n  a: {canonical: /a, stable: {upstream: api}, candidate: {upstream: api}, start: {shadow: 100%}, shadow: {methods: [GET, POST]}, websockets: true}\n";
@@ -165,6 +168,30 @@ async fn a_large_body_passes_before_it_is_complete() {
     upstream.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     let (_head, body) = client.read_answer().await;
     assert_eq!(body, "ok");
+}
+
+/// The head waits for what comes along with it: the target is woken once.
+#[tokio::test]
+async fn a_small_request_reaches_its_target_in_one_piece() {
+    let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let all = "routes: {all: {canonical: /, stable: {upstream: api}}}";
+    let turnout = Setup::new(all).upstream("api", api.local_addr().unwrap()).start().await;
+    for length in [0, 10, 6_000] {
+        let body = "x".repeat(length);
+        let mut client = RawConnection::open(turnout.proxy()).await;
+        let head = format!("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
+        client.write(head + &body).await;
+        let (mut upstream, _) = api.accept().await.unwrap();
+        let mut piece = vec![0; 16_384];
+        let read = upstream.read(&mut piece).await.unwrap();
+        let text = String::from_utf8_lossy(&piece[..read]).into_owned();
+        assert!(text.starts_with("POST /a HTTP/1.1\r\n"), "{text}");
+        assert!(text.ends_with(&format!("\r\n\r\n{body}")), "{length}: {text}");
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+        upstream.write_all(answer.as_bytes()).await.unwrap();
+        let (_head, body) = client.read_answer().await;
+        assert_eq!(body, "ok");
+    }
 }
 
 /// The upstream answers before the upload is complete: the client hears it.

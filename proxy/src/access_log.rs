@@ -223,7 +223,7 @@ impl Line<'_> {
             version: self.version,
             client: known.and_then(|known| known.client).map(|client| client.to_string()),
             error: self.class.map(ErrorClass::as_str),
-            request_id: known.map_or("-", |known| &*known.request_id),
+            request_id: exchange.request_id(),
             revision: exchange.snapshot.revision.0,
             route: place.map(|(route, _)| route.name.as_str()),
             alias: family

@@ -12,6 +12,7 @@ use rules::upstream::{Attempt, Outcome, Refused, Retry, RetryResult};
 use rules::{Arm, Decision, Route, Snapshot, Upstream};
 
 use crate::clock::now_ms;
+use crate::ids::Ids;
 use crate::shadow::{Capture, PrimaryEnd};
 
 /// One request and what became of it: Pingora's per-request context. Kept small, since it is part of a large future.
@@ -65,7 +66,7 @@ pub(crate) enum Subject {
 
 /// What was found out about a request when it came in, for later phases.
 pub(crate) struct Known {
-    pub(crate) request_id: Box<str>,
+    pub(crate) ids: Ids,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) client: Option<IpAddr>,
     pub(crate) trusted: bool,
@@ -77,8 +78,6 @@ pub(crate) struct Known {
     pub(crate) host: Box<str>,
     /// The path in normal form, where the client wrote it in another one.
     pub(crate) normal_path: Option<Box<str>>,
-    /// What the client itself calls the request, where that is not its id.
-    pub(crate) correlation_id: Option<Box<str>>,
 }
 
 impl Exchange {
@@ -110,6 +109,11 @@ impl Exchange {
             Subject::Forwarded(decision) => Some(decision),
             Subject::Undecided | Subject::Answered(_) => None,
         }
+    }
+
+    /// What the request is called; `-` before that is known.
+    pub(crate) fn request_id(&self) -> &str {
+        self.facts.as_ref().map_or("-", |known| known.ids.request.as_str())
     }
 
     /// The route and path family, where they are known.

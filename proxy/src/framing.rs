@@ -20,9 +20,7 @@ pub(crate) fn plain_number(text: &[u8]) -> Option<u64> {
 
 /// Why readers could differ about where an answer ends; none where they agree.
 ///
-/// A Content-Length beside a Transfer-Encoding is not seen here, and no 502: Pingora has removed it, as whoever passes such
-/// an answer on must (RFC 9112, section 6.3), and reads chunks. The bytes cannot be judged on their way to its reader either:
-/// it keeps connections to targets by their descriptors, and a stream of ours before them would have none.
+/// A Content-Length beside a Transfer-Encoding is not seen here, for Pingora has removed it: `outgoing/two_ends.rs` sees it.
 pub(crate) fn unclear(answer: &ResponseHeader) -> Option<&'static str> {
     let mut lengths = answer.headers.get_all(CONTENT_LENGTH).iter();
     let length = match (lengths.next(), lengths.next()) {

@@ -160,8 +160,7 @@ impl ProxyHttp for Handler {
 
     /// Pingora's own summary holds the path with its query.
     fn request_summary(&self, _session: &Session, exchange: &Exchange) -> String {
-        let id = exchange.facts.as_ref().map_or("-", |known| &*known.request_id);
-        format!("request {id}")
+        format!("request {}", exchange.request_id())
     }
 
     /// The access log says what went wrong, without anybody's data.

@@ -52,12 +52,12 @@ pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
 
 /// Tells the arm through whom the request came.
 pub(crate) fn sign_request(request: &mut RequestHeader, received: Version) -> Result<()> {
-    request.append_header(VIA, signature(received)).map(drop)
+    request.append_header("Via", signature(received)).map(drop)
 }
 
 /// Tells the client through whom the answer came.
 pub(crate) fn sign_answer(response: &mut ResponseHeader, received: Version) -> Result<()> {
-    response.append_header(VIA, signature(received)).map(drop)
+    response.append_header("Via", signature(received)).map(drop)
 }
 
 fn signature(received: Version) -> HeaderValue {

@@ -12,6 +12,8 @@ use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rules::Upstream;
 use rules::upstream::{STREAMS_PER_CONNECTION, Target, UpstreamTls};
 
+use crate::outgoing::coalesced;
+
 /// Makes peers; keeps what is read of each upstream's certificates.
 #[derive(Default)]
 pub(crate) struct Peers {
@@ -52,7 +54,7 @@ impl Peers {
         options.write_timeout = shortest(timeouts.write);
         options.idle_timeout = Some(timeouts.idle);
         options.max_h2_streams = usize::from(STREAMS_PER_CONNECTION);
-        options.alpn = if upstream.http2 { ALPN::H2 } else { ALPN::H1 };
+        options.alpn = if upstream.http2 { ALPN::H2 } else { coalesced() };
         if let Some(tls) = tls {
             options.verify_cert = !tls.skip_verify;
             options.verify_hostname = !tls.skip_verify;

@@ -212,8 +212,7 @@ impl Problem {
 
 /// Answers with a problem. A client that is gone by now is no error.
 pub(crate) async fn send(session: &mut Session, exchange: &Exchange, problem: &Problem) {
-    let request_id = exchange.facts.as_ref().map_or("-", |known| &*known.request_id);
-    let body = problem.body(request_id);
+    let body = problem.body(exchange.request_id());
     let sent = async {
         let path = session.req_header().uri.path();
         let head = head(problem, exchange, path, body.len())?;

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use config::{Listener as Listening, Protocol, Settings};
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
-use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
@@ -26,6 +25,7 @@ use crate::farewell::{Farewell, ToldToLeave};
 use crate::gate::{Policies, Surroundings};
 use crate::handler::Handler;
 use crate::metrics::{ProxyCollector, ProxyCounters};
+use crate::outgoing::{TargetProxy, own_proxy};
 use crate::peers::Peers;
 use crate::shadow::ShadowSender;
 use crate::signals::Signals;
@@ -90,6 +90,9 @@ pub enum StartError {
     /// The access log's writer cannot be started.
     #[error("cannot start the access log")]
     AccessLog(#[source] std::io::Error),
+    /// Pingora's proxy cannot be had.
+    #[error("cannot start the proxy")]
+    Proxy(#[source] std::io::Error),
 }
 
 /// The data plane, ready to run.
@@ -97,7 +100,11 @@ pub struct Proxy {
     parts: Parts,
     sockets: Sockets,
     admission: Arc<Admission>,
-    handler: Handler,
+    app: Arc<TargetProxy>,
+    issuers: Arc<Issuers>,
+    pressure: Arc<Pressure>,
+    counters: Arc<ProxyCounters>,
+    access_log: Option<AccessLog>,
     /// Lines of the access log that wait to be written.
     unwritten: Arc<AtomicUsize>,
 }
@@ -132,17 +139,30 @@ impl Proxy {
             issuers: Arc::clone(&issuers),
             shadow: shadow.clone(),
         }));
+        let access_log = parts.settings.access_log.then(log).transpose()?;
         let handler = Handler {
             cell: Arc::clone(&parts.cell),
             peers: Peers::default(),
-            issuers,
+            issuers: Arc::clone(&issuers),
             shadow,
-            access_log: parts.settings.access_log.then(log).transpose()?,
-            counters,
+            access_log: access_log.clone(),
+            counters: Arc::clone(&counters),
             policies: Policies::new(Arc::clone(&parts.cell)),
-            pressure,
+            pressure: Arc::clone(&pressure),
         };
-        Ok(Self { parts, sockets, admission, handler, unwritten })
+        let app =
+            own_proxy(&Arc::new(conf(&parts.settings)), handler).map_err(StartError::Proxy)?;
+        Ok(Self {
+            parts,
+            sockets,
+            admission,
+            app,
+            issuers,
+            pressure,
+            counters,
+            access_log,
+            unwritten,
+        })
     }
 
     /// Serves until a signal asks to leave. `beside` runs in a runtime of its own, next to the proxy.
@@ -150,23 +170,12 @@ impl Proxy {
     /// When everything in flight is done, or the time for it is up, [`Phase::Stopped`] is told; whoever hears it ends the
     /// process. Pingora itself would only return after the whole drain time.
     pub fn run(self, beside: impl Future<Output = ()> + Send + 'static) {
-        let Self { parts, sockets, admission, handler, unwritten } = self;
+        let Self { parts, sockets, admission, app, issuers, pressure, .. } = self;
+        let (counters, access_log, unwritten) = (self.counters, self.access_log, self.unwritten);
         let Parts { cell, settings, listener, handed_over, .. } = parts;
         let (sockets, farewell) = (Arc::new(sockets), Arc::new(Farewell::new()));
-        let conf = ServerConf {
-            threads: settings.threads,
-            max_retries: ATTEMPTS,
-            upstream_keepalive_pool_size: KEPT_CONNECTIONS,
-            grace_period_seconds: Some(settings.drain.as_secs().saturating_add(1)),
-            graceful_shutdown_timeout_seconds: Some(1),
-            ..ServerConf::default()
-        };
-        let mut server = Server::new_with_opt_and_conf(None, conf);
+        let mut server = Server::new_with_opt_and_conf(None, conf(&settings));
         server.bootstrap();
-        let pressure = Arc::clone(&handler.pressure);
-        let issuers = Arc::clone(&handler.issuers);
-        let (counters, access_log) = (Arc::clone(&handler.counters), handler.access_log.clone());
-        let app = http_proxy(&server.configuration, handler);
         let surroundings = Surroundings::new(Arc::clone(&cell), counters, access_log);
         let entrances = entrances(&settings.listeners, &sockets);
         let addresses: Vec<(SocketAddr, Protocol)> =
@@ -200,6 +209,20 @@ impl Proxy {
         server.add_service(background_service("drain", drain));
         let signals = Signals { listener, farewell, handed_over, delay: settings.drain_delay };
         server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    }
+}
+
+/// How Pingora is to run.
+fn conf(settings: &Settings) -> ServerConf {
+    ServerConf {
+        threads: settings.threads,
+        // One thread has nobody to take work from, and does without what others would need for that.
+        work_stealing: settings.threads > 1,
+        max_retries: ATTEMPTS,
+        upstream_keepalive_pool_size: KEPT_CONNECTIONS,
+        grace_period_seconds: Some(settings.drain.as_secs().saturating_add(1)),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
     }
 }
 

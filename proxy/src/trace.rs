@@ -1,13 +1,20 @@
 //! Which trace does a request belong to? The context that it came with, or one that begins here (W3C Trace Context).
 
+use std::fmt::Write;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::prelude::Result;
 use uuid::Uuid;
 
 /// The field that holds the context.
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static(WRITTEN);
+/// The specification wants it in lower case (section 3.2).
+const WRITTEN: &str = "traceparent";
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// How long a context is.
+const LENGTH: usize = 55;
 
 /// Begins a trace, not sampled, where the request does not belong to one already.
 ///
@@ -19,7 +26,7 @@ pub(crate) fn begin(head: &mut RequestHeader) -> Result<()> {
     }
     // Section 3.3.1.1: without a context that can be read, its state says nothing.
     head.remove_header(&TRACESTATE);
-    head.insert_header(TRACEPARENT, fresh(Uuid::now_v7()))
+    head.insert_header(WRITTEN, fresh(Uuid::now_v7()))
 }
 
 /// The context of a request, where there is one and it is well-formed.
@@ -57,7 +64,11 @@ fn fresh(seed: Uuid) -> HeaderValue {
     let mixed = (low ^ (low >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     let span = (mixed ^ (mixed >> 31)) | 1;
-    let text = format!("00-{}-{span:016x}-00", seed.simple());
+    let mut text = String::with_capacity(LENGTH);
+    text.push_str("00-");
+    text.push_str(seed.simple().encode_lower(&mut Uuid::encode_buffer()));
+    // Writing to a string does not fail.
+    write!(text, "-{span:016x}-00").unwrap_or_default();
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct ConnectionApp<A> {
 
 impl<A> ConnectionApp<A> {
     pub(crate) fn new(
-        app: A,
+        app: Arc<A>,
         cell: &Arc<SnapshotCell>,
         entrances: Vec<Entrance>,
         admission: Arc<Admission>,

@@ -72,8 +72,7 @@ pub(super) struct ServedNow<A> {
 }
 
 impl<A> ServedNow<A> {
-    pub(super) fn new(app: A, cell: Arc<SnapshotCell>) -> Self {
-        let app = Arc::new(app);
+    pub(super) fn new(app: Arc<A>, cell: Arc<SnapshotCell>) -> Self {
         let made = ArcSwap::from_pointee(Served::new(Arc::clone(&app), cell.load().limits));
         Self { app, cell, made }
     }

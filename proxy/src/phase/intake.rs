@@ -20,6 +20,7 @@ use crate::clock::now_unix;
 use crate::exchange::{Exchange, Known, Subject};
 use crate::gate::{self, Refusal as Refused};
 use crate::handler::Handler;
+use crate::ids::Ids;
 use crate::problem::{self, Problem};
 use crate::{connection, flags, forwarding, hops, identity, trace};
 
@@ -119,7 +120,7 @@ fn know(session: &Session, exchange: &Exchange) -> Known {
     let peer = session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
     let trusted = peer.is_some_and(|peer| exchange.snapshot.trusts(peer));
     Known {
-        request_id: forwarding::request_id(&head.headers),
+        ids: Ids::of(&head.headers),
         client: peer
             .map(|peer| forwarding::client_address(&exchange.snapshot, peer, &head.headers)),
         peer,
@@ -129,7 +130,6 @@ fn know(session: &Session, exchange: &Exchange) -> Known {
         method: head.method.clone(),
         host: authority(session).into(),
         normal_path: None,
-        correlation_id: forwarding::correlation_id(&head.headers).map(Into::into),
     }
 }
 
@@ -230,7 +230,7 @@ fn verdict(handler: &Handler, session: &Session, exchange: &Exchange, known: &Kn
         client: known.client.unwrap_or([0, 0, 0, 0].into()),
         trusted: known.trusted,
         token: Token::Missing,
-        request_id: &known.request_id,
+        request_id: known.ids.request.as_str(),
         now_unix: now_unix(),
     };
     let found = snapshot.table.find(&facts);

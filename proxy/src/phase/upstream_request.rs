@@ -91,7 +91,7 @@ fn capture(
         whose: whose(exchange),
         homes: (home(exchange, route, serving, request), home(exchange, route, arm, request)),
         twin: twin(exchange, route, client, request),
-        exchange_id: exchange.facts.as_ref().map_or("-".into(), |known| known.request_id.clone()),
+        exchange_id: exchange.request_id().into(),
     };
     exchange.capture = shadow.begin(original).ok();
 }
@@ -103,8 +103,8 @@ fn twin(
     client: &Uri,
     request: &RequestHeader,
 ) -> Option<Twin> {
-    let (policy, known) = (route.noise.as_ref()?, exchange.facts.as_ref()?);
-    if !policy.samples(&request.method, &known.request_id) {
+    let policy = route.noise.as_ref()?;
+    if !policy.samples(&request.method, exchange.request_id()) {
         return None;
     }
     let upstream = match policy.upstream {

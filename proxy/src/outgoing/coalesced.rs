@@ -1,0 +1,397 @@
+//! How does a request reach its target in one piece? A connection that waits for the body before it sends the head.
+//!
+//! Pingora flushes a request's head by itself and writes each piece of the body as it comes, so that a small POST leaves
+//! as three segments, and wakes the target three times. Here a head that a body may follow is kept until the body has
+//! come, or the answer has been asked for a few times without one. That takes some turns of the task and never a timer,
+//! so that who streams, or waits for `100 Continue`, is not held up.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use async_trait::async_trait;
+use memchr::memchr;
+use pingora::protocols::{ALPN, Shutdown, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::two_ends::TwoEnds;
+use crate::connection::{Transport, is_a_transport};
+
+/// More than this is not kept: what comes then is sent at once, together with what was.
+const MOST_BYTES: usize = 16 * 1024;
+/// More memory than this is given back once nothing is kept in it: connections may be idle for long.
+const KEPT_BYTES: usize = 4 * 1024;
+/// How often the answer may be asked for before the head is sent alone. Pingora asks for it beside each piece of the body.
+const PATIENCE: u8 = 4;
+/// How many pieces a write may have to go out together with what is kept.
+const MOST_PIECES: usize = 8;
+
+/// A connection to a target.
+pub(super) struct Coalesced {
+    inner: Transport,
+    /// Written by Pingora, and from `sent` on not sent yet.
+    kept: Vec<u8>,
+    sent: usize,
+    /// Whether the next write begins a request.
+    begins: bool,
+    /// Whether Pingora has flushed the head that is kept.
+    flushed: bool,
+    /// How often the answer has been asked for while the head was kept.
+    asked: u8,
+    ends: TwoEnds,
+}
+
+impl Coalesced {
+    pub(super) fn new(stream: Stream) -> Self {
+        let inner = Transport::new(stream);
+        let ends = TwoEnds::default();
+        Self { inner, kept: Vec::new(), sent: 0, begins: true, flushed: false, asked: 0, ends }
+    }
+
+    /// What is spoken is HTTP/1, whatever TLS agreed on.
+    const PROTOCOL: Option<ALPN> = None;
+
+    #[expect(clippy::unnecessary_wraps, reason = "as the connections that may be gone have it")]
+    const fn inner(&self) -> Option<&Transport> {
+        Some(&self.inner)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as the connections that may be gone have it")]
+    const fn inner_mut(&mut self) -> Option<&mut Transport> {
+        Some(&mut self.inner)
+    }
+
+    fn stream(&mut self) -> Pin<&mut Stream> {
+        Pin::new(self.inner.stream_mut())
+    }
+
+    const fn keeps(&self) -> bool {
+        self.sent < self.kept.len()
+    }
+
+    /// Keeps pieces that belong together, where they do not become too much.
+    fn keep(&mut self, pieces: &[IoSlice<'_>], bytes: usize) -> bool {
+        if self.kept.len().saturating_add(bytes) > MOST_BYTES {
+            return false;
+        }
+        pieces.iter().for_each(|piece| self.kept.extend_from_slice(piece));
+        true
+    }
+
+    /// Sends pieces behind what is kept; tells how much of them was taken.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        while self.keeps() {
+            let mut all = [IoSlice::new(&[]); MOST_PIECES];
+            let first = IoSlice::new(self.kept.get(self.sent..).unwrap_or_default());
+            let left = first.len();
+            let each = std::iter::once(first).chain(pieces.iter().map(|piece| IoSlice::new(piece)));
+            let mut count = 0;
+            for (place, piece) in all.iter_mut().zip(each) {
+                (*place, count) = (piece, count + 1);
+            }
+            let stream = Pin::new(self.inner.stream_mut());
+            let taken = ready!(stream.poll_write_vectored(cx, all.get(..count).unwrap_or(&all)))?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            if taken < left {
+                self.sent += taken;
+                continue;
+            }
+            self.give_back();
+            if taken > left {
+                return Poll::Ready(Ok(taken - left));
+            }
+        }
+        match pieces {
+            [] => Poll::Ready(Ok(0)),
+            [only] => self.stream().poll_write(cx, only),
+            pieces => self.stream().poll_write_vectored(cx, pieces),
+        }
+    }
+
+    fn give_back(&mut self) {
+        self.sent = 0;
+        if self.kept.capacity() > KEPT_BYTES { self.kept = Vec::new() } else { self.kept.clear() }
+    }
+
+    fn poll_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bytes = pieces.iter().map(|piece| piece.len()).sum();
+        let begins = std::mem::replace(&mut self.begins, false) && !self.keeps();
+        let head = pieces.first().filter(|piece| begins && is_head(piece));
+        if head.is_some() {
+            (self.flushed, self.asked) = (false, 0);
+            self.ends.expect();
+        }
+        let waits = head.is_some_and(|head| has_body(head)) || self.keeps();
+        if waits && self.keep(pieces, bytes) {
+            return Poll::Ready(Ok(bytes));
+        }
+        self.poll_send(cx, pieces)
+    }
+}
+
+/// Whether a write is a request's head, and not a piece of a body that goes on while the answer comes. Pingora writes a
+/// head at once.
+fn is_head(piece: &[u8]) -> bool {
+    let first = memchr(b'\n', piece).and_then(|end| piece.get(..=end));
+    first.is_some_and(|line| line.ends_with(b" HTTP/1.1\r\n")) && piece.ends_with(b"\r\n\r\n")
+}
+
+/// Whether a body may follow a head that begins like this.
+fn has_body(head: &[u8]) -> bool {
+    !head.starts_with(b"GET ") && !head.starts_with(b"HEAD ")
+}
+
+impl AsyncRead for Coalesced {
+    /// Whoever waits for the answer has sent all that there is, or soon will.
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.keeps() {
+            this.asked = this.asked.saturating_add(1);
+            if this.asked <= PATIENCE {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            // A target may answer before it takes any more.
+            if let Poll::Ready(sent) = this.poll_send(cx, &[]) {
+                sent?;
+            }
+        }
+        let before = buf.filled().len();
+        ready!(this.stream().poll_read(cx, buf))?;
+        let read = buf.filled().get(before..).unwrap_or_default();
+        this.begins |= !read.is_empty();
+        if this.ends.are_in(read) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "two lengths")));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Coalesced {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_written(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_written(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.stream().is_write_vectored()
+    }
+
+    /// The first flush is that of the head, and the second one that of what the request ends with.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.keeps() {
+            if !std::mem::replace(&mut this.flushed, true) {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(this.poll_send(cx, &[]))?;
+        }
+        this.stream().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_send(cx, &[]))?;
+        this.stream().poll_shutdown(cx)
+    }
+}
+
+impl fmt::Debug for Coalesced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coalesced").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Shutdown for Coalesced {
+    async fn shutdown(&mut self) {
+        self.inner.stream_mut().shutdown().await;
+    }
+}
+
+is_a_transport!(Coalesced, inner, inner_mut);
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::{Read, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
+    use pingora::protocols::l4::stream::Stream as Socket;
+    use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n";
+
+    /// A connection and its other end, which never waits.
+    async fn pair() -> (Coalesced, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (target, _) = listener.accept().unwrap();
+        // As Pingora does.
+        ours.set_nodelay(true).unwrap();
+        target.set_nonblocking(true).unwrap();
+        (Coalesced::new(Box::new(Socket::from(ours))), target)
+    }
+
+    async fn write(stream: &mut Coalesced, bytes: &[u8]) {
+        stream.write_all(bytes).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+
+    /// What has been sent since the last look: loopback delivers before a write returns.
+    fn sent(mut target: &TcpStream) -> Vec<u8> {
+        let (mut all, mut bytes) = (Vec::new(), vec![0; MOST_BYTES]);
+        while let Ok(read @ 1..) = target.read(&mut bytes) {
+            all.extend_from_slice(&bytes[..read]);
+        }
+        all
+    }
+
+    /// Asks for an answer that has not come, so many times.
+    async fn ask(stream: &mut Coalesced, times: u8) {
+        for _ in 0..times {
+            poll_fn(|cx| {
+                let mut place = [0; 8];
+                let asked = Pin::new(&mut *stream).poll_read(cx, &mut ReadBuf::new(&mut place));
+                assert!(asked.is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_leaves_together_with_its_body() {
+        let (mut stream, target) = pair().await;
+        for _ in 0..2 {
+            write(&mut stream, HEAD).await;
+            ask(&mut stream, PATIENCE).await;
+            stream.write_all(b"bo").await.unwrap();
+            assert_eq!(sent(&target), b"");
+            write(&mut stream, b"dy").await;
+            assert_eq!(sent(&target), [HEAD, b"body"].concat());
+            (&target).write_all(b"answer").unwrap();
+            assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 6);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_whose_body_does_not_come_is_not_kept() {
+        let (mut stream, target) = pair().await;
+        write(&mut stream, HEAD).await;
+        ask(&mut stream, PATIENCE).await;
+        assert_eq!(sent(&target), b"");
+        ask(&mut stream, 1).await;
+        assert_eq!(sent(&target), HEAD);
+        stream.write_all(b"bo").await.unwrap();
+        assert_eq!(sent(&target), b"bo", "what comes piece by piece is sent piece by piece");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_request_without_a_body_sends_it() {
+        let (mut stream, target) = pair().await;
+        write(&mut stream, HEAD).await;
+        stream.flush().await.unwrap();
+        assert_eq!(sent(&target), HEAD);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_has_a_body_is_sent_at_once() {
+        let (mut stream, target) = pair().await;
+        write(&mut stream, b"GET / HTTP/1.1\r\n\r\n").await;
+        assert_eq!(sent(&target), b"GET / HTTP/1.1\r\n\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_not_kept() {
+        let (mut stream, target) = pair().await;
+        write(&mut stream, HEAD).await;
+        stream.write_all(&[b'x'; MOST_BYTES]).await.unwrap();
+        let all = sent(&target);
+        assert_eq!((all.len(), &all[..HEAD.len()]), (HEAD.len() + MOST_BYTES, HEAD));
+        assert!(stream.kept.is_empty() && stream.kept.capacity() <= KEPT_BYTES);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Write(Vec<u8>),
+        Flush,
+        Ask,
+        Answer,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let piece = (0_usize..20_000, any::<u8>()).prop_map(|(length, byte)| vec![byte; length]);
+        prop_oneof![
+            piece.prop_map(Step::Write),
+            Just(Step::Write(HEAD.to_vec())),
+            Just(Step::Flush),
+            Just(Step::Ask),
+            Just(Step::Answer),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// However pieces, flushes and answers come, the target gets what was written, in its order.
+        #[test]
+        fn nothing_is_lost_or_changes_places(steps in prop::collection::vec(step(), 0..12)) {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            let (written, sent) = runtime.block_on(async {
+                let (mut stream, target) = pair().await;
+                let (mut written, mut got) = (Vec::new(), Vec::new());
+                for step in steps {
+                    match step {
+                        Step::Write(piece) => {
+                            stream.write_all(&piece).await.unwrap();
+                            written.extend(piece);
+                        }
+                        Step::Flush => stream.flush().await.unwrap(),
+                        Step::Ask => ask(&mut stream, 1).await,
+                        Step::Answer => {
+                            (&target).write_all(b"answer").unwrap();
+                            assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 6);
+                        }
+                    }
+                    got.extend(sent(&target));
+                }
+                ask(&mut stream, PATIENCE + 1).await;
+                got.extend(sent(&target));
+                (written, got)
+            });
+            prop_assert_eq!(sent.len(), written.len());
+            prop_assert!(sent == written);
+        }
+    }
+}
