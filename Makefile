@@ -1,14 +1,15 @@
 # Everything that is done with this repository. `make help` lists it; CI runs nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check fmt fuzz generated bench bench-long bench-gate side-by-side packages
+.PHONY: help demo build test check fmt fuzz generated bench bench-long bench-gate side-by-side packages guard
 
 CARGO ?= cargo
 # Which tool comes with which package of Debian. The C parts of two dependencies (compression, SQLite) are compiled from
 # their sources.
 NEEDED := cmake:cmake cc:gcc,libc6-dev c++:g++
-# The clients that tests ask for flags with run in these, the tests of a fleet start real Redis servers, and those of power
-# losses watch what is written.
+# The clients that tests ask for flags with run in these, the tests of a fleet start real Redis servers, those of power losses
+# watch what is written, and what a request costs is counted by valgrind.
 test: NEEDED += node:nodejs npm:npm python3:python3,python3-venv redis-server:redis-server strace:strace
+test guard: NEEDED += valgrind:valgrind
 bench-long: NEEDED += redis-server:redis-server strace:strace
 # Whom Turnout is measured beside, and what asks them for as much as they can. They are only started by the benchmark itself.
 bench bench-gate: NEEDED += nginx:nginx haproxy:haproxy caddy:caddy wrk:wrk python3:python3,python3-venv
@@ -36,7 +37,13 @@ build: packages ## The release binary, target/release/turnout
 
 test: packages $(CLIENTS) ## All tests: units, tables of cases, properties, structure, end to end
 	TURNOUT_CLIENTS=$(CLIENTS) $(CARGO) test --workspace --locked
+	@$(MAKE) --no-print-directory guard
 	@echo "make test: ok"
+
+guard: packages ## What a decision and a request cost, in instructions and allocations, against loadtest/figures.json
+	$(CARGO) build --locked --package turnout --bin turnout
+	$(CARGO) build --release --locked --package rules --example decisions
+	$(CARGO) run --quiet --locked --package loadtest --example guard -- target/debug/turnout target/release/examples/decisions
 
 check: packages $(DENY) ## Formatting, lints, documentation, dependency rules
 	$(CARGO) fmt --all --check
