@@ -7,7 +7,8 @@
 //! - [`live`]: what commands change while the file stays the same;
 //! - [`mod@compile`]: from both to what serves, with every error of meaning at once; [`plan`]: what rollouts become;
 //! - [`problem`]: what is wrong, where, and what would be right; [`mod@diff`] and [`schema`] for people and editors;
-//! - [`jwks`]: the keys of those who sign tokens; [`server_config`]: what ends TLS; [`edit`]: a text with one more thing in it.
+//! - [`jwks`]: the keys of those who sign tokens; [`server_config`]: what ends TLS; [`edit`]: a text with one more thing in it;
+//!   [`fn@causes`]: why something failed.
 
 pub mod compile;
 pub mod diff;
@@ -21,11 +22,13 @@ pub mod read;
 pub mod schema;
 pub mod units;
 
+mod causes;
 mod closest;
 mod flags;
 mod names;
 mod server_tls;
 
+pub use causes::causes;
 pub use closest::closest;
 pub use compile::{
     Compiled, Encrypted, External, Listener, Notification, Protocol, RedisAddress, RedisServers,

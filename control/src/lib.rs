@@ -12,7 +12,7 @@
 //! - [`parity`], [`window`] and [`hour`]: what is known of the arms, and [`blast`]: who would notice a change;
 //! - [`samples`]: values of answers, of routes that opted in;
 //! - [`fleet`]: which nodes there are, and what each of them serves;
-//! - [`desk`]: all of that while it runs; [`events`], [`meters`] and [`phase`]: what is told of it, `causes`: why something failed;
+//! - [`desk`]: all of that while it runs; [`events`], [`meters`] and [`phase`]: what is told of it;
 //! - [`api`]: how it is asked over HTTP; [`node`]: how it begins, runs and ends.
 
 pub mod access;
@@ -38,7 +38,6 @@ pub mod samples;
 pub mod store;
 pub mod window;
 
-mod causes;
 mod external;
 mod referred;
 

@@ -1,10 +1,10 @@
 //! How is it told that a command was not carried out? Each cause of the other layers with its status.
 
 use axum::http::StatusCode;
+use config::causes;
 
 use super::problem::Problem;
 use crate::access::Denied;
-use crate::causes::causes;
 use crate::desired::Refusal;
 use crate::ledger::{Declined, NotApproved};
 use crate::store::StoreError;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use config::causes;
 use jiff::Timestamp;
 use rules::{Route, RouteName, Shift};
 use serde::Serialize;
@@ -13,7 +14,6 @@ use super::problem::{Problem, ProblemView};
 use super::request::Path;
 use super::site::Site;
 use super::view::{ParityView, StandingView};
-use crate::causes::causes;
 use crate::fleet;
 use crate::parity::{RouteParity, RouteWords, of_route, print_of_rules};
 

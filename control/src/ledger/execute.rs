@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use config::Settings;
+use config::causes;
 use jiff::Timestamp;
 use rules::{Revision, SnapshotCell};
 use tokio::sync::watch;
@@ -16,7 +17,6 @@ use super::state::compiled;
 use super::unstored::Unstored;
 use super::{Declined, Done, Order, Present, Reach};
 use crate::audit::Record;
-use crate::causes::causes;
 use crate::command::Command;
 use crate::desired::{self, Applied, Next};
 use crate::digest::unique;

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use config::causes;
 use config::{Problems, RouteLive};
 use jiff::Timestamp;
 use rules::Revision;
 
 use super::{Node, StartError};
 use crate::audit::Seal;
-use crate::causes::causes;
 use crate::command::{Command, Configuration};
 use crate::desired::{Desired, keys};
 use crate::desk::Desk;

@@ -5,6 +5,7 @@ use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use config::causes;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use rules::exchange::ExchangeReport;
@@ -17,7 +18,6 @@ use super::Node;
 use super::serve::{Bounds, Door, serve};
 use super::tls::Tls;
 use crate::api::{self, Site};
-use crate::causes::causes;
 use crate::desk::Desk;
 use crate::events::Event;
 use crate::external;

@@ -1,12 +1,14 @@
 //! Which keys does an issuer publish now? Fetched in the background, again and again; the last good ones are kept.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use config::causes;
 use config::jwks::KeysError;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -16,7 +18,7 @@ use rules::token::{KeySource, KeyUrl};
 use rules::{IssuerName, SnapshotCell};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -42,6 +44,8 @@ enum FetchError {
     Connect(#[source] io::Error),
     #[error("TLS cannot be spoken to it")]
     Tls(#[from] TlsError),
+    #[error("TLS with it does not come about")]
+    Handshake(#[source] io::Error),
     #[error("it does not speak HTTP")]
     Http(#[from] hyper::Error),
     #[error("its address cannot be asked for")]
@@ -49,8 +53,8 @@ enum FetchError {
     #[error("it answers {0}")]
     Status(StatusCode),
     #[error("its answer breaks off, or is longer than {LONGEST} bytes")]
-    Body,
-    #[error("its answer cannot be used: {0}")]
+    Body(#[source] Box<dyn Error + Send + Sync>),
+    #[error("its answer cannot be used")]
     Keys(#[from] KeysError),
 }
 
@@ -70,24 +74,26 @@ pub(crate) async fn keep_fetching(cell: Arc<SnapshotCell>, issuers: Arc<Issuers>
                 continue;
             }
             verifier.key_missed.store(false, Ordering::Relaxed);
-            let verifier = Arc::clone(verifier);
-            last.insert(key, Attempt::begin(Arc::clone(&verifier)));
-            fetches.spawn(async move {
-                let fetched = fetch(&verifier).await;
-                (verifier, fetched)
+            let asked = Arc::clone(verifier);
+            let task = fetches.spawn(async move {
+                let fetched = fetch(&asked).await;
+                (asked, fetched)
             });
+            last.insert(key, Attempt::begin(Arc::clone(verifier), task));
         }
         let tick = sleep(TICK);
         tokio::pin!(tick);
         loop {
             tokio::select! {
-                Some(Ok((verifier, fetched))) = fetches.join_next() => {
+                Some(ended) = fetches.join_next() => {
+                    // One that panicked has said so itself; its attempt has failed, as it stands.
+                    let Ok((verifier, fetched)) = ended else { continue };
                     if let Err(error) = &fetched {
-                        tracing::warn!(issuer = %verifier.issuer.name, %error, "keys could not be fetched, those before go on");
+                        let (issuer, error) = (&verifier.issuer.name, causes(error));
+                        tracing::warn!(%issuer, error, "keys could not be fetched, those before go on");
                     }
                     let attempt = last.get_mut(&verifier.issuer.name);
                     if let Some(attempt) = attempt.filter(|last| Arc::ptr_eq(&last.of, &verifier)) {
-                        attempt.under_way = false;
                         attempt.failed = fetched.is_err();
                     }
                 }
@@ -101,19 +107,20 @@ pub(crate) async fn keep_fetching(cell: Arc<SnapshotCell>, issuers: Arc<Issuers>
 struct Attempt {
     of: Arc<Verifier>,
     begun: Instant,
+    /// Unless it is known to have brought keys.
     failed: bool,
-    under_way: bool,
+    task: AbortHandle,
 }
 
 impl Attempt {
-    fn begin(of: Arc<Verifier>) -> Self {
-        Self { of, begun: Instant::now(), failed: false, under_way: true }
+    fn begin(of: Arc<Verifier>, task: AbortHandle) -> Self {
+        Self { of, begun: Instant::now(), failed: true, task }
     }
 
     fn is_due(&self, url: &KeyUrl) -> bool {
         let soon = self.failed || self.of.key_missed.load(Ordering::Relaxed);
         let pause = if soon { AGAIN_AFTER.min(url.every) } else { url.every };
-        !self.under_way && self.begun.elapsed() >= pause
+        self.task.is_finished() && self.begun.elapsed() >= pause
     }
 }
 
@@ -130,7 +137,7 @@ async fn ask(url: &KeyUrl) -> Result<Bytes, FetchError> {
     let config: ClientConfig = upstream_tls::client_config(tls, false)?;
     let name = upstream_tls::server_name(tls, url.address.host())?;
     let connector = TlsConnector::from(Arc::new(config));
-    let stream = connector.connect(name, stream).await.map_err(FetchError::Connect)?;
+    let stream = connector.connect(name, stream).await.map_err(FetchError::Handshake)?;
     get(TokioIo::new(stream), url).await
 }
 
@@ -151,5 +158,5 @@ where
         return Err(FetchError::Status(answer.status()));
     }
     let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-    Ok(body.map_err(|_broken| FetchError::Body)?.to_bytes())
+    Ok(body.map_err(FetchError::Body)?.to_bytes())
 }

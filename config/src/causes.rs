@@ -3,7 +3,14 @@
 use std::error::Error;
 
 /// An error with all that led to it. What a log shows of an error alone ends with the first sentence.
-pub(crate) fn causes(error: &dyn Error) -> String {
+///
+/// ```
+/// use config::causes;
+/// let error = std::io::Error::other("the disk is full");
+/// assert_eq!(causes(&error), "the disk is full");
+/// ```
+#[must_use]
+pub fn causes(error: &dyn Error) -> String {
     let (mut text, mut behind) = (error.to_string(), error.source());
     while let Some(cause) = behind {
         text.push_str(": ");
@@ -16,11 +23,15 @@ pub(crate) fn causes(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
+    use std::io;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the store failed")]
+    struct Failed(#[source] io::Error);
 
     #[test]
     fn the_whole_chain_is_told() {
-        let error = StoreError::Failed("the disk is full".into());
+        let error = Failed(io::Error::other("the disk is full"));
         assert_eq!(causes(&error), "the store failed: the disk is full");
     }
 }
