@@ -187,8 +187,12 @@ impl Proxy {
             let listener = ListenerConfig::tcp(address.to_string());
             proxy.add_listener(listener.l4_buffer(buffers(protocol)));
         }
-        let (sockets_of, cell_of) = (Arc::clone(&sockets), Arc::clone(&cell));
-        server.add_service(OnSockets { service: proxy, sockets: sockets_of, cell: cell_of });
+        server.add_service(OnSockets {
+            service: proxy,
+            sockets: Arc::clone(&sockets),
+            cell: Arc::clone(&cell),
+            issuers: Arc::clone(&issuers),
+        });
         let resolving = resolver::keep_resolving(Arc::clone(&cell));
         server.add_service(background_service("resolver", Beside::until_shutdown(resolving)));
         let fetching = token::keep_fetching(Arc::clone(&cell), issuers);

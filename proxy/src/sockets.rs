@@ -17,9 +17,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::resolver;
+use crate::token::{self, Issuers};
 
-/// How long the first client waits for the targets' names. One that nobody knows must not keep all others from serving.
-const NAMES: Duration = Duration::from_secs(2);
+/// How long the first client waits for the targets' names and the issuers' keys. One name that nobody knows, or one issuer
+/// that does not answer, must not keep all others from serving.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Sockets that listen, until Pingora has them.
 pub(crate) struct Sockets {
@@ -71,6 +73,7 @@ pub(crate) struct OnSockets<S> {
     pub(crate) service: S,
     pub(crate) sockets: Arc<Sockets>,
     pub(crate) cell: Arc<SnapshotCell>,
+    pub(crate) issuers: Arc<Issuers>,
 }
 
 #[async_trait]
@@ -81,7 +84,9 @@ impl<S: Service> Service for OnSockets<S> {
         shutdown: ShutdownWatch,
         listeners_per_fd: usize,
     ) {
-        timeout(NAMES, resolver::all_known(&self.cell)).await.ok();
+        let names = resolver::all_known(&self.cell);
+        let keys = token::all_asked(&self.cell, &self.issuers);
+        timeout(LONGEST_WAIT, async { tokio::join!(names, keys) }).await.ok();
         if let Some(fds) = &fds {
             self.sockets.hand_to(fds);
         }

@@ -1,10 +1,13 @@
 //! Keys that are published, changed, lost and late; and tokens that end.
 
+use std::time::Duration;
+
+use loadtest::origin::Fault;
 use serde_json::json;
 
 use super::signer::{Signer, claims, key_set};
 use super::{ROUTES, served, tenant, with};
-use crate::kit::{Origin, Reply, Setup, Turnout, eventually, get, origin, sample, status};
+use crate::kit::{Memory, Origin, Reply, Setup, Turnout, eventually, get, origin, sample, status};
 
 /// An issuer that publishes this; nothing where it fails.
 struct Published {
@@ -84,6 +87,29 @@ async fn without_keys_nobody_can_tell() {
     published.publish(Some(key_set(&[&signer])));
     let token = signer.token(&tenant("acme"));
     eventually("the keys are fetched", async || status_of(&turnout, &token).await == 200).await;
+}
+
+#[tokio::test]
+async fn the_first_client_finds_keys_that_take_a_moment() {
+    let signer = Signer::p256("one");
+    let published = Published::new(None).await;
+    let keys = key_set(&[&signer]);
+    published.issuer.behave(move |_| Reply::text(keys.clone()).after(Duration::from_millis(500)));
+    let (turnout, _old) = published.asked().await;
+    assert_eq!(status_of(&turnout, &signer.token(&tenant("acme"))).await, 200);
+}
+
+#[tokio::test]
+async fn an_issuer_that_never_answers_does_not_keep_others_from_being_served() {
+    let published = Published::new(None).await;
+    published.issuer.behave(|_| Reply::fault(Fault::BlackHole));
+    let (turnout, _old) = published.asked().await;
+    published.issuer.was_asked(1).await;
+    let given_up = turnout.output().contains("keys could not be fetched");
+    assert!(!given_up, "the start takes as long as asking may");
+    turnout.send(get("/open").tenant("acme")).await.expect(200);
+    let token = Signer::p256("one").token(&tenant("acme"));
+    assert_eq!(turnout.send(with(&token, "/a")).await.expect(503).problem(), "token_keys_missing");
 }
 
 #[tokio::test]

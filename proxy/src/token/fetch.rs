@@ -28,6 +28,8 @@ use crate::upstream_tls::{self, TlsError};
 
 /// How often it is looked which keys are due.
 const TICK: Duration = Duration::from_millis(250);
+/// How often it is looked whether all have been asked, where somebody waits for that.
+const GLANCE: Duration = Duration::from_millis(20);
 /// How long an issuer may take to answer.
 const WITHIN: Duration = Duration::from_secs(10);
 /// How soon it is asked again after it failed, or named a key that is not known.
@@ -92,6 +94,7 @@ pub(crate) async fn keep_fetching(cell: Arc<SnapshotCell>, issuers: Arc<Issuers>
                         let (issuer, error) = (&verifier.issuer.name, causes(error));
                         tracing::warn!(%issuer, error, "keys could not be fetched, those before go on");
                     }
+                    verifier.was_asked.store(true, Ordering::Relaxed);
                     let attempt = last.get_mut(&verifier.issuer.name);
                     if let Some(attempt) = attempt.filter(|last| Arc::ptr_eq(&last.of, &verifier)) {
                         attempt.failed = fetched.is_err();
@@ -100,6 +103,18 @@ pub(crate) async fn keep_fetching(cell: Arc<SnapshotCell>, issuers: Arc<Issuers>
                 () = &mut tick => break,
             }
         }
+    }
+}
+
+/// Waits until every issuer that publishes its keys has been asked for them, whatever came of it: one that fails is asked
+/// again later than anybody should wait.
+pub(crate) async fn all_asked(cell: &SnapshotCell, issuers: &Issuers) {
+    let is_missed = |verifier: &Arc<Verifier>| {
+        let is_published = matches!(verifier.issuer.keys, KeySource::Url(_));
+        is_published && verifier.key_count() == 0 && !verifier.was_asked.load(Ordering::Relaxed)
+    };
+    while issuers.all(&cell.load()).iter().any(is_missed) {
+        sleep(GLANCE).await;
     }
 }
 

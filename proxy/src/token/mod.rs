@@ -10,5 +10,5 @@ mod issuers;
 mod signature;
 mod verifier;
 
-pub(crate) use fetch::keep_fetching;
+pub(crate) use fetch::{all_asked, keep_fetching};
 pub(crate) use issuers::{Figures, Issuers};

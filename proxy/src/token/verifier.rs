@@ -32,6 +32,8 @@ pub(super) struct Verifier {
     keys: ArcSwapOption<Keys>,
     /// Whether a token named a key that is not known: the issuer may have a new one.
     pub(super) key_missed: AtomicBool,
+    /// Whether it was asked for its keys, and answered or failed.
+    pub(super) was_asked: AtomicBool,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -95,6 +97,7 @@ impl Verifier {
             issuer,
             keys: ArcSwapOption::empty(),
             key_missed: AtomicBool::new(false),
+            was_asked: AtomicBool::new(false),
             counts: Arc::default(),
         };
         if let KeySource::Set(text) = &verifier.issuer.keys {
