@@ -12,6 +12,7 @@ mod answers;
 mod audit;
 mod bad_shadows;
 mod cli;
+mod cohorts;
 mod control;
 mod drain;
 mod events;

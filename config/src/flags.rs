@@ -7,7 +7,7 @@ use rules::{CohortName, FlagName, Share, TenantId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Document, FlagSpec};
+use crate::document::{CohortSpec, Document, FlagSpec};
 use crate::units::Percent;
 
 /// Which variant a share of tenants has. Everybody else has the off one.
@@ -49,9 +49,7 @@ impl FlagLive {
     /// Whether every variant and cohort that it names is there.
     fn fits(&self, document: &Document, flag: &FlagSpec) -> bool {
         serves(flag, &self.default)
-            && self.cohorts.iter().all(|(name, serve)| {
-                document.cohorts.contains_key(name.as_str()) && serves(flag, serve)
-            })
+            && self.cohorts.iter().all(|(name, serve)| takes(document, name) && serves(flag, serve))
             && self.tenants.values().all(|variant| flag.variants.contains_key(variant))
     }
 
@@ -59,12 +57,15 @@ impl FlagLive {
         if !serves(flag, &self.default) {
             self.default = flag.start.clone();
         }
-        self.cohorts.retain(|name, serve| {
-            document.cohorts.contains_key(name.as_str()) && serves(flag, serve)
-        });
+        self.cohorts.retain(|name, serve| takes(document, name) && serves(flag, serve));
         self.tenants.retain(|_, variant| flag.variants.contains_key(variant));
         self
     }
+}
+
+/// Whether flags can be set for a cohort: one of requests has no tenants.
+fn takes(document: &Document, name: &CohortName) -> bool {
+    document.cohorts.get(name.as_str()).is_some_and(CohortSpec::is_of_tenants)
 }
 
 fn serves(flag: &FlagSpec, serve: &ServeSpec) -> bool {

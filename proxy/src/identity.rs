@@ -7,7 +7,7 @@ use rules::lookalike::Names;
 use crate::protected::{Decides, decides, is_lookalike};
 
 /// Removes what a peer says that is not believed, and what only looks like a protected field, whoever says it.
-/// `tenants` are the headers that routes take tenants from.
+/// `tenants` are the headers that tell tenants and cohorts.
 pub(crate) fn remove_claims(head: &mut RequestHeader, trusted: bool, tenants: &Names) {
     for name in claims(&head.headers, trusted, tenants) {
         head.remove_header(&name);

@@ -1,7 +1,8 @@
 //! Which header fields decide something for those behind the proxy? The one list of names that nobody may smuggle in.
 //!
 //! Names are looked up as careless readers see them: case and signs folded ([`rules::lookalike`]). The headers that
-//! routes take tenants from come beside this list: [`rules::matching::RouteTable::tenant_headers`].
+//! routes take tenants from, and those that tell cohorts, come beside this list:
+//! [`rules::matching::RouteTable::identity_headers`].
 
 use rules::lookalike::{begins, compare, fold, is_odd};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::cohort::{Cohort, CohortId};
+use crate::cohort::{Cohort, CohortId, Told};
 use crate::flag::FlagSet;
 use crate::limits::ClientLimits;
 use crate::matching::RouteTable;
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub upstreams: Box<[Arc<Upstream>]>,
     /// The cohorts, by [`CohortId`].
     pub cohorts: Arc<[Cohort]>,
+    /// Those of them that requests' headers tell.
+    pub told: Arc<[Told]>,
     /// What is known of tenants.
     pub tenants: Arc<Tenants>,
     /// The flags, by [`crate::flag::FlagId`].

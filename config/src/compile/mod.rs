@@ -1,8 +1,8 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
 //! `settings` (with `access` and `store`) is for the process, `listeners`, `limits` and `issuers` are about clients, `upstreams` (with
-//! `protection`), `tenants`, `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's parts:
-//! `conditions`, `paths`, `baseline`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`, `samples`; `clashes` looks at
+//! `protection`), `tenants` (with `told`), `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's
+//! parts: `conditions`, `paths`, `baseline`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`, `samples`; `clashes` looks at
 //! all routes together. `rollouts` makes plans, with their `gates`, which may ask `externals` (`external_gates`); `patience`
 //! looks at their deadlines. `certificates` is for both ends, `findings` collects what is wrong.
 
@@ -35,13 +35,14 @@ mod shifts;
 mod store;
 mod tenancy;
 mod tenants;
+mod told;
 mod upstreams;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use rules::cohort::{Cohort, CohortId};
+use rules::cohort::{Cohort, CohortId, Told};
 use rules::flag::FlagSet;
 use rules::limits::ClientLimits;
 use rules::matching::RouteTable;
@@ -104,6 +105,7 @@ struct Frame {
     settings: Arc<Settings>,
     table: Arc<RouteTable>,
     cohorts: Arc<[Cohort]>,
+    told: Arc<[Told]>,
     roster: Roster,
     flags: Flags,
     pools: Vec<Pool>,
@@ -151,6 +153,7 @@ pub fn compile(
             rollouts: with.rollouts(),
             upstreams: with.upstreams(revision),
             cohorts: Arc::clone(&frame.cohorts),
+            told: Arc::clone(&frame.told),
             tenants: with.tenants(),
             flags: with.flags(),
             issuers: Arc::clone(&frame.issuers),
@@ -225,8 +228,9 @@ fn frame(
     let sample_key = samples::key(document, findings);
     Some(Frame {
         settings: Arc::new(settings?),
-        table: Arc::new(RouteTable::new(routes)),
+        table: Arc::new(RouteTable::new(routes).with_cohorts(&roster.told)),
         cohorts: roster.cohorts.as_slice().into(),
+        told: roster.told.as_slice().into(),
         roster,
         flags,
         pools,

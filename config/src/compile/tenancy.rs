@@ -144,7 +144,7 @@ fn source(
     }
 }
 
-fn believed(document: &Document, what: &str, at: &Pointer, findings: &mut Findings<'_>) {
+pub(super) fn believed(document: &Document, what: &str, at: &Pointer, findings: &mut Findings<'_>) {
     let trusted = Pointer::root().key("trusted_proxies");
     if document.trusted_proxies.is_empty() && !findings.lost(&trusted) {
         let message = format!("{what} is believed only from `trusted_proxies`, and there are none");

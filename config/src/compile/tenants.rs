@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 use rules::TenantId;
-use rules::cohort::{Cohort, CohortId};
+use rules::cohort::{Cohort, CohortId, Told};
 use rules::tenant::{Tenant, Tenants};
 
 use super::findings::{Findings, Pointer};
+use super::told::told;
 use crate::closest::{closest, misspelled};
 use crate::document::{CohortSpec, Document};
 use crate::live::Live;
@@ -17,7 +18,9 @@ use crate::live::Live;
 pub(super) struct Roster {
     pub(super) cohorts: Vec<Cohort>,
     pub(super) tenants: Tenants,
-    /// What each cohort asks of its members; none where it lists them.
+    /// The cohorts that requests' headers tell.
+    pub(super) told: Vec<Told>,
+    /// What each cohort asks of its members; none where it lists them, or is one of requests.
     asked: Vec<Option<IndexMap<String, String>>>,
 }
 
@@ -38,6 +41,7 @@ pub(super) fn roster(document: &Document, findings: &mut Findings<'_>) -> Roster
         let Some(name) = findings.parsed(&at, "bad_name", name.parse()) else { continue };
         let id = CohortId(u32::try_from(roster.cohorts.len()).unwrap_or(u32::MAX));
         roster.cohorts.push(Cohort { name });
+        roster.told.extend(told(document, spec, id, &at, findings));
         roster.asked.push(spec.attribute.clone().filter(|_| spec.tenants.is_none()));
         for tenant in of_cohort {
             members.entry(tenant).or_default().push(id);
@@ -56,13 +60,14 @@ fn members(
     at: &Pointer,
     findings: &mut Findings<'_>,
 ) -> Vec<TenantId> {
-    let right = "write either `tenants: [..]` or `attribute: {name: value}`".to_owned();
+    let right =
+        "write one of `tenants: [..]`, `attribute: {name: value}` and `header: ..`".to_owned();
     let told = findings.lost_below(at);
     let declared = Pointer::root().key("tenants");
     let tenants_lost = findings.lost(&declared) || findings.lost_below(&declared);
-    match (&spec.tenants, &spec.attribute) {
-        (Some(tenants), None) => listed(document, tenants, &at.key("tenants"), findings),
-        (None, Some(attribute)) => {
+    match (&spec.tenants, &spec.attribute, &spec.header) {
+        (Some(tenants), None, None) => listed(document, tenants, &at.key("tenants"), findings),
+        (None, Some(attribute), None) => {
             let has = |of: &IndexMap<String, String>| {
                 attribute.iter().all(|(name, value)| of.get(name) == Some(value))
             };
@@ -93,8 +98,10 @@ fn members(
             }
             members
         }
-        (None, None) if told => Vec::new(),
-        (None, None) => {
+        (None, None, Some(_)) => Vec::new(),
+        // What a header must say without a header is told by `told`.
+        (None, None, None) if told || spec.has.is_some() || spec.is.is_some() => Vec::new(),
+        (None, None, None) => {
             findings.error_with_hint(
                 at,
                 "cohort_members",
@@ -103,11 +110,11 @@ fn members(
             );
             Vec::new()
         }
-        (Some(_), Some(_)) => {
+        _ => {
             findings.error_with_hint(
                 at,
                 "cohort_members",
-                "a cohort has either tenants or an attribute, not both",
+                "a cohort has members of one kind: `tenants`, an `attribute` or a `header`",
                 right,
             );
             Vec::new()

@@ -100,7 +100,7 @@ pub struct Document {
     /// Who signs tokens, for routes that ask for one.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub issuers: IndexMap<String, IssuerSpec>,
-    /// Named sets of tenants. Where a tenant belongs to several, the first one here counts.
+    /// Named sets of tenants or requests. Where a request belongs to several, the first one here counts.
     #[serde(default)]
     pub cohorts: IndexMap<String, CohortSpec>,
     /// Named values that each tenant has, for routes and for the services that ask.
@@ -151,6 +151,23 @@ pub struct CohortSpec {
     /// The tenants that have all of these attributes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attribute: Option<IndexMap<String, String>>,
+    /// The requests of which this header says so; believed only from `trusted_proxies`. Flags cannot be set for such a cohort.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// What the header has among other values, parted by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has: Option<String>,
+    /// What the header says in whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is: Option<String>,
+}
+
+impl CohortSpec {
+    /// Whether it is a set of tenants; else it is one of requests.
+    #[must_use]
+    pub const fn is_of_tenants(&self) -> bool {
+        self.header.is_none()
+    }
 }
 
 const fn first_version() -> u32 {

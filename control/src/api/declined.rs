@@ -81,7 +81,8 @@ impl From<Refusal> for Problem {
             Refusal::RolloutRuns { .. }
             | Refusal::Rollout { .. }
             | Refusal::NoCandidate { .. }
-            | Refusal::ArchivedFlag { .. } => Self::new(StatusCode::CONFLICT, code, detail),
+            | Refusal::ArchivedFlag { .. }
+            | Refusal::CohortOfRequests { .. } => Self::new(StatusCode::CONFLICT, code, detail),
             Refusal::ShareOfTenant | Refusal::NothingAbove => Self::field(code, "/share", detail),
         }
     }

@@ -154,7 +154,7 @@ pub(super) fn unknown(present: &Present, name: &str) -> Problem {
         (status = 200, body = Answered),
         (status = 400, body = ProblemView),
         (status = 404, body = ProblemView),
-        (status = 409, body = ProblemView, description = "The flag is archived"),
+        (status = 409, body = ProblemView, description = "The flag is archived, or the cohort is one of requests"),
         (status = 412, body = ProblemView, description = "Another command came first"),
         (status = 503, body = ProblemView, description = "The store does not serve")
     )

@@ -84,6 +84,14 @@ pub enum Refusal {
         /// The flag.
         flag: String,
     },
+    /// Flags are of tenants.
+    #[error(
+        "cohort {cohort:?} is one of requests, which a header tells: flags are set for tenants and their cohorts"
+    )]
+    CohortOfRequests {
+        /// The cohort.
+        cohort: String,
+    },
     /// One tenant has a variant or has it not.
     #[error("a tenant has a variant or has it not: give 100% or 0%")]
     ShareOfTenant,
@@ -110,6 +118,7 @@ impl Refusal {
             Self::Rollout { .. } => "rollout_refused",
             Self::NoCandidate { .. } => "no_candidate",
             Self::ArchivedFlag { .. } => "archived_flag",
+            Self::CohortOfRequests { .. } => "cohort_of_requests",
             Self::ShareOfTenant => "bad_share",
             Self::NothingAbove => "share_required",
         }

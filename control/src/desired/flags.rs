@@ -118,10 +118,13 @@ impl Flag<'_> {
 
     fn check(&self, scope: &Scope, variant: Option<&str>) -> Result<(), Refusal> {
         let document = &self.desired.configuration.document;
-        if let Scope::Cohort(cohort) = scope
-            && !document.cohorts.contains_key(cohort.as_str())
-        {
-            return Err(unknown("cohort", cohort.as_str(), document.cohorts.keys()));
+        if let Scope::Cohort(cohort) = scope {
+            let spec = document.cohorts.get(cohort.as_str());
+            let spec =
+                spec.ok_or_else(|| unknown("cohort", cohort.as_str(), document.cohorts.keys()))?;
+            if !spec.is_of_tenants() {
+                return Err(Refusal::CohortOfRequests { cohort: cohort.to_string() });
+            }
         }
         match variant.filter(|name| !self.spec.variants.contains_key(*name)) {
             Some(name) => Err(unknown("variant", name, self.spec.variants.keys())),

@@ -36,7 +36,7 @@ impl Policy {
         Self {
             limits,
             methods: methods.into(),
-            identity: table.tenant_headers().clone(),
+            identity: table.identity_headers().clone(),
             unusual_bodies: if allowed { UnusualBodies::Allow } else { UnusualBodies::Refuse },
         }
     }

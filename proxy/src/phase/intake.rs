@@ -54,7 +54,7 @@ pub(crate) async fn decide(
         return Ok(true);
     }
     let mut known = know(session, exchange);
-    let tenants = exchange.snapshot.table.tenant_headers();
+    let tenants = exchange.snapshot.table.identity_headers();
     let admitted =
         judge_http2(handler, session).and_then(|()| admit(session, exchange, &mut known, tenants));
     identity::remove_claims(session.as_downstream_mut().req_header_mut(), known.trusted, tenants);

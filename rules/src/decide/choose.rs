@@ -8,6 +8,7 @@ use http::{HeaderName, Method};
 use super::verdict::{Decision, Pick, Reason, Redirection, Refusal, RefusalCause, Verdict};
 use crate::address_text::AddressText;
 use crate::bucket::Bucket;
+use crate::cohort::of_request;
 use crate::facts::{Facts, Occurrence};
 use crate::flag::{Subject, kept_out, told};
 use crate::normal::holds_encoded_slash;
@@ -26,8 +27,8 @@ pub const ARM_HEADER: HeaderName = HeaderName::from_static("x-turnout-arm");
 pub const SHADOW_HEADER: HeaderName = HeaderName::from_static("x-turnout-shadow");
 const CONSUMER_HEADER: HeaderName = HeaderName::from_static("x-consumer-id");
 
-/// Decides what happens to a request. Allocates nothing where no path is rewritten, no escape is decoded and
-/// no flag is told.
+/// Decides what happens to a request. Allocates nothing where no path is rewritten, no escape is decoded, no flag is
+/// told and no header tells a cohort.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -97,13 +98,15 @@ pub fn decide_on(
         Some(Lock::ReadOnly) | None => {}
     }
 
-    let cohorts = known.map_or(&[][..], |(_, tenant)| &tenant.cohorts);
-    let subject = Subject { tenant: tenant_id.as_deref(), cohorts };
+    let of_tenant = known.map_or(&[][..], |(_, tenant)| &tenant.cohorts);
+    // Flags are of tenants: who asks for them elsewhere has no request's headers, and must be told the same.
+    let subject = Subject { tenant: tenant_id.as_deref(), cohorts: of_tenant };
     if let Some((flag, variant)) = kept_out(&snapshot.flags, route, subject) {
         return refuse(RefusalCause::FlagRequired(flag, variant));
     }
     let Some(shifts) = snapshot.shifts_of(id) else { return Verdict::NoRoute };
-    let (scope, shift) = shifts.of(tenant_id.as_deref(), cohorts);
+    let cohorts = of_request(&snapshot.told, facts, of_tenant);
+    let (scope, shift) = shifts.of(tenant_id.as_deref(), &cohorts);
     let (arm, pick) = pick_arm(route, family, facts, tenant_id.as_deref(), scope, shift);
     let Some(target) = family.arm(arm) else { return Verdict::NoRoute };
     let shadow = shadow_arm(route, family, facts, arm, pick, shift);

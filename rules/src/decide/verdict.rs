@@ -103,7 +103,7 @@ pub struct Decision {
     /// What the tenant is told from others by, where a step asks how many the candidate sees, and this is one. It is another
     /// bucket than that of the canary: all tenants of a small share are in a few of those.
     pub seen_as: Option<Bucket>,
-    /// The cohort that the tenant belongs to, the first as written.
+    /// The cohort that the tenant or the request belongs to, the first as written.
     pub cohort: Option<CohortId>,
     /// The variants that the arm is told, in the order of the route's flag headers.
     pub flags: Box<[(FlagId, VariantId)]>,

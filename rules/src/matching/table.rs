@@ -7,6 +7,7 @@ use http::HeaderName;
 
 use super::paths::{Entry, PathIndex};
 use super::{HostMatch, PathMatch, Precedence};
+use crate::cohort::Told;
 use crate::facts::{Facts, host_name};
 use crate::lookalike::Names;
 use crate::route::{FamilyId, Route, RouteId};
@@ -18,7 +19,13 @@ pub struct RouteTable {
     exact: HashMap<Box<str>, HostIndex>,
     below: HashMap<Box<str>, HostIndex>,
     any: HostIndex,
-    tenant_headers: Names,
+    identity_headers: Names,
+}
+
+/// The headers by which routes are told tenants, and those that tell cohorts.
+fn names(routes: &[Arc<Route>], told: &[Told]) -> Names {
+    let of_tenants = routes.iter().flat_map(|route| route.tenant.headers());
+    of_tenants.chain(told.iter().map(|told| &told.header)).map(HeaderName::as_str).collect()
 }
 
 /// What belongs to one host pattern.
@@ -68,16 +75,21 @@ impl RouteTable {
                 None => any = index,
             }
         }
-        let tenant_headers = routes.iter().flat_map(|route| route.tenant.headers());
-        let tenant_headers = tenant_headers.map(HeaderName::as_str).collect();
-        Self { routes: routes.into(), exact, below, any, tenant_headers }
+        let identity_headers = names(&routes, &[]);
+        Self { routes: routes.into(), exact, below, any, identity_headers }
     }
 
-    /// The headers by which any of the routes is told its tenant: who is not believed on one route must not say it on
-    /// another, since both may lead to the same service.
+    /// The same table, for requests whose headers tell these cohorts.
     #[must_use]
-    pub const fn tenant_headers(&self) -> &Names {
-        &self.tenant_headers
+    pub fn with_cohorts(self, told: &[Told]) -> Self {
+        Self { identity_headers: names(&self.routes, told), ..self }
+    }
+
+    /// The headers by which any of the routes is told its tenant, or a request's cohort: who is not believed on one route
+    /// must not say it on another, since both may lead to the same service.
+    #[must_use]
+    pub const fn identity_headers(&self) -> &Names {
+        &self.identity_headers
     }
 
     /// The routes, by [`RouteId`].

@@ -1,5 +1,6 @@
 //! How is a decision told to people?
 
+use rules::cohort::Told;
 use rules::decide::Pick;
 use rules::facts::Occurrence;
 use rules::route::Family;
@@ -20,6 +21,7 @@ impl Account<'_> {
         if let Some((route, family)) = self.place() {
             lines.push(("route", self.route_line(route, family)));
             lines.push(("tenant", self.tenant_line(route)));
+            lines.extend(self.told_lines());
             let flags = self.flags().into_iter();
             lines.extend(
                 flags.map(|(name, variant, why)| ("flag", format!("{name}: {variant}, {why}"))),
@@ -106,6 +108,20 @@ impl Account<'_> {
             Ok(Some(id)) => self.known(&id),
         };
         said + &note.unwrap_or_default()
+    }
+
+    /// The cohorts that the request's headers tell, or would tell.
+    fn told_lines(&self) -> Lines {
+        let line = |told: &Told| {
+            let (name, header) = (&self.snapshot.cohort(told.cohort)?.name, &told.header);
+            if told.holds(self.facts) {
+                return Some(("cohort", format!("{name}, by {header}")));
+            }
+            let is_ignored = !self.facts.trusted && self.facts.headers.contains_key(header);
+            let note = format!("{header} is believed only from trusted_proxies: see --trusted");
+            is_ignored.then(|| ("cohort", format!("perhaps {name}; {note}")))
+        };
+        self.snapshot.told.iter().filter_map(line).collect()
     }
 
     /// A tenant, with the cohorts it belongs to.
