@@ -40,6 +40,7 @@ mod rollouts;
 mod routing;
 mod samples;
 mod scale;
+mod services;
 mod shadow;
 mod shift;
 mod signoff;

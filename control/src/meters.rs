@@ -32,6 +32,7 @@ pub struct Meters {
     refused: Family<RefusedLabels, Counter>,
     audit_dropped: Counter,
     auth_failures: Family<FailureLabels, Counter>,
+    flags_denied: Family<FailureLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -59,6 +60,17 @@ pub enum AuthFailure {
     Unknown,
     /// Its time is over.
     Expired,
+}
+
+impl AuthFailure {
+    /// Its name, as metrics write it.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// What is refused before anybody is heard: what there can be too many of at once, and what never became a connection.
@@ -99,6 +111,7 @@ impl Default for Meters {
             refused: Family::default(),
             audit_dropped: Counter::default(),
             auth_failures: Family::default(),
+            flags_denied: Family::default(),
         }
     }
 }
@@ -141,14 +154,14 @@ impl Meters {
         self.audit_dropped.inc();
     }
 
-    /// Counts a request that was not let in.
+    /// Counts a request to the control API that was not let in.
     pub fn auth_failed(&self, why: AuthFailure) {
-        let reason = match why {
-            AuthFailure::Missing => "missing",
-            AuthFailure::Unknown => "unknown",
-            AuthFailure::Expired => "expired",
-        };
-        self.auth_failures.get_or_create(&FailureLabels { reason }).inc();
+        self.auth_failures.get_or_create(&FailureLabels { reason: why.as_str() }).inc();
+    }
+
+    /// Counts a service's request for flags that was not let in.
+    pub fn flags_denied(&self, why: AuthFailure) {
+        self.flags_denied.get_or_create(&FailureLabels { reason: why.as_str() }).inc();
     }
 
     /// Counts a rollback. Routes come from the configuration, so that the labels stay few.
@@ -179,6 +192,11 @@ pub(crate) fn registry(desk: &Arc<Desk>) -> Registry {
         "control_auth_failures",
         "Requests to the control API that came without a good token",
         meters.auth_failures.clone(),
+    );
+    registry.register(
+        "ofrep_auth_failures",
+        "Requests for flags, on the listener for services, that came without a good token",
+        meters.flags_denied.clone(),
     );
     registry.register_with_unit(
         "swap",

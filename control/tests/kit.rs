@@ -104,7 +104,7 @@ impl Running {
 
     pub(crate) async fn start_in(folder: TempDir) -> Self {
         let node = Node::open(&opening(folder.path())).unwrap();
-        let listeners = Listeners::on(socket().await, socket().await).unwrap();
+        let listeners = Listeners::on(socket().await, socket().await, None).unwrap();
         let (reports, take_reports) = mpsc::channel(16);
         let (phase, watch_phase) = watch::channel(Phase::Starting);
         let (reload, take_reload) = mpsc::channel(1);

@@ -102,7 +102,8 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
             // Nothing may be commanded here as long as the other process could still go on.
             reached.wait_for(|phase| *phase != control::Phase::Starting).await.ok();
         }
-        let listeners = control::Listeners::on(listeners.control, listeners.status);
+        let listeners =
+            control::Listeners::on(listeners.control, listeners.status, listeners.ofrep);
         let ended = match listeners.context("the control plane cannot listen") {
             Ok(listeners) => {
                 node.serve(listeners, links).await;

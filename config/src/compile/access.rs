@@ -103,13 +103,23 @@ fn look_at_token(
     at: &Pointer,
     findings: &mut Findings<'_>,
 ) {
-    if !is_hash(&token.hash) {
+    look_at_credential(&token.hash, token.expires.as_deref(), at, findings);
+    look_at_rights(document, &token.scopes, token.routes.as_deref(), at, findings);
+}
+
+/// What is kept of a token, and until when it is good.
+pub(super) fn look_at_credential(
+    hash: &str,
+    expires: Option<&str>,
+    at: &Pointer,
+    findings: &mut Findings<'_>,
+) {
+    if !is_hash(hash) {
         let message = "this is no hash of a token";
         let hint = "write what `turnout token hash` prints: `sha256:` and 64 hexadecimal digits";
         findings.error_with_hint(&at.key("hash"), "bad_hash", message, hint.to_owned());
     }
-    look_at_rights(document, &token.scopes, token.routes.as_deref(), at, findings);
-    if let Some(expires) = token.expires.as_deref().filter(|text| !is_moment(text)) {
+    if let Some(expires) = expires.filter(|text| !is_moment(text)) {
         let message = format!("{expires:?} is no moment");
         let hint = "write for example `2027-01-31T00:00:00Z`".to_owned();
         findings.error_with_hint(&at.key("expires"), "bad_moment", message, hint);

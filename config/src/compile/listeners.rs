@@ -94,7 +94,7 @@ fn of_listener(
     Some(ListenerTls { address, server, http2: spec.http2 })
 }
 
-/// What ends TLS on the control API or the status listener, where that has it.
+/// What ends TLS on the control API, the status listener or the one for services, where that has it.
 pub(super) fn server_tls(
     spec: Option<&ServerTlsSpec>,
     now_unix: i64,

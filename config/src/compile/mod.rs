@@ -1,8 +1,9 @@
 //! From a document and live state to what serves, with every error of meaning at once.
 //!
-//! `settings` (with `access` and `store`) is for the process, `listeners`, `limits` and `issuers` are about clients, `upstreams` (with
-//! `protection`), `tenants` (with `told`), `flags` and `routes` make the snapshot, and `shifts` puts the live state in. A route's
-//! parts: `conditions`, `paths`, `baseline`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`, `compare`, `samples`; `clashes` looks at
+//! `settings` (with `access`, `ofrep` and `store`) is for the process, `listeners`, `limits` and `issuers` are about clients,
+//! `upstreams` (with `protection`), `tenants` (with `told`), `flags` and `routes` make the snapshot, and `shifts` puts the live
+//! state in. A route's parts: `conditions`, `paths`, `baseline`, `tenancy`, `flag_gates`, `redirects`, `filters`, `policies`,
+//! `compare`, `samples`; `clashes` looks at
 //! all routes together. `rollouts` makes plans, with their `gates`, which may ask `externals` (`external_gates`); `patience`
 //! looks at their deadlines. `certificates` is for both ends, `findings` collects what is wrong.
 
@@ -22,6 +23,7 @@ mod gates;
 mod issuers;
 mod limits;
 mod listeners;
+mod ofrep;
 mod paths;
 mod patience;
 mod policies;
@@ -53,8 +55,8 @@ use rules::tls::{ListenerTls, ServerTls};
 use rules::token::Issuer;
 use rules::{CohortName, Revision, RouteName, Snapshot, Upstream};
 
-use crate::document::Document;
 use crate::document::secret::Secret;
+use crate::document::{Document, ServerTlsSpec};
 use crate::live::{AskedStep, Live};
 use crate::plan::Plan;
 use crate::problem::{Problem, Problems, Severity};
@@ -85,6 +87,8 @@ pub struct Compiled {
     pub control_tls: Option<Arc<ServerTls>>,
     /// The same on the status listener.
     pub status_tls: Option<Arc<ServerTls>>,
+    /// The same on the listener for services.
+    pub ofrep_tls: Option<Arc<ServerTls>>,
     /// The plans of rollouts, by name.
     pub plans: Arc<BTreeMap<String, Arc<Plan>>>,
     /// The key that samples of differences are encrypted with, where there is one.
@@ -119,6 +123,7 @@ struct Frame {
     tls: Arc<[ListenerTls]>,
     control_tls: Option<Arc<ServerTls>>,
     status_tls: Option<Arc<ServerTls>>,
+    ofrep_tls: Option<Arc<ServerTls>>,
 }
 
 /// Compiles a document and its live state.
@@ -174,6 +179,7 @@ pub fn compile(
             settings: Arc::clone(&frame.settings),
             control_tls: frame.control_tls.clone(),
             status_tls: frame.status_tls.clone(),
+            ofrep_tls: frame.ofrep_tls.clone(),
             plans: Arc::clone(&frame.plans),
             sample_key: frame.sample_key.clone(),
             externals: Arc::clone(&frame.externals),
@@ -212,11 +218,13 @@ fn frame(
     let flags = flags::flags(document, known_flags, findings);
     let limits = limits::limits(document, findings);
     let tls = listeners::tls(document, now_unix, findings);
-    let (control, status) = (Pointer::root().key("control"), Pointer::root().key("status"));
-    let control_tls =
-        listeners::server_tls(document.control.tls.as_ref(), now_unix, &control, findings);
-    let status_tls =
-        listeners::server_tls(document.status.tls.as_ref(), now_unix, &status, findings);
+    let mut server_tls = |key, tls: Option<&ServerTlsSpec>| {
+        listeners::server_tls(tls, now_unix, &Pointer::root().key(key), findings)
+    };
+    let control_tls = server_tls("control", document.control.tls.as_ref());
+    let status_tls = server_tls("status", document.status.tls.as_ref());
+    let of_services = document.ofrep.as_ref().and_then(|ofrep| ofrep.tls.as_ref());
+    let ofrep_tls = server_tls("ofrep", of_services);
     let issuers = issuers::issuers(document, findings).into();
     let pools = upstreams::pools(document, now_unix, findings);
     let before = previous.map_or(&[][..], |previous| previous.snapshot.table.routes());
@@ -244,6 +252,7 @@ fn frame(
         tls,
         control_tls,
         status_tls,
+        ofrep_tls,
     })
 }
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::access::access;
 use super::findings::{Findings, Pointer};
 use super::listeners::{Listener, Sockets, listeners};
+use super::ofrep::ofrep;
 use super::store::{self, RedisSettings};
 use crate::document::Document;
 
@@ -21,7 +22,9 @@ pub struct Settings {
     pub control: SocketAddr,
     /// Where health and metrics are served.
     pub status: SocketAddr,
-    /// Which of the two speak TLS. By which certificates may change meanwhile.
+    /// Where services ask for flags, if they do so elsewhere than at the control API.
+    pub ofrep: Option<SocketAddr>,
+    /// Which of these speak TLS. By which certificates may change meanwhile.
     pub encrypted: Encrypted,
     /// The database file that the state is kept in.
     pub store: PathBuf,
@@ -46,6 +49,8 @@ pub struct Encrypted {
     pub control: bool,
     /// On the status listener.
     pub status: bool,
+    /// Where services ask for flags.
+    pub ofrep: bool,
 }
 
 /// Bounds of all shadow traffic together.
@@ -75,6 +80,7 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
     let listeners = listeners(document, &mut sockets, findings);
     let control = sockets.add(&document.control.address, &root.key("control"), findings);
     let status = sockets.add(&document.status.address, &root.key("status"), findings);
+    let ofrep = ofrep(document, &mut sockets, findings);
     access(document, control, findings);
     let store = store::path(document, findings);
     let redis = store::redis(document, findings);
@@ -84,9 +90,11 @@ pub(super) fn settings(document: &Document, findings: &mut Findings<'_>) -> Opti
         listeners,
         control: control?,
         status: status?,
+        ofrep,
         encrypted: Encrypted {
             control: document.control.tls.is_some(),
             status: document.status.tls.is_some(),
+            ofrep: document.ofrep.as_ref().is_some_and(|ofrep| ofrep.tls.is_some()),
         },
         store: store?,
         redis,

@@ -57,7 +57,7 @@ pub struct ListenerTlsSpec {
     pub http2: bool,
 }
 
-/// How TLS is ended where HTTP/1 is all that is spoken: on the control API and the status listener.
+/// How TLS is ended where HTTP/1 is all that is spoken: on the control API, the status listener and the one for services.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerTlsSpec {

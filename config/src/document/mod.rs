@@ -2,7 +2,7 @@
 //!
 //! [`Document`] is the whole; [`access`] says who may command, [`store`] where the state is; [`upstream`] (with its
 //! [`protection`]), [`route`] (with its rules to [`compare`] by) and [`rollout`] are its large parts, [`listener`] and
-//! [`limits`] are about clients, [`issuer`] about their tokens, [`flag`] is what tenants have beside routes, [`forms`] holds
+//! [`limits`] are about clients, [`issuer`] about their tokens, [`flag`] is what tenants have beside routes, [`ofrep`] where services ask for it, [`forms`] holds
 //! what can be written in more than one way, [`samples`] says what is kept of answers all the same, and [`secret`] what must
 //! never be printed. Maps keep the order in which they are written.
 
@@ -14,6 +14,7 @@ pub mod forms;
 pub mod issuer;
 pub mod limits;
 pub mod listener;
+pub mod ofrep;
 pub mod protection;
 pub mod rollout;
 pub mod route;
@@ -35,6 +36,7 @@ pub use flag::FlagSpec;
 pub use issuer::IssuerSpec;
 use limits::{ClientTimeoutsSpec, LimitsSpec};
 pub use listener::{ListenerSpec, ServerTlsSpec, StatusSpec};
+pub use ofrep::OfrepSpec;
 pub use origin::Origin;
 pub(crate) use origin::is_lost;
 pub use rollout::RolloutSpec;
@@ -63,6 +65,9 @@ pub struct Document {
     /// Where health and metrics are served.
     #[serde(default = "default_status")]
     pub status: StatusSpec,
+    /// Where services ask for flags, beside the control API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ofrep: Option<OfrepSpec>,
     /// Where the state is kept.
     #[serde(default)]
     pub store: StoreSpec,

@@ -63,7 +63,12 @@ fn references(document: &Document) -> Vec<(Pointer, &SecretRef)> {
         let at = Pointer::root().key("listeners").item(place).key("tls");
         found.extend(in_server(&at, &tls.certificates, tls.clients.as_ref()));
     }
-    for (key, tls) in [("control", &document.control.tls), ("status", &document.status.tls)] {
+    let of_services = document.ofrep.as_ref().and_then(|ofrep| ofrep.tls.as_ref());
+    for (key, tls) in [
+        ("control", document.control.tls.as_ref()),
+        ("status", document.status.tls.as_ref()),
+        ("ofrep", of_services),
+    ] {
         let Some(tls) = tls else { continue };
         let at = Pointer::root().key(key).key("tls");
         found.extend(in_server(&at, &tls.certificates, tls.clients.as_ref()));

@@ -1,6 +1,5 @@
 //! What is a token? 256 random bits in a text that is easy to find where it does not belong, and known by its hash alone.
 
-use config::TokenSpec;
 use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
@@ -36,28 +35,24 @@ pub fn is_hash(text: &str) -> bool {
     digits.len() == 64 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The token with this hash. Every one is compared, each in a time that does not tell how much of it was right.
-pub fn find<'t, N>(
-    hash: &str,
-    tokens: impl IntoIterator<Item = (N, &'t TokenSpec)>,
-) -> Option<(N, &'t TokenSpec)> {
-    tokens.into_iter().fold(None, |found, (name, token)| {
-        let is_it = bool::from(token.hash.as_bytes().ct_eq(hash.as_bytes()));
-        if is_it { Some((name, token)) } else { found }
+/// What goes with this hash, of all that is kept by hash. Every one is compared, each in a time that does not tell how much
+/// of it was right.
+pub fn find<'t, T>(hash: &str, kept: impl IntoIterator<Item = (&'t str, T)>) -> Option<T> {
+    kept.into_iter().fold(None, |found, (known, one)| {
+        let is_it = bool::from(known.as_bytes().ct_eq(hash.as_bytes()));
+        if is_it { Some(one) } else { found }
     })
 }
 
-/// Whether a token is good no more.
+/// Whether a token that expires then is good no more.
 #[must_use]
-pub fn is_over(token: &TokenSpec, now: Timestamp) -> bool {
+pub fn is_over(expires: Option<&str>, now: Timestamp) -> bool {
     // What cannot be read was refused before it was kept.
-    token.expires.as_deref().is_some_and(|at| at.parse::<Timestamp>().is_ok_and(|at| at <= now))
+    expires.is_some_and(|at| at.parse::<Timestamp>().is_ok_and(|at| at <= now))
 }
 
 #[cfg(test)]
 mod tests {
-    use config::AccessScope;
-
     use super::*;
 
     #[test]
@@ -66,19 +61,13 @@ mod tests {
         assert_eq!(hash(&token), made);
         assert!(is_hash(&made) && !is_hash(&token) && !is_hash("sha256:00"));
         assert_ne!(generate().unwrap().0, token);
-        let spec = |hash: &str, expires: Option<&str>| TokenSpec {
-            hash: hash.into(),
-            scopes: vec![AccessScope::Read],
-            routes: None,
-            tenants: None,
-            expires: expires.map(str::to_owned),
-        };
-        let (mine, other) = (spec(&made, Some("2026-01-01T00:00:00Z")), spec(&hash("x"), None));
-        let all = [("other", &other), ("mine", &mine)];
-        assert_eq!(find(&made, all).map(|(name, _)| name), Some("mine"));
+        let other = hash("x");
+        let all = [(&*other, "other"), (&*made, "mine")];
+        assert_eq!(find(&made, all), Some("mine"));
         assert!(find(&hash("y"), all).is_none());
-        assert!(is_over(&mine, "2026-01-01T00:00:00Z".parse().unwrap()));
-        assert!(!is_over(&mine, "2025-12-31T23:59:59Z".parse().unwrap()));
-        assert!(!is_over(&other, Timestamp::MAX));
+        let expires = Some("2026-01-01T00:00:00Z");
+        assert!(is_over(expires, "2026-01-01T00:00:00Z".parse().unwrap()));
+        assert!(!is_over(expires, "2025-12-31T23:59:59Z".parse().unwrap()));
+        assert!(!is_over(None, Timestamp::MAX));
     }
 }

@@ -75,10 +75,11 @@ fn by_token(present: &Present, presented: &str) -> Result<Identity, (AuthFailure
     let written = written.iter().map(|(name, token)| (name.as_str(), token));
     let made = present.desired.live.tokens.iter().map(|(name, token)| (name.as_str(), token));
     let hash = token::hash(presented);
-    let Some((name, found)) = token::find(&hash, written.chain(made)) else {
+    let all = written.chain(made).map(|(name, token)| (&*token.hash, (name, token)));
+    let Some((name, found)) = token::find(&hash, all) else {
         return Err((AuthFailure::Unknown, Problem::unknown_token()));
     };
-    if token::is_over(found, Timestamp::now()) {
+    if token::is_over(found.expires.as_deref(), Timestamp::now()) {
         return Err((AuthFailure::Expired, Problem::expired_token(name)));
     }
     Ok(Identity::Holder { name: name.to_owned(), by: Proof::Token, rights: found.into() })

@@ -28,6 +28,12 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next:
     next.run(request).await
 }
 
+/// Whether a request is for this machine by a loopback name, and no web page of another origin makes it.
+pub(super) fn is_local(request: &Request) -> bool {
+    let known = Known { named: &[], by_address: false };
+    known.is_asked(request.uri(), request.headers()) && known.asks(request.headers())
+}
+
 /// The names that the control API goes by.
 struct Known<'n> {
     named: &'n [String],

@@ -41,5 +41,5 @@ mod wait;
 
 pub(crate) use request::Peer;
 pub use router::openapi;
-pub(crate) use router::{control, status};
+pub(crate) use router::{control, ofrep as services, status};
 pub(crate) use site::Site;

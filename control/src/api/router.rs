@@ -1,4 +1,4 @@
-//! What is where? The control API's paths, its OpenAPI description, and the status listener's few.
+//! What is where? The control API's paths, its OpenAPI description, and the few of the status listener and of services.
 
 use std::sync::Arc;
 
@@ -108,6 +108,11 @@ pub(crate) fn status(site: Arc<Site>) -> Router {
         .route("/metrics", get(health::metrics))
         .fallback(|| std::future::ready(Problem::no_such_path()))
         .with_state(site)
+}
+
+/// Flags for services alone, who need not reach the control API for them.
+pub(crate) fn ofrep(site: Arc<Site>) -> Router {
+    ofrep::services(site)
 }
 
 /// The control API's description (OpenAPI 3.1), as `/openapi.json` gives it.

@@ -86,7 +86,7 @@ pub(super) async fn list(
 
 fn view(name: &str, token: &TokenSpec, from: &'static str) -> TokenView {
     let TokenSpec { scopes, routes, tenants, expires, .. } = token.clone();
-    let expired = token::is_over(token, Timestamp::now());
+    let expired = token::is_over(token.expires.as_deref(), Timestamp::now());
     TokenView { name: name.to_owned(), scopes, routes, tenants, expires, expired, from }
 }
 

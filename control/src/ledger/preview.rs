@@ -81,6 +81,8 @@ fn needs_restart(started_with: &Settings, next: &Settings) -> Option<String> {
         ("control.tls", started_with.encrypted.control != next.encrypted.control),
         ("status", started_with.status != next.status),
         ("status.tls", started_with.encrypted.status != next.encrypted.status),
+        ("ofrep", started_with.ofrep != next.ofrep),
+        ("ofrep.tls", started_with.encrypted.ofrep != next.encrypted.ofrep),
         ("store", started_with.store != next.store || started_with.redis != next.redis),
         ("access_log", started_with.access_log != next.access_log),
         ("shadow", started_with.shadow != next.shadow),

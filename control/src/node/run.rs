@@ -1,7 +1,5 @@
-//! How does a node run? Serves the API and the status listener, watches the file, takes reports, looks at the SLIs.
+//! How does a node run? Serves the API, the status listener and services, watches the file, takes reports, looks at the SLIs.
 
-use std::io;
-use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,14 +7,13 @@ use config::causes;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use rules::exchange::ExchangeReport;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::Node;
-use super::serve::{Bounds, Door, serve};
-use super::tls::Tls;
+use super::doors::{Doors, Listeners, doors};
+use super::serve::{Bounds, serve};
 use crate::api::{self, Site};
 use crate::desk::Desk;
 use crate::events::Event;
@@ -56,42 +53,6 @@ pub struct Links {
     pub reload: mpsc::Receiver<()>,
 }
 
-/// The control plane's listeners, bound.
-#[derive(Debug)]
-pub struct Listeners {
-    control: TcpListener,
-    status: TcpListener,
-    addresses: (SocketAddr, SocketAddr),
-}
-
-impl Listeners {
-    /// Takes sockets that listen already, in the runtime that is to serve on them.
-    ///
-    /// # Errors
-    /// When one of them cannot be used.
-    pub fn on(control: net::TcpListener, status: net::TcpListener) -> io::Result<Self> {
-        let addresses = (control.local_addr()?, status.local_addr()?);
-        control.set_nonblocking(true)?;
-        status.set_nonblocking(true)?;
-        let (control, status) = (TcpListener::from_std(control)?, TcpListener::from_std(status)?);
-        tracing::info!(address = %addresses.0, "the control API listens");
-        tracing::info!(address = %addresses.1, "the status listener listens");
-        Ok(Self { control, status, addresses })
-    }
-
-    /// Where the control API is.
-    #[must_use]
-    pub const fn control(&self) -> SocketAddr {
-        self.addresses.0
-    }
-
-    /// Where health and metrics are.
-    #[must_use]
-    pub const fn status(&self) -> SocketAddr {
-        self.addresses.1
-    }
-}
-
 impl Node {
     /// Serves until the phase is [`Phase::Stopped`], or nobody can say any more.
     pub async fn serve(self, listeners: Listeners, links: Links) {
@@ -107,9 +68,15 @@ impl Node {
         let status = api::status(site);
         let meters = || Arc::clone(desk.ledger().meters());
         let (to_control, to_status) = (Bounds::CONTROL, Bounds::STATUS);
-        let (to_operators, to_probes) = doors(&desk, listeners);
-        servers.spawn(serve(to_operators, control, phase.clone(), to_control, meters()));
-        servers.spawn(serve(to_probes, status, phase.clone(), to_status, meters()));
+        let Doors { operators, probes, services } = doors(&desk, listeners);
+        servers.spawn(serve(operators, control, phase.clone(), to_control, meters()));
+        servers.spawn(serve(probes, status, phase.clone(), to_status, meters()));
+        if let Some(services) = services {
+            // A site of its own: services take no place and no patience from operators.
+            let site = Site::new(Arc::clone(&desk), phase.clone(), Vec::new());
+            let flags = api::services(Arc::new(site));
+            servers.spawn(serve(services, flags, phase.clone(), Bounds::SERVICES, meters()));
+        }
         let mut chores = JoinSet::new();
         chores.spawn(watch_file(Arc::clone(&desk), seen, reload, phase.clone()));
         chores.spawn(take_reports(Arc::clone(&desk), reports, phase.clone()));
@@ -137,21 +104,6 @@ impl Node {
         try_to_store(&desk).await;
         leave_fleet(&desk).await;
     }
-}
-
-/// The doors of the control API and of the status listener, with TLS where the process was started with it.
-fn doors(desk: &Arc<Desk>, listeners: Listeners) -> (Door, Door) {
-    let started_with = desk.ledger().started_with().encrypted;
-    let control = started_with.control.then(|| {
-        let desk = Arc::clone(desk);
-        Tls::new(move || desk.ledger().present().compiled.control_tls.clone())
-    });
-    let status = started_with.status.then(|| {
-        let desk = Arc::clone(desk);
-        Tls::new(move || desk.ledger().present().compiled.status_tls.clone())
-    });
-    let Listeners { control: operators, status: probes, .. } = listeners;
-    (Door { listener: operators, tls: control }, Door { listener: probes, tls: status })
 }
 
 /// Nobody is to wait for what a node tells that ends. Another process of the same node goes on telling.

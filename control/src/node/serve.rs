@@ -51,6 +51,8 @@ impl Bounds {
     /// Of the status listener, which is open to the network: whoever reads slowly is cut off.
     pub(super) const STATUS: Self =
         Self { lifetime: Some(Duration::from_secs(60)), ..Self::CONTROL };
+    /// Of services that ask for flags: there may be many, and who listens for changes stays.
+    pub(super) const SERVICES: Self = Self { connections: 1_024, ..Self::CONTROL };
 }
 
 /// Where clients come in.

@@ -1,4 +1,4 @@
-//! How is TLS ended on the control API and the status listener? By the certificates in force when a connection begins.
+//! How is TLS ended on the control API, the status listener and the one for services? By the certificates in force when a connection begins.
 //!
 //! Whether TLS is spoken there at all is settled when the process starts: were it to change meanwhile, nobody would know what
 //! to speak, and tokens would go over a wire that was not meant for them.

@@ -20,6 +20,7 @@ pub(crate) struct Sockets {
     traffic: Vec<Socket>,
     control: Socket,
     status: Socket,
+    ofrep: Option<Socket>,
 }
 
 /// The same sockets once more, for those who accept on them.
@@ -28,6 +29,7 @@ pub(crate) struct Listeners {
     pub(crate) traffic: Vec<TcpListener>,
     pub(crate) control: TcpListener,
     pub(crate) status: TcpListener,
+    pub(crate) ofrep: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -43,10 +45,11 @@ impl Sockets {
         let listeners = settings.listeners.iter().map(|listener| listener.address);
         let traffic = listeners.map(&mut one).collect::<Result<_, _>>()?;
         let (control, status) = (one(settings.control)?, one(settings.status)?);
+        let ofrep = settings.ofrep.map(&mut one).transpose()?;
         for left in handed {
             tracing::info!(address = %left.wanted, "no longer listened on");
         }
-        Ok(Self { traffic, control, status })
+        Ok(Self { traffic, control, status, ofrep })
     }
 
     /// The same sockets once more.
@@ -59,11 +62,12 @@ impl Sockets {
             traffic: traffic.collect::<io::Result<_>>()?,
             control: self.control.listener.try_clone()?,
             status: self.status.listener.try_clone()?,
+            ofrep: self.ofrep.as_ref().map(|socket| socket.listener.try_clone()).transpose()?,
         })
     }
 
     pub(super) fn all(&self) -> Vec<&Socket> {
-        self.traffic.iter().chain([&self.control, &self.status]).collect()
+        self.traffic.iter().chain([&self.control, &self.status]).chain(&self.ofrep).collect()
     }
 }
 

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 /// How long whoever came at a bad moment should wait, in seconds.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+/// The challenge that a 401 carries (RFC 6750 section 3).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,24 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "GENERAL", details)
     }
 
+    /// 401: nobody gets a flag without a good token, and it is not said what is wrong with this one.
+    pub(super) const fn unknown_asker() -> Self {
+        let details = "flags are told to whoever sends a good token: `Authorization: Bearer ..`";
+        Self::new(StatusCode::UNAUTHORIZED, "GENERAL", details)
+    }
+
+    /// 403: it is asked for by another host's name, or from a web page.
+    pub(super) const fn foreign() -> Self {
+        let details = "without tokens flags are told on this machine only, by a loopback name";
+        Self::new(StatusCode::FORBIDDEN, "GENERAL", details)
+    }
+
+    /// 429: too many requests of this address came without a good token.
+    pub(super) const fn too_many_failures() -> Self {
+        let details = "too many requests came without a good token: ask again in a moment";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "GENERAL", details)
+    }
+
     /// 429: there is too much to do.
     pub(super) const fn too_busy() -> Self {
         let details = "there are too many at once: ask again in a moment";
@@ -91,6 +111,9 @@ impl IntoResponse for Failure {
         let mut response = (self.status, Json(self.told())).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
         response
     }
