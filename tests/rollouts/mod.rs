@@ -3,6 +3,7 @@
 mod baseline;
 mod externals;
 mod messages;
+mod residency;
 mod tenants;
 
 use std::sync::Arc;
