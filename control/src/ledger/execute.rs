@@ -39,6 +39,8 @@ pub struct Ledger {
     /// What the process runs with until it is started again; not known while it starts.
     pub(super) started_with: OnceLock<Arc<Settings>>,
     pub(super) turn: Mutex<()>,
+    /// Held while a command is carried out, within its turn.
+    pub(super) commanding: Mutex<()>,
     /// Held while what serves is changed, and never while the store is asked. Whoever needs the turn, too, has that first.
     pub(super) serving: Mutex<()>,
     /// How many look at the store for somebody who may have stopped waiting.
@@ -49,6 +51,8 @@ pub struct Ledger {
     pub(super) without_store: AtomicBool,
     /// What serves and is not stored yet. It grows with what serves, and shrinks by whoever has the turn.
     pub(super) unstored: Mutex<VecDeque<Unstored>>,
+    /// Held while that is written to this node's file.
+    pub(super) writing: Mutex<()>,
     /// What the audit could not take yet.
     pub(super) unrecorded: Mutex<VecDeque<Record>>,
     /// Why the store is not followed, where it is not.
@@ -78,11 +82,13 @@ impl Ledger {
             started_with: Arc::clone(&present.compiled.settings).into(),
             present: watch::Sender::new(Arc::new(present)),
             turn: Mutex::default(),
+            commanding: Mutex::default(),
             serving: Mutex::default(),
             looking: AtomicUsize::default(),
             handed_over: AtomicBool::new(false),
             without_store: AtomicBool::new(false),
             unstored: Mutex::default(),
+            writing: Mutex::default(),
             unrecorded: Mutex::default(),
             held: Mutex::default(),
             history: Mutex::default(),
@@ -208,6 +214,7 @@ impl Ledger {
         let serves = Arc::clone(&self.present().compiled.snapshot);
         let found = self.lookups.all(lookup::unknown_names(&order.command, &serves));
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _commanding = self.commanding.lock().unwrap_or_else(PoisonError::into_inner);
         if self.handed_over.load(Ordering::Relaxed) {
             return Err(Declined::HandedOver);
         }
@@ -306,6 +313,7 @@ impl Ledger {
         if let Err(error) = self.settle() {
             let error = StoreError::Failed(Box::new(error));
             self.store_failed(&error, "a rollback serves, but could not be stored");
+            return Some("it is stored, and serves on this node once the store does".to_owned());
         }
         Some("a rollback that came meanwhile is done on top of it".to_owned())
     }

@@ -5,7 +5,7 @@
 //! the rollback, or the rollback is done once more on top of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, mpsc};
+use std::sync::{Arc, PoisonError, TryLockError, mpsc};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -55,10 +55,12 @@ impl Ledger {
         // What was answered before a restart is in the history in the end, whatever is left of it to do.
         let nothing = if order.seen.is_some() { Nothing::IsKept } else { Nothing::IsNothing };
         let served = match self.serve(&order, now, nothing)? {
-            Err(summary) if self.renew_kept(&order) || self.nobody_moved_anything() => {
+            Err((summary, looked_at))
+                if self.renew_kept(&order) || self.nobody_moves_anything(looked_at) =>
+            {
                 return Ok(self.unchanged(summary));
             }
-            Err(summary) => match self.serve(&order, now, Nothing::IsKept)? {
+            Err((summary, _)) => match self.serve(&order, now, Nothing::IsKept)? {
                 Err(_) => return Ok(self.unchanged(summary)),
                 Ok(served) => served,
             },
@@ -67,13 +69,13 @@ impl Ledger {
         Ok(self.store_served(served))
     }
 
-    /// Serves it; where nothing changes by it, says how everything is.
+    /// Serves it; where nothing changes by it, says how everything is, and in which revision that was looked at.
     fn serve(
         &self,
         order: &Order,
         now: Timestamp,
         nothing: Nothing,
-    ) -> Result<Result<Served, String>, Declined> {
+    ) -> Result<Result<Served, (String, Revision)>, Declined> {
         let _serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_handed_over() {
             return Err(Declined::HandedOver);
@@ -84,7 +86,7 @@ impl Ledger {
             Applied::Unchanged(summary) if nothing == Nothing::IsKept => {
                 Next { desired: present.desired.clone(), summary, notes: Vec::new() }
             }
-            Applied::Unchanged(summary) => return Ok(Err(summary)),
+            Applied::Unchanged(summary) => return Ok(Err((summary, present.revision()))),
         };
         let revision = Revision(present.revision().0.saturating_add(1));
         let compiled =
@@ -148,8 +150,14 @@ impl Ledger {
         known.and_then(|known| known).is_ok_and(|known| known.contains(id))
     }
 
-    /// Whether what serves here is all that there is: no other node has moved traffic of which this one does not know.
-    fn nobody_moved_anything(self: &Arc<Self>) -> bool {
+    /// Whether the revision that was looked at is all that there is: no command is being carried out here, and no other node
+    /// has moved traffic of which this one did not know then.
+    fn nobody_moves_anything(self: &Arc<Self>, looked_at: Revision) -> bool {
+        // What is over by now has made another revision.
+        let is_commanded = matches!(self.commanding.try_lock(), Err(TryLockError::WouldBlock));
+        if is_commanded || self.present().revision() != looked_at {
+            return false;
+        }
         if !self.store.is_shared() {
             return true;
         }
@@ -157,7 +165,7 @@ impl Ledger {
             return false;
         }
         let newest = self.in_a_moment(|ledger| ledger.store.newest()).and_then(|newest| newest);
-        newest.is_ok_and(|newest| newest.revision == self.present().revision())
+        newest.is_ok_and(|newest| newest.revision == looked_at)
     }
 
     /// Whether others share the store, and it did not serve a moment ago. It is asked each second, and nobody waits for it.

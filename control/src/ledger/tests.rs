@@ -90,6 +90,29 @@ fn a_rollback_serves_while_a_command_hangs_in_the_store() {
 }
 
 #[test]
+fn a_rollback_by_which_nothing_changes_yet_wins_over_a_command_that_is_being_stored() {
+    let Setup { ledger, store, _folder } = setup();
+    let (go_on, gate) = mpsc::channel();
+    *store.gate.lock().unwrap() = Some(gate);
+    std::thread::scope(|scope| {
+        let shifting = scope.spawn(|| execute(&ledger, shift("60%"), None).unwrap());
+        while store.gate.lock().unwrap().is_some() {
+            std::thread::yield_now();
+        }
+        let rolling_back = scope.spawn(|| execute(&ledger, rollback(), None).unwrap());
+        while ledger.present().entry.command != "rollback" && !rolling_back.is_finished() {
+            std::thread::yield_now();
+        }
+        go_on.send(()).unwrap();
+        assert_eq!(shifting.join().unwrap().reach, Reach::Stored);
+        assert!(rolling_back.join().unwrap().changed);
+    });
+    let present = ledger.present();
+    assert_eq!(present.entry.summary, "sms: rolled back, canary 60% -> off");
+    assert_eq!(store.load().unwrap().unwrap().entry, present.entry);
+}
+
+#[test]
 fn a_rollback_that_is_stored_already_is_not_done_twice() {
     let Setup { ledger, store, _folder } = setup();
     execute(&ledger, shift("50%"), None).unwrap();

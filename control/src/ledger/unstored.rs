@@ -119,10 +119,13 @@ impl Ledger {
     /// Puts into the file what is not stored yet.
     fn write_kept(&self) {
         let Some(file) = &self.kept else { return };
+        // The disk may take its time, and no rollback waits for that before it serves.
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
         let rollbacks: Vec<KeptRollback> = kept.iter().filter_map(Unstored::written).collect();
-        let written = file.keep(&rollbacks);
         drop(kept);
+        let written = file.keep(&rollbacks);
+        drop(writing);
         if let Err(error) = &written {
             tracing::error!(%error, "rollbacks that are not stored could not be kept in a file");
         }

@@ -33,8 +33,6 @@ pub(super) struct Coalesced {
     /// Written by Pingora, and from `sent` on not sent yet.
     kept: Vec<u8>,
     sent: usize,
-    /// Whether the next write begins a request.
-    begins: bool,
     /// Whether Pingora has flushed the head that is kept.
     flushed: bool,
     /// How often the answer has been asked for while the head was kept.
@@ -46,7 +44,7 @@ impl Coalesced {
     pub(super) fn new(stream: Stream) -> Self {
         let inner = Transport::new(stream);
         let ends = TwoEnds::default();
-        Self { inner, kept: Vec::new(), sent: 0, begins: true, flushed: false, asked: 0, ends }
+        Self { inner, kept: Vec::new(), sent: 0, flushed: false, asked: 0, ends }
     }
 
     /// What is spoken is HTTP/1, whatever TLS agreed on.
@@ -126,8 +124,8 @@ impl Coalesced {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let bytes = pieces.iter().map(|piece| piece.len()).sum();
-        let begins = std::mem::replace(&mut self.begins, false) && !self.keeps();
-        let head = pieces.first().filter(|piece| begins && is_head(piece));
+        let may_begin = !self.ends.are_awaited() && !self.keeps();
+        let head = pieces.first().filter(|piece| may_begin && is_head(piece));
         if head.is_some() {
             (self.flushed, self.asked) = (false, 0);
             self.ends.expect();
@@ -169,12 +167,14 @@ impl AsyncRead for Coalesced {
             // A target may answer before it takes any more.
             if let Poll::Ready(sent) = this.poll_send(cx, &[]) {
                 sent?;
+                if let Poll::Ready(flushed) = this.stream().poll_flush(cx) {
+                    flushed?;
+                }
             }
         }
         let before = buf.filled().len();
         ready!(this.stream().poll_read(cx, buf))?;
         let read = buf.filled().get(before..).unwrap_or_default();
-        this.begins |= !read.is_empty();
         if this.ends.are_in(read) {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "two lengths")));
         }
@@ -252,6 +252,8 @@ mod tests {
 
     const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n";
 
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
     /// A connection and its other end, which never waits.
     async fn pair() -> (Coalesced, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -290,6 +292,11 @@ mod tests {
         }
     }
 
+    async fn answer(stream: &mut Coalesced, mut target: &TcpStream) {
+        target.write_all(ANSWER).unwrap();
+        assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), ANSWER.len());
+    }
+
     #[tokio::test]
     async fn a_head_leaves_together_with_its_body() {
         let (mut stream, target) = pair().await;
@@ -300,9 +307,21 @@ mod tests {
             assert_eq!(sent(&target), b"");
             write(&mut stream, b"dy").await;
             assert_eq!(sent(&target), [HEAD, b"body"].concat());
-            (&target).write_all(b"answer").unwrap();
-            assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 6);
+            answer(&mut stream, &target).await;
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_before_the_body_does_not_hide_the_next_request() {
+        let (mut stream, target) = pair().await;
+        write(&mut stream, HEAD).await;
+        ask(&mut stream, PATIENCE + 1).await;
+        answer(&mut stream, &target).await;
+        write(&mut stream, b"body").await;
+        assert_eq!(sent(&target), [HEAD, b"body"].concat());
+        write(&mut stream, HEAD).await;
+        assert_eq!(sent(&target), b"", "it waits for its body");
+        assert!(stream.ends.are_awaited());
     }
 
     #[tokio::test]
@@ -379,10 +398,7 @@ mod tests {
                         }
                         Step::Flush => stream.flush().await.unwrap(),
                         Step::Ask => ask(&mut stream, 1).await,
-                        Step::Answer => {
-                            (&target).write_all(b"answer").unwrap();
-                            assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 6);
-                        }
+                        Step::Answer => answer(&mut stream, &target).await,
                     }
                     got.extend(sent(&target));
                 }

@@ -1,7 +1,7 @@
 //! What becomes of a connection to a target?
 //!
-//! Read [`connector`] for how Pingora gets it, [`coalesced`] for how requests leave on it, [`two_ends`] for which answers are
-//! not taken, and last [`proxy`] for how Pingora is told of the connector at all.
+//! Read [`connector`] for how Pingora gets it, [`mod@coalesced`] for how requests leave on it, [`two_ends`] for which answers are
+//! not taken, and last [`mod@proxy`] for how Pingora is told of the connector at all.
 
 mod coalesced;
 mod connector;

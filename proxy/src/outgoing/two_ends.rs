@@ -4,7 +4,7 @@
 use memchr::memchr;
 
 /// How much of a line is looked at: the status, or a name that counts.
-const MOST_BYTES: usize = 20;
+const MOST_BYTES: usize = 64;
 
 /// What has been seen of the answers on a connection.
 #[derive(Debug, Default)]
@@ -35,6 +35,11 @@ impl TwoEnds {
         (self.interim, self.has_length, self.has_coding) = (false, false, false);
     }
 
+    /// Whether a head is awaited, or has not come whole.
+    pub(super) const fn are_awaited(&self) -> bool {
+        !matches!(self.place, Place::Body)
+    }
+
     /// Whether what was read completes a head that says it twice.
     pub(super) fn are_in(&mut self, mut read: &[u8]) -> bool {
         while self.place != Place::Body && !read.is_empty() {
@@ -59,8 +64,18 @@ impl TwoEnds {
     }
 
     fn look_at(&mut self, line: &[u8]) {
-        let is = |name: &[u8]| line.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name));
+        // Pingora takes a name that blanks follow for the field all the same.
+        let is = |name: &[u8]| {
+            line.split_at_checked(name.len()).is_some_and(|(begin, rest)| {
+                let rest = rest.trim_ascii_start();
+                begin.eq_ignore_ascii_case(name) && matches!(rest, [] | [b':', ..])
+            })
+        };
         if self.place == Place::Status {
+            // Its parser skips empty lines before a status.
+            if matches!(line, [] | [b'\r']) {
+                return;
+            }
             self.place = Place::Field;
             // After `HTTP/1.1 ` comes the status.
             self.interim = line.get(9) == Some(&b'1') && line.get(9..12) != Some(b"101");
@@ -71,8 +86,8 @@ impl TwoEnds {
                 self.place = Place::Body;
             }
         } else {
-            self.has_length |= is(b"content-length:");
-            self.has_coding |= is(b"transfer-encoding:");
+            self.has_length |= is(b"content-length");
+            self.has_coding |= is(b"transfer-encoding");
         }
     }
 }
@@ -104,6 +119,8 @@ mod tests {
             (&lines, true),
             (&behind, true),
             (&BOTH.replace("200 OK", "100 Continue"), true),
+            (&BOTH.replace(':', " \t:"), true),
+            (&format!("\r\n\n{behind}"), true),
             (body, false),
             (names, false),
             (&early, false),
