@@ -245,7 +245,9 @@ fn document(bytes: usize, version: u64) -> Value {
     };
     let whole = |orders: Vec<Value>, note: String| json!({"version": version, "orders": orders, "note": note});
     let room = bytes.saturating_sub(whole(Vec::new(), String::new()).to_string().len());
-    let orders: Vec<Value> = (0..room / (order(0).to_string().len() + 1)).map(order).collect();
+    // The second one is not paid, and as long as any.
+    let longest = order(1).to_string().len() + 1;
+    let orders: Vec<Value> = (0..room / longest).map(order).collect();
     let filled = whole(orders.clone(), String::new()).to_string().len();
     whole(orders, "x".repeat(bytes.saturating_sub(filled)))
 }
