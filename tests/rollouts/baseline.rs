@@ -95,7 +95,10 @@ async fn the_candidate_is_judged_by_it_and_not_by_stable() {
     act(&world.turnout, "start").await;
     let before = world.new.count();
     assert!(world.new.reached(before + 60, Duration::from_secs(120)).await);
-    let running = rollout(&world.turnout).await;
+    let running = eventually_some("it is looked at", async || {
+        Some(rollout(&world.turnout).await).filter(|rollout| !rollout["control"].is_null())
+    })
+    .await;
     assert_eq!((&running["phase"], &running["control"]), (&json!("running"), &json!("baseline")));
     world.fresh.behave(same);
     world.new.behave(|_| status(500));
