@@ -299,13 +299,14 @@ impl Ledger {
     /// # Errors
     /// When the store cannot be reached or read.
     pub fn entries(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError> {
+        // Looked at first: what is stored while the store is asked would be missed in both.
+        let kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept: Vec<Entry> = kept.iter().map(|kept| kept.entry.clone()).collect();
         let mut entries = self.store.revisions(first, last)?;
         let newest = entries.last().map_or(Revision(0), |entry| entry.revision);
-        let kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept.iter().map(|kept| &kept.entry);
         let asked_for =
-            |entry: &&Entry| entry.revision > newest && (first..=last).contains(&entry.revision);
-        entries.extend(kept.filter(asked_for).cloned());
+            |entry: &Entry| entry.revision > newest && (first..=last).contains(&entry.revision);
+        entries.extend(kept.into_iter().filter(asked_for));
         Ok(entries)
     }
 
