@@ -1,10 +1,11 @@
 //! Which target serves the next request? Power of two choices, by weight.
 //!
 //! The first choice is the target whose turn it is: smooth weighted round robin, so that with nothing in flight weights
-//! are kept exactly and not just on average. The second is any other. The request goes to the second when the first has
-//! at least one request more in flight than is its share, so that a slow target gets fewer (Mitzenmacher, "The Power of
-//! Two Choices in Randomized Load Balancing", 2001). Nothing here is random (INV-1): the second choice comes from the
-//! turn's number, mixed until neighbours have nothing in common, which spreads as well and can be tried again.
+//! are kept exactly and not just on average. The second is any other. The request goes to the second when that one would
+//! still have no more in flight, for its weight, than the first has already, so that a slow target gets fewer
+//! (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). Nothing here is random (INV-1): the
+//! second choice comes from the turn's number, mixed until neighbours have nothing in common, which spreads as well and
+//! can be tried again.
 
 use std::cell::OnceCell;
 use std::net::SocketAddr;
@@ -141,13 +142,10 @@ impl<'u> Among<'u> {
     }
 }
 
-/// Whether the first target has at least one request more in flight than its share, measured by what the second has, and
-/// by the lighter of the two: with equal weights, one request more.
+/// Whether the second target, with this request, would have no more in flight for its weight than the first has without it.
 fn is_better(second: &Target, first: &Target) -> bool {
     let load = |target: &Target| u64::from(target.state.in_flight());
-    let (first_weight, second_weight) = (u64::from(first.weight), u64::from(second.weight));
-    let slack = first_weight.max(second_weight);
-    load(first) * second_weight >= load(second) * first_weight + slack
+    load(first) * u64::from(second.weight) >= (load(second) + 1) * u64::from(first.weight)
 }
 
 fn picked((place, target): Placed<'_>) -> Option<Picked<'_>> {
