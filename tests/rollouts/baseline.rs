@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Load, act, history, rollout, same};
+use super::{Load, act, history, load, rollout, same};
 use crate::kit::{
     Origin, Reply, Setup, Turnout, eventually, eventually_some, get, sample, scripted, status,
 };
@@ -36,7 +36,7 @@ async fn world(text: &str) -> World {
     let fresh = scripted("fresh", same).await;
     let setup = Setup::new(text).upstream("old", old.address()).upstream("new", new.address());
     let turnout = setup.upstream("fresh", fresh.address()).start().await;
-    let load = Load::on(&turnout);
+    let load = load(&turnout, 250.0, &["/v1/sms"]);
     World { turnout, old, new, fresh, _load: load }
 }
 

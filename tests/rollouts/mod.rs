@@ -6,12 +6,10 @@ mod messages;
 mod residency;
 mod tenants;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use loadtest::load::{Call, Load, Plan};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
 use crate::kit::{
     Origin, Reply, Setup, Turnout, ask, eventually, eventually_some, get, sample, scripted, status,
@@ -46,35 +44,12 @@ struct World {
     load: Load,
 }
 
-/// Requests, one after the other on a few connections, as long as it lives.
-struct Load {
-    tasks: Vec<JoinHandle<()>>,
-    stopped: Arc<AtomicBool>,
-}
-
-impl Load {
-    fn on(turnout: &Turnout) -> Self {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let tasks = (0..4).map(|_| {
-            let (client, to, stopped) =
-                (turnout.client.clone(), turnout.proxy(), Arc::clone(&stopped));
-            tokio::spawn(async move {
-                while !stopped.load(Ordering::Relaxed) {
-                    // A restart in between is what some tests are about.
-                    client.send(to, get("/v1/sms")).await.ok();
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            })
-        });
-        Self { tasks: tasks.collect(), stopped }
-    }
-
-    async fn stop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        for task in self.tasks.drain(..) {
-            task.await.unwrap();
-        }
-    }
+/// So many requests a second for these paths in turn, as long as it lives. A restart in between is what some tests are about.
+fn load(turnout: &Turnout, rate: f64, paths: &[&str]) -> Load {
+    let calls: Vec<Call> = paths.iter().map(|path| Call::get(*path)).collect();
+    let plan = Plan { in_flight: 4, ..Plan::per_second(turnout.proxy(), rate) };
+    let next = move |number| calls[usize::try_from(number).unwrap() % calls.len()].clone();
+    Load::start(plan, next, |_| {}).unwrap()
 }
 
 async fn world(plan: &str) -> World {
@@ -85,7 +60,7 @@ async fn world_of(setup: Setup) -> World {
     let (old, new) = (scripted("old", same).await, scripted("new", same).await);
     let setup = setup.upstream("old", old.address()).upstream("new", new.address());
     let turnout = setup.start().await;
-    let load = Load::on(&turnout);
+    let load = load(&turnout, 250.0, &["/v1/sms"]);
     World { turnout, _old: old, new, load }
 }
 
@@ -233,7 +208,7 @@ async fn other_answers_take_it_back_before_anybody_gets_them() {
 
 #[tokio::test]
 async fn without_requests_it_stays_where_it_is() {
-    let mut world = world(RAMP).await;
+    let world = world(RAMP).await;
     world.load.stop().await;
     act(&world.turnout, "start").await;
     let waits = eventually_some("a look was taken", async || {
@@ -327,7 +302,7 @@ async fn a_kill_at_any_boundary_neither_skips_nor_repeats_a_step() {
 #[tokio::test]
 async fn a_rollback_wins_against_promotions_at_the_same_moment() {
     let plan = RAMP.replace("for: 1s", "for: 1h").replace("gates:", "cool_down: 0s\n    gates:");
-    let World { turnout, _old, new: _new, mut load } = world(&plan).await;
+    let World { turnout, _old, new: _new, load } = world(&plan).await;
     load.stop().await;
     let rounds = if std::env::var_os("TURNOUT_LONG").is_some() { 1_000 } else { 40 };
     for round in 0..rounds {

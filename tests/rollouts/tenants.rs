@@ -1,13 +1,9 @@
 //! Do single tenants move by rollouts of their own, judged by their own requests?
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
+use loadtest::load::Load;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
-use super::same;
+use super::{load, same};
 use crate::kit::{Reply, Setup, Turnout, eventually, eventually_some, get, scripted, status};
 
 const PLANS: &str = r#"
@@ -29,37 +25,14 @@ cohorts: {all: {tenants: [acme, b2, c3]}}
 const NOBODY: &str = "";
 
 /// Requests of some tenants, as long as it lives.
-struct Tenants {
-    tasks: Vec<JoinHandle<()>>,
-    stopped: Arc<AtomicBool>,
-}
-
-impl Tenants {
-    fn of(turnout: &Turnout, ids: &[&'static str]) -> Self {
-        let stopped = Arc::new(AtomicBool::new(false));
-        let tasks = ids.iter().map(|id| {
-            let (client, to, stopped) =
-                (turnout.client.clone(), turnout.proxy(), Arc::clone(&stopped));
-            let path = match *id {
-                NOBODY => "/v1/sms".to_owned(),
-                id => format!("/v1/sms?t={id}"),
-            };
-            tokio::spawn(async move {
-                while !stopped.load(Ordering::Relaxed) {
-                    client.send(to, get(&path)).await.ok();
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            })
-        });
-        Self { tasks: tasks.collect(), stopped }
-    }
-}
-
-impl Drop for Tenants {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
+fn load_of(turnout: &Turnout, ids: &[&str]) -> Load {
+    let path = |id: &&str| match *id {
+        NOBODY => "/v1/sms".to_owned(),
+        id => format!("/v1/sms?t={id}"),
+    };
+    let paths: Vec<String> = ids.iter().map(path).collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    load(turnout, 240.0, &paths)
 }
 
 async fn start(turnout: &Turnout, tenant: &str) {
@@ -87,7 +60,7 @@ async fn each_tenant_is_judged_by_its_own_requests() {
     .await;
     let setup = Setup::new(PLANS).upstream("old", old.address()).upstream("new", new.address());
     let turnout = setup.start().await;
-    let _load = Tenants::of(&turnout, &["acme", "b2", "c3"]);
+    let _load = load_of(&turnout, &["acme", "b2", "c3"]);
     for tenant in ["acme", "b2"] {
         start(&turnout, tenant).await;
     }
@@ -128,7 +101,7 @@ async fn a_step_waits_for_its_smallest_number_of_tenants() {
     let refused = turnout.cli(&of_one).await.expect(75).stderr;
     assert!(refused.contains("asks for more tenants than one (`min_tenants`)"), "{refused}");
 
-    let _few = Tenants::of(&turnout, &[NOBODY, "t1", "t2", "t3"]);
+    let _few = load_of(&turnout, &[NOBODY, "t1", "t2", "t3"]);
     turnout.cli(&["rollout", "start", "sms", "--plan", "one", "--why", "test"]).await.expect(0);
     let waits = |text: &'static str| {
         let turnout = &turnout;
@@ -148,7 +121,7 @@ async fn a_step_waits_for_its_smallest_number_of_tenants() {
         Some(0.0)
     );
 
-    let _more = Tenants::of(&turnout, &["t4", "t5", "t6"]);
+    let _more = load_of(&turnout, &["t4", "t5", "t6"]);
     eventually("it goes on with six of them", async || {
         turnout.view("/v1/routes/sms/rollout").await[0]["step"] == 2
     })
@@ -166,7 +139,7 @@ async fn a_rollback_beats_a_tenants_rollout_and_so_does_its_routes() {
     let setup = Setup::new(&PLANS.replace("for: 1s", "for: 1h"));
     let setup = setup.upstream("old", old.address()).upstream("new", new.address());
     let turnout = setup.start().await;
-    let _load = Tenants::of(&turnout, &["acme", "b2"]);
+    let _load = load_of(&turnout, &["acme", "b2"]);
     for tenant in ["acme", "b2"] {
         start(&turnout, tenant).await;
         let why = ["--tenant", tenant, "--why", "test"];
