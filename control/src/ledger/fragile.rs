@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rules::{Revision, Share};
 
-use super::{Ledger, Order, Present, compiled};
+use super::{Declined, Done, Ledger, Order, Present, compiled};
 use crate::audit::{Head, Line, Record, Seal, Via};
 use crate::command::{Command, Configuration, Scope};
 use crate::desired::{Desired, keys};
@@ -178,4 +179,13 @@ pub(crate) fn seal() -> Seal {
         folder
     });
     Seal::open(&folder.path().join("seal")).unwrap()
+}
+
+/// Carries a command out, at the beginning of time.
+pub(super) fn execute(
+    ledger: &Arc<Ledger>,
+    command: Command,
+    expected: Option<u64>,
+) -> Result<Done, Declined> {
+    ledger.execute(&order(command, expected), Timestamp::UNIX_EPOCH)
 }
