@@ -22,7 +22,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// What is checked in.
 const FIGURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/figures.json");
 /// By how much a figure may differ: another compiler or C library does some things in other ways.
-const TOLERANCE: f64 = 0.1;
+const TOLERANCE: f64 = 0.05;
 const FEWER: u32 = 200;
 const MORE: u32 = 700;
 
