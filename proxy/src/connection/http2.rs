@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use pingora::protocols::{ALPN, Shutdown, Stream};
+use pingora::protocols::{ALPN, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, timeout};
 
@@ -72,16 +71,6 @@ impl WatchedStream {
         self.surroundings.count(refusal);
         let refused = Refused { refusal, midway: false, for_head: false };
         Err(Some(Returned { stream: self.inner.into_stream(), refused }))
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "other transports may be gone")]
-    const fn inner(&self) -> Option<&Transport> {
-        Some(&self.inner)
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "other transports may be gone")]
-    const fn inner_mut(&mut self) -> Option<&mut Transport> {
-        Some(&mut self.inner)
     }
 
     fn end(&mut self, refusal: Refusal) {
@@ -208,11 +197,4 @@ impl AsyncWrite for WatchedStream {
     }
 }
 
-#[async_trait]
-impl Shutdown for WatchedStream {
-    async fn shutdown(&mut self) {
-        self.inner.stream_mut().shutdown().await;
-    }
-}
-
-is_a_transport!(WatchedStream, inner, inner_mut);
+is_a_transport!(WatchedStream);

@@ -52,9 +52,29 @@ pub(crate) fn server_name(session: &Session) -> Option<&str> {
     told.downcast_ref::<ServerName>().map(|name| &*name.0)
 }
 
-/// Implements what is the same for every connection that stands before another: `$inner` gives a
-/// [`Transport`] as an option, `$inner_mut` the same to be changed.
+/// Implements what is the same for every connection that stands before another. With the type alone for one that has it as
+/// `inner` for as long as it lives; else `$inner` gives a [`Transport`] as an option, and `$inner_mut` the same to be changed.
 macro_rules! is_a_transport {
+    ($name:ty) => {
+        impl $name {
+            const fn inner(&self) -> Option<&$crate::connection::Transport> {
+                Some(&self.inner)
+            }
+
+            const fn inner_mut(&mut self) -> Option<&mut $crate::connection::Transport> {
+                Some(&mut self.inner)
+            }
+        }
+
+        #[async_trait::async_trait]
+        impl pingora::protocols::Shutdown for $name {
+            async fn shutdown(&mut self) {
+                self.inner.stream_mut().shutdown().await;
+            }
+        }
+
+        $crate::connection::is_a_transport!($name, inner, inner_mut);
+    };
     ($name:ty, $inner:ident, $inner_mut:ident) => {
         impl pingora::protocols::UniqueID for $name {
             fn id(&self) -> pingora::protocols::UniqueIDType {

@@ -10,9 +10,8 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use async_trait::async_trait;
 use memchr::memchr;
-use pingora::protocols::{ALPN, Shutdown, Stream};
+use pingora::protocols::{ALPN, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::two_ends::TwoEnds;
@@ -49,16 +48,6 @@ impl Coalesced {
 
     /// What is spoken is HTTP/1, whatever TLS agreed on.
     const PROTOCOL: Option<ALPN> = None;
-
-    #[expect(clippy::unnecessary_wraps, reason = "as the connections that may be gone have it")]
-    const fn inner(&self) -> Option<&Transport> {
-        Some(&self.inner)
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "as the connections that may be gone have it")]
-    const fn inner_mut(&mut self) -> Option<&mut Transport> {
-        Some(&mut self.inner)
-    }
 
     fn stream(&mut self) -> Pin<&mut Stream> {
         Pin::new(self.inner.stream_mut())
@@ -228,14 +217,7 @@ impl fmt::Debug for Coalesced {
     }
 }
 
-#[async_trait]
-impl Shutdown for Coalesced {
-    async fn shutdown(&mut self) {
-        self.inner.stream_mut().shutdown().await;
-    }
-}
-
-is_a_transport!(Coalesced, inner, inner_mut);
+is_a_transport!(Coalesced);
 
 #[cfg(test)]
 mod tests {
