@@ -1,5 +1,6 @@
 //! What do the two sides learn about each other? Forwarding headers and the route's edits.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 
 use http::Version;
@@ -20,6 +21,8 @@ const FORWARDED_FOR: Field = Field::new("x-forwarded-for", "X-Forwarded-For");
 const FORWARDED_PROTO: Field = Field::new("x-forwarded-proto", "X-Forwarded-Proto");
 const FORWARDED_HOST: Field = Field::new("x-forwarded-host", "X-Forwarded-Host");
 const FORWARDED_PORT: Field = Field::new("x-forwarded-port", "X-Forwarded-Port");
+/// An IPv6 address in full.
+const LONGEST_ADDRESS: usize = 39;
 
 /// The client's address: the last one in `X-Forwarded-For` that no trusted peer added, else the peer's own.
 pub(crate) fn client_address(snapshot: &Snapshot, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
@@ -71,17 +74,14 @@ pub(crate) fn prepare_request(
 fn forward(request: &mut RequestHeader, known: &Known) -> Result<()> {
     if let Some(peer) = known.peer {
         let peer = peer.to_canonical();
-        let before: Vec<&str> = request
-            .headers
-            .get_all(&FORWARDED_FOR.name)
-            .iter()
-            .filter_map(|field| field.to_str().ok())
-            .collect();
-        let chain = if before.is_empty() {
-            peer.to_string()
-        } else {
-            format!("{}, {peer}", before.join(", "))
-        };
+        let mut chain = String::with_capacity(LONGEST_ADDRESS);
+        let before = request.headers.get_all(&FORWARDED_FOR.name).iter();
+        for field in before.filter_map(|field| field.to_str().ok()) {
+            chain.push_str(field);
+            chain.push_str(", ");
+        }
+        // Writing to a string does not fail.
+        write!(chain, "{peer}").unwrap_or_default();
         request.insert_header(FORWARDED_FOR.written, chain)?;
     }
     let scheme = if known.https { "https" } else { "http" };

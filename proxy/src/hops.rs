@@ -70,6 +70,12 @@ fn signature(received: Version) -> HeaderValue {
 
 /// Removes what the arm said to the proxy only. An answer that switches protocols keeps what does so.
 pub(crate) fn remove_hop_by_hop(response: &mut ResponseHeader) {
+    // Most answers have none: one look at each field is less than as many look-ups.
+    let is_of_the_hop =
+        |name: &HeaderName| HOP_BY_HOP.contains(name) || *name == CONNECTION || *name == UPGRADE;
+    if !response.headers.keys().any(is_of_the_hop) {
+        return;
+    }
     for name in &HOP_BY_HOP {
         response.remove_header(name);
     }

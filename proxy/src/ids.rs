@@ -23,10 +23,10 @@ const ID_FIELDS: [HeaderName; 4] = [
 pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// What nobody has been called yet: 32 hexadecimal digits that grow with time.
-    fn fresh() -> Self {
-        let id = Uuid::now_v7().simple().to_string();
-        Self(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-")))
+    /// What nobody has been called yet, as 32 hexadecimal digits.
+    fn fresh(id: Uuid) -> Self {
+        let text = HeaderValue::from_str(id.simple().encode_lower(&mut Uuid::encode_buffer()));
+        Self(text.unwrap_or(HeaderValue::from_static("-")))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -41,6 +41,8 @@ pub(crate) struct Ids {
     pub(crate) request: RequestId,
     /// What the client itself calls it, where that is something else.
     correlation: Option<RequestId>,
+    /// The id that was made for it here; it grows with time.
+    pub(crate) made: Option<Uuid>,
 }
 
 impl Ids {
@@ -48,10 +50,14 @@ impl Ids {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let found = ID_FIELDS.each_ref().map(|name| id(headers, name));
         let [.., own] = found;
-        let known = found.into_iter().flatten().next().cloned();
-        let request = known.map_or_else(RequestId::fresh, RequestId);
+        let (request, made) = if let Some(known) = found.into_iter().flatten().next() {
+            (RequestId(known.clone()), None)
+        } else {
+            let made = Uuid::now_v7();
+            (RequestId::fresh(made), Some(made))
+        };
         let correlation = own.filter(|own| **own != request.0).cloned().map(RequestId);
-        Self { request, correlation }
+        Self { request, correlation, made }
     }
 
     /// Tells the arm. Ids that are none are removed, so that it reads what is logged.
@@ -94,7 +100,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        let Ids { request, correlation } = Ids::of(&headers);
+        let Ids { request, correlation, .. } = Ids::of(&headers);
         (request.as_str().to_owned(), correlation.map(|id| id.as_str().to_owned()))
     }
 

@@ -1,7 +1,5 @@
 //! Which trace does a request belong to? The context that it came with, or one that begins here (W3C Trace Context).
 
-use std::fmt::Write;
-
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use pingora::prelude::Result;
@@ -16,17 +14,18 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// How long a context is.
 const LENGTH: usize = 55;
 
-/// Begins a trace, not sampled, where the request does not belong to one already.
+/// Begins a trace, not sampled, where the request does not belong to one already. It is called what the request is called,
+/// where that was made here.
 ///
 /// # Errors
 /// When the head has no room for the field.
-pub(crate) fn begin(head: &mut RequestHeader) -> Result<()> {
+pub(crate) fn begin(head: &mut RequestHeader, own: Option<Uuid>) -> Result<()> {
     if context(&head.headers).is_some() {
         return Ok(());
     }
     // Section 3.3.1.1: without a context that can be read, its state says nothing.
     head.remove_header(&TRACESTATE);
-    head.insert_header(WRITTEN, fresh(Uuid::now_v7()))
+    head.insert_header(WRITTEN, fresh(own.unwrap_or_else(Uuid::now_v7)))
 }
 
 /// The context of a request, where there is one and it is well-formed.
@@ -58,17 +57,20 @@ pub(crate) fn ids(context: &str) -> Option<(&str, &str)> {
 }
 
 /// A context of a trace that begins here: nobody has decided to sample it.
-fn fresh(seed: Uuid) -> HeaderValue {
-    let (_, low) = seed.as_u64_pair();
+fn fresh(trace: Uuid) -> HeaderValue {
+    let (_, low) = trace.as_u64_pair();
     // The span's id is the trace's random half, mixed (splitmix64); zero is no id.
     let mixed = (low ^ (low >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     let span = (mixed ^ (mixed >> 31)) | 1;
     let mut text = String::with_capacity(LENGTH);
     text.push_str("00-");
-    text.push_str(seed.simple().encode_lower(&mut Uuid::encode_buffer()));
-    // Writing to a string does not fail.
-    write!(text, "-{span:016x}-00").unwrap_or_default();
+    let mut digits = Uuid::encode_buffer();
+    text.push_str(trace.simple().encode_lower(&mut digits));
+    text.push('-');
+    let span = Uuid::from_u64_pair(span, 0).simple().encode_lower(&mut digits);
+    text.push_str(span.get(..16).unwrap_or_default());
+    text.push_str("-00");
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
@@ -104,7 +106,7 @@ mod tests {
             for (name, value) in fields {
                 head.append_header(*name, *value).unwrap();
             }
-            begin(&mut head).unwrap();
+            begin(&mut head, None).unwrap();
             let text = context(&head.headers).unwrap().to_owned();
             (text, head.headers.contains_key(TRACESTATE))
         };
@@ -118,5 +120,13 @@ mod tests {
             assert!(text.ends_with("-00") && text != GOOD && !has_state, "{text}");
             assert_ne!(begun(fields).0, text);
         }
+    }
+
+    #[test]
+    fn a_trace_that_begins_here_is_called_what_its_request_is_called() {
+        let own = Uuid::now_v7();
+        let text = fresh(own);
+        let (trace, span) = ids(text.to_str().unwrap()).unwrap();
+        assert_eq!((trace, span.len()), (own.simple().to_string().as_str(), 16));
     }
 }

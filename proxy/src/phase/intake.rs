@@ -62,8 +62,9 @@ pub(crate) async fn decide(
     if let Ok(verdict) = &verdict {
         flags::count(&exchange.snapshot, verdict, now_unix());
     }
+    let made = known.ids.made;
     exchange.facts = Some(Box::new(known));
-    trace::begin(session.as_downstream_mut().req_header_mut())?;
+    trace::begin(session.as_downstream_mut().req_header_mut(), made)?;
     match verdict {
         Ok(Verdict::Forward(decision)) => {
             let place = (decision.route, decision.family);
