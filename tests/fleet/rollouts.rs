@@ -1,11 +1,12 @@
 //! Rollouts of a fleet: judged by what all nodes serve, moved by one of them, and by another one when that is gone.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::kit::{Clients, Fleet};
-use crate::kit::{Turnout, eventually, eventually_some, get};
+use crate::kit::{Turnout, eventually, eventually_some, get, scripted, status};
 
 /// Four steps, as short as the tests are patient.
 const RAMP: &str = r#"
@@ -199,4 +200,26 @@ async fn when_the_node_that_moves_a_rollout_hangs_another_one_goes_on_and_it_doe
         reaches(node, "completed").await;
         assert_eq!(summaries(node).await, WHOLE);
     }
+}
+
+/// Whoever is told does not answer, and the node that tells is killed: another one tells the same message.
+#[tokio::test]
+async fn what_waits_on_a_node_that_is_killed_is_told_by_another_one() {
+    let desk = scripted("desk", |_| status(503)).await;
+    let told = format!(
+        "externals: {{desk: {{url: \"http://{}\"}}}}\nnotifications: [{{to: desk}}]",
+        desk.address()
+    );
+    let mut fleet = Fleet::with(2, &format!("{told}{RAMP}")).await;
+    let leader = leader(&fleet).await;
+    start(&fleet.nodes[leader]).await;
+    eventually("it is tried", async || desk.count() > 0).await;
+    fleet.nodes.remove(leader).kill();
+    let tried = desk.count();
+    desk.behave(|_| status(204));
+    eventually("the other one tells it", async || desk.count() > tried).await;
+    let deliveries: Vec<_> = desk.requests();
+    let deliveries: BTreeSet<_> =
+        deliveries.iter().map(|one| one.header("turnout-delivery")).collect();
+    assert_eq!(deliveries.len(), 1, "the same message");
 }

@@ -8,7 +8,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::{RAMP, ROUTE, act, reaches, rollout, world_of};
-use crate::kit::{Origin, Reply, Setup, eventually, sample, scripted, status};
+use crate::kit::{Origin, Reply, Setup, eventually, eventually_some, sample, scripted, status};
 
 const KEY: &str = "key-of-nobody-else";
 
@@ -151,6 +151,45 @@ async fn everything_is_told_once_and_again_where_that_failed() {
     assert_eq!(told[..6], expected, "{told:?}");
     assert!(told[6..].iter().all(|one| one == "aborted 4"), "{told:?}");
     drop(turnout);
+}
+
+/// Whoever is told does not answer, and the process is killed: nothing is lost by that, and each message stays the same one.
+#[tokio::test]
+async fn what_waits_when_the_process_is_killed_is_told_by_the_next_one() {
+    let desk = scripted("desk", |_| status(503)).await;
+    let world = world_of(setup(&desk, "notifications: [{to: desk, path: /all}]\n")).await;
+    act(&world.turnout, "start").await;
+    let waiting = eventually_some("several messages wait", async || {
+        let told = world.turnout.view("/v1/notifications").await;
+        let waiting = told["waiting"].as_array().unwrap().clone();
+        (desk.count() > 0 && waiting.len() > 1).then_some(waiting)
+    })
+    .await;
+    let setup = world.turnout.kill();
+    let before = desk.requests().len();
+    desk.behave(|_| status(204));
+    let turnout = setup.start().await;
+    reaches(&turnout, "completed").await;
+    let ended = eventually_some("everything is told", async || {
+        let told = turnout.view("/v1/notifications").await;
+        let ended = told["ended"].as_array().unwrap().clone();
+        (ended.first()?["event"] == "completed").then_some(ended)
+    })
+    .await;
+    let told = desk.requests().split_off(before);
+    let expected = ["started 1", "moved 2", "moved 3", "moved 4", "completed 4"];
+    assert_eq!(told.iter().map(about).collect::<Vec<_>>(), expected);
+    assert!(ended.iter().all(|one| one["state"] == "delivered"), "{ended:?}");
+    for (waiting, told) in waiting.iter().zip(&told) {
+        assert_eq!(told.header("turnout-delivery"), waiting["delivery"].as_str());
+    }
+
+    // What has arrived is not told again.
+    let turnout = turnout.kill().start().await;
+    act(&turnout, "abort").await;
+    eventually("the end is told", async || desk.requests().len() > before + told.len()).await;
+    let last = desk.requests().split_off(before + told.len());
+    assert_eq!(last.iter().map(about).collect::<Vec<_>>(), ["aborted 4"]);
 }
 
 /// What is shown of messages holds neither addresses nor keys.

@@ -27,7 +27,7 @@ struct NotificationView {
     /// Which of the `externals` is told.
     to: String,
     /// `started`, `moved`, `approved`, `paused`, `promoting`, `completed`, `aborted`, or `notify` at a step's end.
-    event: &'static str,
+    event: String,
     /// Whose rollout.
     #[schema(example = "sms/cohort/africa")]
     rollout: String,

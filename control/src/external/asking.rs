@@ -194,8 +194,8 @@ pub(super) fn external(desk: &Desk, name: &str) -> Result<Arc<External>, Silence
 /// A message with the headers that say who it is from.
 pub(super) fn post(message: &Message, external: &External, now: Timestamp) -> Sent {
     let key = external.key.as_ref();
-    let headers = signature::signed(key, &message.delivery, &message.body, now);
-    Sent::Post { body: message.body.clone(), headers }
+    let headers = signature::signed(key, &message.delivery, message.body.as_bytes(), now);
+    Sent::Post { body: message.body.clone().into(), headers }
 }
 
 /// The body of an answer that is one.

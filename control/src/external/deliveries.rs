@@ -34,7 +34,7 @@ pub(crate) struct Told {
     /// Which system is told.
     pub(crate) external: String,
     /// What happened: `started`, `moved`, .. or `notify`.
-    pub(crate) event: &'static str,
+    pub(crate) event: String,
     /// Whose rollout: `sms`, `sms/cohort/africa` or `sms/tenant/acme`.
     pub(crate) rollout: String,
     /// When it was queued.
@@ -56,7 +56,7 @@ impl Deliveries {
         let told = Told {
             delivery: message.delivery.clone(),
             external: to.external.clone(),
-            event: message.event,
+            event: message.event.clone(),
             rollout: message.rollout.clone(),
             queued: now,
             attempts: 0,
@@ -86,6 +86,11 @@ impl Deliveries {
         }
     }
 
+    /// Forgets those that wait: another process tells them.
+    pub(super) fn leave(&self) {
+        self.book().waiting.clear();
+    }
+
     /// Those that wait, in the order in which they were queued, and those that do no more, the last one first.
     pub(crate) fn told(&self) -> (Vec<Told>, Vec<Told>) {
         let book = self.book();
@@ -107,8 +112,8 @@ mod tests {
         let to = Destination { external: "desk".to_owned(), path: Some("/k".to_owned()) };
         let message = Message {
             delivery: "d".to_owned(),
-            body: bytes::Bytes::new(),
-            event: "moved",
+            body: String::new(),
+            event: "moved".to_owned(),
             rollout: "sms".to_owned(),
         };
         let queue = || deliveries.queue(&to, &message, now);

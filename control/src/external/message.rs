@@ -1,10 +1,10 @@
 //! What is posted of rollouts? What happened, for machines or in one line; never anything of anybody's request.
 
-use bytes::Bytes;
 use config::Plan;
 use config::document::external::FormatSpec;
 use config::plan::{Hook, Moment};
 use rules::RouteName;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::news::News;
@@ -13,14 +13,14 @@ use crate::command::Scope;
 use crate::rollout::{Place, Rollout};
 
 /// A message, as it is posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Message {
     /// What it is known by, in each attempt.
     pub(crate) delivery: String,
     /// What it says.
-    pub(crate) body: Bytes,
+    pub(crate) body: String,
     /// What it is about: an event of a rollout, `notify` or `confirm`.
-    pub(crate) event: &'static str,
+    pub(crate) event: String,
     /// Whose rollout.
     pub(crate) rollout: String,
 }
@@ -52,8 +52,8 @@ impl Message {
         put(&mut body, "event", json!("confirm"));
         put(&mut body, "when", json!(moment.as_str()));
         put(&mut body, "delivery", json!(delivery));
-        let (body, rollout) = (written(&body), place.to_string());
-        Self { delivery, body, event: "confirm", rollout }
+        let (body, rollout) = (body.to_string(), place.to_string());
+        Self { delivery, body, event: "confirm".to_owned(), rollout }
     }
 
     /// Tells of what happened, to one that is told.
@@ -69,8 +69,8 @@ impl Message {
             }
             FormatSpec::Slack => json!({"text": line(news)}),
         };
-        let (body, rollout) = (written(&body), news.place.to_string());
-        Self { delivery, body, event: news.event.as_str(), rollout }
+        let (body, rollout) = (body.to_string(), news.place.to_string());
+        Self { delivery, body, event: news.event.as_str().to_owned(), rollout }
     }
 
     /// Tells that a step ended or begins.
@@ -88,8 +88,8 @@ impl Message {
         put(&mut body, "event", json!("notify"));
         put(&mut body, "when", json!(moment.as_str()));
         put(&mut body, "delivery", json!(delivery));
-        let (body, rollout) = (written(&body), news.place.to_string());
-        Self { delivery, body, event: "notify", rollout }
+        let (body, rollout) = (body.to_string(), news.place.to_string());
+        Self { delivery, body, event: "notify".to_owned(), rollout }
     }
 }
 
@@ -134,11 +134,6 @@ fn put(body: &mut Value, key: &str, value: Value) {
     if let Some(map) = body.as_object_mut() {
         map.insert(key.to_owned(), value);
     }
-}
-
-fn written(body: &Value) -> Bytes {
-    // A map with texts and numbers: nothing that JSON could not write.
-    Bytes::from(serde_json::to_vec(body).unwrap_or_default())
 }
 
 /// `sms: rollout, step 2 of 4: canary 5% (by ann: parity was fine)`, with what Slack would take for its own taken out.

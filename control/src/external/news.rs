@@ -1,9 +1,10 @@
-//! What has happened to rollouts? Each revision that changed one is told once, also those from before a restart.
+//! What has happened to rollouts? Each revision that changed one is told, also those from before a restart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::Notification;
 use config::document::external::NewsSpec;
 use config::plan::Moment;
 use jiff::Timestamp;
@@ -12,10 +13,10 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::message::Message;
-use super::outbox::{Destination, Outbox};
+use super::outbox::{Destination, Left, Outbox, Waiting};
 use crate::desired::keys;
 use crate::desk::Desk;
-use crate::ledger::{Ledger, Present};
+use crate::ledger::Ledger;
 use crate::phase::{Phase, stopped};
 use crate::rollout::{Phase as Life, Place, Rollout};
 use crate::store::{Entry, StoreError};
@@ -24,8 +25,6 @@ use crate::store::{Entry, StoreError};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Of more revisions than this at once only the newest are told.
 const MOST: u64 = 256;
-/// What the last revision that was looked at is kept under.
-const NOTE: &str = "rollout-news";
 
 type Rollouts = Arc<BTreeMap<Place, Arc<Rollout>>>;
 
@@ -52,71 +51,92 @@ pub(super) struct News {
     pub(super) summary: String,
 }
 
-/// Up to where everything was told.
+/// Up to where everything is known.
 #[derive(Debug, Clone)]
-struct Told {
+struct Known {
     revision: Revision,
     rollouts: Rollouts,
 }
 
-/// Tells what happens to rollouts, as long as the process serves. What it begins with is known already.
-pub(crate) async fn tell(desk: Arc<Desk>, phase: watch::Receiver<Phase>, first: Arc<Present>) {
+/// What a look came to.
+#[derive(Debug)]
+struct Looked {
+    known: Known,
+    /// What was left behind, where this is the first look.
+    waiting: Vec<Waiting>,
+    /// Oldest first.
+    news: Vec<News>,
+}
+
+/// Tells what happens to rollouts, as long as the process serves.
+pub(crate) async fn tell(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
     let mut outbox = Outbox::new(Arc::clone(&desk));
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told: Option<Told> = None;
+    let mut known: Option<Known> = None;
     loop {
         tokio::select! {
             () = stopped(phase.clone()) => return,
-            () = outbox.ended() => continue,
-            _ = ticks.tick() => {}
-        }
-        // In a fleet one node tells: the one that moves rollouts.
-        if *phase.borrow() != Phase::Serving || !desk.rollouts().leads() {
-            told = None;
-            continue;
-        }
-        let (known, first) = (told.take(), Arc::clone(&first));
-        let looked = desk.blocking(move |desk| look(desk.ledger(), known, &first)).await;
-        match looked {
-            Ok(Ok((now, news))) => {
-                told = Some(now);
-                for one in &news {
-                    offer(&desk, &mut outbox, one);
+            () = outbox.ended() => {}
+            _ = ticks.tick() => {
+                // In a fleet one node tells: the one that moves rollouts.
+                if desk.ledger().is_handed_over() || !desk.rollouts().leads() {
+                    known = None;
+                    outbox.leave();
+                } else if *phase.borrow() == Phase::Serving {
+                    known = look_for_news(&desk, &mut outbox, known).await;
                 }
             }
-            Ok(Err(error)) | Err(error) => {
-                tracing::debug!(
-                    error = &error as &dyn std::error::Error,
-                    "news wait for the store"
-                );
+        }
+        outbox.keep().await;
+    }
+}
+
+/// Offers what is to be told, and gives up to where everything is known then.
+async fn look_for_news(
+    desk: &Arc<Desk>,
+    outbox: &mut Outbox,
+    known: Option<Known>,
+) -> Option<Known> {
+    let before = known.clone();
+    match desk.blocking(move |desk| look(desk.ledger(), before)).await {
+        Ok(Ok(Looked { known, waiting, news })) => {
+            waiting.into_iter().for_each(|one| outbox.offer(one));
+            let notifications = &desk.ledger().present().compiled.notifications;
+            for one in &news {
+                for (place, (to, message)) in messages(notifications, one).into_iter().enumerate() {
+                    outbox.offer(Waiting { turn: (one.revision.0, place), to, message });
+                }
             }
+            outbox.knows(known.revision);
+            Some(known)
+        }
+        Ok(Err(error)) | Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(error, "news wait for the store");
+            known
         }
     }
 }
 
-/// Everything since it was looked last, oldest first.
-fn look(
-    ledger: &Ledger,
-    told: Option<Told>,
-    first: &Present,
-) -> Result<(Told, Vec<News>), StoreError> {
-    let mut told = match told {
-        Some(told) => told,
-        None => begin(ledger, first)?,
+/// Everything since it was looked last.
+fn look(ledger: &Ledger, known: Option<Known>) -> Result<Looked, StoreError> {
+    let (mut known, waiting) = match known {
+        Some(known) => (known, Vec::new()),
+        None => begin(ledger)?,
     };
     let present = ledger.present();
     let until = present.revision();
-    if told.revision >= until {
-        return Ok((told, Vec::new()));
+    let mut news = Vec::new();
+    if known.revision >= until {
+        return Ok(Looked { known, waiting, news });
     }
-    let from = Revision(told.revision.0.saturating_add(1).max(until.0.saturating_sub(MOST)));
+    let from = Revision(known.revision.0.saturating_add(1).max(until.0.saturating_sub(MOST)));
     let mut entries = ledger.store().revisions(from, until).unwrap_or_default();
     // What serves without being stored is told all the same.
     if entries.last().is_none_or(|last| last.revision < until) {
         entries.push(present.entry.clone());
     }
-    let mut news = Vec::new();
     for entry in &entries {
         let now = if entry.revision == until {
             Some(Arc::clone(&present.desired.rollouts))
@@ -126,29 +146,32 @@ fn look(
             None
         };
         if let Some(now) = now {
-            news.extend(differences(entry, &told.rollouts, &now));
-            told.rollouts = now;
+            news.extend(differences(entry, &known.rollouts, &now));
+            known.rollouts = now;
         }
     }
-    told.revision = until;
-    let note = (NOTE.to_owned(), Some(until.0.to_string()));
-    if let Err(error) = ledger.store().keep(&[note]) {
-        let error = &error as &dyn std::error::Error;
-        tracing::debug!(error, "it could not be kept up to where news were told");
-    }
-    Ok((told, news))
+    known.revision = until;
+    Ok(Looked { known, waiting, news })
 }
 
-/// Up to where an earlier process told, or what this one began with.
-fn begin(ledger: &Ledger, first: &Present) -> Result<Told, StoreError> {
-    let kept = ledger.store().kept()?;
-    let kept = kept.get(NOTE).and_then(|text| text.parse().ok()).map(Revision);
-    if let Some(revision) = kept
-        && let Some(rollouts) = at(ledger, revision)?
-    {
-        return Ok(Told { revision, rollouts });
-    }
-    Ok(Told { revision: first.revision(), rollouts: Arc::clone(&first.desired.rollouts) })
+/// Up to where everything was known to whoever told before, and what it left behind. Where nobody has, everything is news.
+fn begin(ledger: &Ledger) -> Result<(Known, Vec<Waiting>), StoreError> {
+    let Left { known, waiting } = Left::read(&ledger.store().kept()?);
+    let revision = known.unwrap_or_default();
+    let rollouts = match known {
+        Some(revision) => at(ledger, revision)?,
+        None => Some(Rollouts::default()),
+    };
+    let known = match rollouts {
+        Some(rollouts) => Known { revision, rollouts },
+        // It is gone with old revisions, or was never stored.
+        None => {
+            let present = ledger.present();
+            let rollouts = Arc::clone(&present.desired.rollouts);
+            Known { revision: present.revision(), rollouts }
+        }
+    };
+    Ok((known, waiting))
 }
 
 fn at(ledger: &Ledger, revision: Revision) -> Result<Option<Rollouts>, StoreError> {
@@ -207,17 +230,16 @@ fn event(before: Option<&Rollout>, after: &Rollout) -> Option<NewsSpec> {
     }
 }
 
-/// Queues what happened for everybody who is told of it.
-fn offer(desk: &Desk, outbox: &mut Outbox, news: &News) {
-    let present = desk.ledger().present();
-    for one in present.compiled.notifications.iter() {
-        if one.wants(news.place.route.as_str(), news.event) {
-            let to = Destination { external: one.to.clone(), path: one.path.clone() };
-            let of = format!("{} {}", one.to, one.path.as_deref().unwrap_or_default());
-            outbox.offer(&to, Message::news(news, &of, one.format));
-        }
-    }
-    let Some(plan) = news.rollout.plan() else { return };
+/// Who is told what of it.
+fn messages(notifications: &[Notification], news: &News) -> Vec<(Destination, Message)> {
+    let wanted = |one: &&Notification| one.wants(news.place.route.as_str(), news.event);
+    let told = notifications.iter().filter(wanted).map(|one| {
+        let to = Destination { external: one.to.clone(), path: one.path.clone() };
+        let of = format!("{} {}", one.to, one.path.as_deref().unwrap_or_default());
+        (to, Message::news(news, &of, one.format))
+    });
+    let mut messages: Vec<_> = told.collect();
+    let Some(plan) = news.rollout.plan() else { return messages };
     let step = news.rollout.step;
     let hooks = match (news.event, news.before) {
         (NewsSpec::Started, _) => {
@@ -234,8 +256,9 @@ fn offer(desk: &Desk, outbox: &mut Outbox, news: &News) {
         }
         _ => Vec::new(),
     };
-    for (step, moment, hook) in hooks {
+    messages.extend(hooks.into_iter().map(|(step, moment, hook)| {
         let to = Destination { external: hook.external.clone(), path: hook.path.clone() };
-        outbox.offer(&to, Message::step(news, step, (moment, hook)));
-    }
+        (to, Message::step(news, step, (moment, hook)))
+    }));
+    messages
 }

@@ -1,12 +1,16 @@
 //! How are messages delivered? One after the other to each that is told, again where that fails; never at anybody's cost.
+//!
+//! What waits is kept in the store until it waits no more, together with up to where everything is known: whoever goes on after
+//! a kill, here or on another node, tells the rest. What had arrived without that being noted arrives twice, as the same delivery.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use rules::Revision;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::asking::{external, good, post};
@@ -17,18 +21,22 @@ use crate::desk::Desk;
 
 /// How many messages wait for one that is told. (INV-7)
 const ROOM: usize = 64;
-/// To how many messages are delivered at the same time.
+/// How many there are for whom messages wait.
 const DESTINATIONS: usize = 64;
+/// How many messages that wait no more are remembered for a store that does not serve.
+const CHANGES: usize = ROOM * DESTINATIONS;
 /// How often a message is tried, which takes about four minutes.
 const ATTEMPTS: u32 = 10;
 /// The pause after a failed attempt; it doubles.
 const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
-/// Whoever is told nothing for so long needs no queue.
-const IDLE: Duration = Duration::from_secs(60);
+/// Up to which revision everything is known is kept under this.
+const KNOWN: &str = "rollout-news";
+/// Each message that waits is kept under this and what it is known by, the same on each node.
+const WAITING: &str = "rollout-news/";
 
 /// Where messages go to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Destination {
     /// Which system.
     pub(super) external: String,
@@ -36,100 +44,196 @@ pub(super) struct Destination {
     pub(super) path: Option<String>,
 }
 
-/// A message with what `deliveries` know it by.
-type Queued = (u64, Message);
+/// A message that waits, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    /// Its turn: the revision that it tells of, and its place among what was told with that.
+    pub(super) turn: (u64, usize),
+    /// For whom.
+    pub(super) to: Destination,
+    /// What.
+    pub(super) message: Message,
+}
 
-/// The queues of messages. What is in them when the process ends is lost.
+/// What an earlier process, or another node, left behind.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// Up to where everything was known; none where nobody has ever looked.
+    pub(super) known: Option<Revision>,
+    /// What waits, the first one first.
+    pub(super) waiting: Vec<Waiting>,
+}
+
+impl Left {
+    /// Reads what was kept.
+    pub(super) fn read(kept: &BTreeMap<String, String>) -> Self {
+        let known = kept.get(KNOWN).and_then(|text| text.parse().ok()).map(Revision);
+        let messages =
+            kept.range(WAITING.to_owned()..).take_while(|(key, _)| key.starts_with(WAITING));
+        let mut waiting = Vec::new();
+        for (key, text) in messages {
+            match serde_json::from_str::<Waiting>(text) {
+                Ok(one) => waiting.push(one),
+                Err(error) => tracing::warn!(%error, key, "a kept notification cannot be read"),
+            }
+        }
+        waiting.sort_by_key(|one| one.turn);
+        Self { known, waiting }
+    }
+}
+
+/// A message with what `deliveries` know it by.
+#[derive(Debug)]
+struct Queued {
+    number: u64,
+    message: Message,
+}
+
+/// The queues of messages. The first one of each is on its way.
 #[derive(Debug)]
 pub(super) struct Outbox {
     desk: Arc<Desk>,
-    queues: BTreeMap<Destination, mpsc::Sender<Queued>>,
-    delivering: JoinSet<Destination>,
-    queued: Arc<AtomicUsize>,
+    queues: BTreeMap<Destination, VecDeque<Queued>>,
+    delivering: JoinSet<(Destination, Delivery)>,
+    /// What came of messages, which is said once it is kept.
+    ended: Vec<(u64, Destination, Delivery)>,
+    /// Up to where everything is known.
+    known: Option<Revision>,
+    /// What is still to be kept.
+    unkept: BTreeMap<String, Option<String>>,
 }
 
 impl Outbox {
     pub(super) fn new(desk: Arc<Desk>) -> Self {
         let (queues, delivering) = (BTreeMap::new(), JoinSet::new());
-        Self { desk, queues, delivering, queued: Arc::default() }
+        let (ended, known, unkept) = (Vec::new(), None, BTreeMap::new());
+        Self { desk, queues, delivering, ended, known, unkept }
     }
 
-    /// Queues a message, where there is room. Waits for nothing.
-    pub(super) fn offer(&mut self, to: &Destination, message: Message) {
-        let queue = match self.queues.get(to).filter(|queue| !queue.is_closed()) {
-            Some(queue) => Some(queue.clone()),
-            None if self.delivering.len() >= DESTINATIONS => None,
-            None => Some(self.open(to)),
-        };
-        let super::Externals { meters, deliveries, .. } = self.desk.externals();
-        let number = deliveries.queue(to, &message, Timestamp::now());
-        if queue.is_some_and(|queue| queue.try_send((number, message)).is_ok()) {
-            meters.set_queued(self.queued.fetch_add(1, Ordering::Relaxed).saturating_add(1));
-        } else {
-            meters.ended(&to.external, Delivery::Dropped);
-            deliveries.end(number, Delivery::Dropped, Timestamp::now());
+    /// Queues a message, where there is room and it does not wait yet. Waits for nothing.
+    pub(super) fn offer(&mut self, waiting: Waiting) {
+        let queue = self.queues.get(&waiting.to);
+        let is_same = |one: &Queued| one.message.delivery == waiting.message.delivery;
+        if queue.is_some_and(|queue| queue.iter().any(is_same)) {
+            return;
+        }
+        let queued = queue.map_or(0, VecDeque::len);
+        let has_room = queued < ROOM && (queue.is_some() || self.queues.len() < DESTINATIONS);
+        let text = serde_json::to_string(&waiting).ok();
+        let Waiting { to, message, .. } = waiting;
+        let deliveries = self.desk.externals().deliveries();
+        let number = deliveries.queue(&to, &message, Timestamp::now());
+        if !has_room {
             tracing::warn!(external = to.external, "a notification was dropped: too many wait");
+            self.end(number, &message, to, Delivery::Dropped);
+            return;
+        }
+        self.change(&message, text);
+        self.queues.entry(to.clone()).or_default().push_back(Queued { number, message });
+        self.show();
+        if queued == 0 {
+            self.deliver_first(to);
         }
     }
 
-    /// Waits until somebody is told nothing any more.
+    /// Everything up to this revision is known: what is to be told of it was offered.
+    pub(super) fn knows(&mut self, revision: Revision) {
+        if self.known.replace(revision) != Some(revision) {
+            self.unkept.insert(KNOWN.to_owned(), Some(revision.0.to_string()));
+        }
+    }
+
+    /// Waits until a message was delivered, or given up, and goes on with the next one.
     pub(super) async fn ended(&mut self) {
-        match self.delivering.join_next().await {
-            Some(Ok(to)) if self.queues.get(&to).is_some_and(mpsc::Sender::is_closed) => {
-                self.queues.remove(&to);
-            }
-            Some(_) => {}
-            None => std::future::pending().await,
+        let Some(Ok((to, delivery))) = self.delivering.join_next().await else {
+            return std::future::pending().await;
+        };
+        let Some(queue) = self.queues.get_mut(&to) else { return };
+        let first = queue.pop_front();
+        if queue.is_empty() {
+            self.queues.remove(&to);
+        } else {
+            self.deliver_first(to.clone());
+        }
+        self.show();
+        if let Some(Queued { number, message }) = first {
+            self.end(number, &message, to, delivery);
         }
     }
 
-    fn open(&mut self, to: &Destination) -> mpsc::Sender<Queued> {
-        let (queue, messages) = mpsc::channel(ROOM);
-        self.queues.insert(to.clone(), queue.clone());
-        let (desk, queued) = (Arc::clone(&self.desk), Arc::clone(&self.queued));
-        self.delivering.spawn(deliver(desk, to.clone(), messages, queued));
-        queue
+    /// Leaves what waits to another process, which finds it in the store.
+    pub(super) fn leave(&mut self) {
+        self.delivering.abort_all();
+        self.delivering = JoinSet::new();
+        self.queues.clear();
+        self.unkept.clear();
+        self.known = None;
+        self.desk.externals().deliveries().leave();
+        self.show();
     }
-}
 
-async fn deliver(
-    desk: Arc<Desk>,
-    to: Destination,
-    mut messages: mpsc::Receiver<Queued>,
-    queued: Arc<AtomicUsize>,
-) -> Destination {
-    loop {
-        let next = tokio::time::timeout(IDLE, messages.recv()).await;
-        let queued_message = match next {
-            Ok(Some(message)) => message,
-            Ok(None) => return to,
-            // What was queued at the last moment is still delivered.
-            Err(_) => {
-                messages.close();
-                match messages.recv().await {
-                    Some(message) => message,
-                    None => return to,
+    /// Has the store note what has changed; while it does not serve that is tried again.
+    pub(super) async fn keep(&mut self) {
+        if !self.unkept.is_empty() {
+            let changes: Vec<_> = self.unkept.clone().into_iter().collect();
+            let kept = self.desk.blocking(move |desk| desk.ledger().store().keep(&changes)).await;
+            match kept {
+                Ok(Ok(())) => self.unkept.clear(),
+                Ok(Err(error)) | Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::debug!(error, "what waits to be told could not be kept");
                 }
             }
-        };
-        let delivery = try_again_and_again(&desk, &to, &queued_message).await;
-        let super::Externals { meters, deliveries, .. } = desk.externals();
-        deliveries.end(queued_message.0, delivery, Timestamp::now());
-        meters.ended(&to.external, delivery);
-        meters.set_queued(queued.fetch_sub(1, Ordering::Relaxed).saturating_sub(1));
+        }
+        let super::Externals { meters, deliveries, .. } = self.desk.externals();
+        for (number, to, delivery) in mem::take(&mut self.ended) {
+            deliveries.end(number, delivery, Timestamp::now());
+            meters.ended(&to.external, delivery);
+        }
+    }
+
+    fn deliver_first(&mut self, to: Destination) {
+        let Some(first) = self.queues.get(&to).and_then(VecDeque::front) else { return };
+        let (number, message) = (first.number, first.message.clone());
+        let desk = Arc::clone(&self.desk);
+        self.delivering.spawn(async move {
+            let delivery = try_again_and_again(&desk, &to, number, &message).await;
+            (to, delivery)
+        });
+    }
+
+    fn end(&mut self, number: u64, message: &Message, to: Destination, delivery: Delivery) {
+        self.change(message, None);
+        self.ended.push((number, to, delivery));
+    }
+
+    /// What the store is to keep of a message. One that is over, and for which there is no room, is told again after a kill.
+    fn change(&mut self, message: &Message, text: Option<String>) {
+        let key = format!("{WAITING}{}", message.delivery);
+        if text.is_none() && self.unkept.len() >= CHANGES {
+            self.unkept.remove(&key);
+        } else {
+            self.unkept.insert(key, text);
+        }
+    }
+
+    fn show(&self) {
+        let queued = self.queues.values().map(VecDeque::len).sum();
+        self.desk.externals().meters.set_queued(queued);
     }
 }
 
 async fn try_again_and_again(
     desk: &Desk,
     to: &Destination,
-    (number, message): &Queued,
+    number: u64,
+    message: &Message,
 ) -> Delivery {
     let mut pause = AGAIN;
     for attempt in 1..=ATTEMPTS {
         let sent = send(desk, to, message).await;
         desk.externals().meters.asked(&to.external, &sent);
-        desk.externals().deliveries.tried(*number, sent.as_ref().err());
+        desk.externals().deliveries.tried(number, sent.as_ref().err());
         match sent {
             Ok(()) => return Delivery::Delivered,
             Err(silence) => {

@@ -83,7 +83,7 @@ impl Node {
         chores.spawn(look(Arc::clone(&desk), phase.clone()));
         chores.spawn(look_at_rollouts(Arc::clone(&desk), phase.clone()));
         chores.spawn(external::ask(Arc::clone(&desk), phase.clone()));
-        chores.spawn(external::tell(Arc::clone(&desk), phase.clone(), desk.ledger().present()));
+        chores.spawn(external::tell(Arc::clone(&desk), phase.clone()));
         chores.spawn(store_unstored(Arc::clone(&desk), phase.clone()));
         chores.spawn(follow(Arc::clone(&desk), phase.clone()));
         chores.spawn(tell_parity(Arc::clone(&desk), phase.clone()));
