@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::problem::Problem;
 use super::site::Site;
@@ -13,6 +13,8 @@ use crate::ledger::{Done, Reach};
 /// How long where nobody says how long, and how long at most.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
+/// How long an answer waits for a store that does not say, beyond what was asked for.
+const MOMENT: Duration = Duration::from_millis(300);
 /// How often it is looked.
 const EVERY: Duration = Duration::from_millis(50);
 
@@ -46,7 +48,7 @@ impl Wait {
         let (until, revision) = (Instant::now() + self.0.unwrap_or_default(), done.revision);
         loop {
             let look = move |site: &Site| fleet::serving(site.desk().ledger().store(), revision);
-            let seen = site.blocking(look).await.ok()?.ok()?;
+            let seen = timeout_at(until + MOMENT, site.blocking(look)).await.ok()?.ok()?.ok()?;
             if seen.serving == seen.nodes || Instant::now() >= until {
                 return Some(seen);
             }

@@ -53,8 +53,10 @@ pub struct Ledger {
     pub(super) unstored: Mutex<VecDeque<Unstored>>,
     /// Held while that is written to this node's file.
     pub(super) writing: Mutex<()>,
-    /// What the audit could not take yet.
+    /// What the audit could not take yet. It grows at any time, and shrinks by whoever records it.
     pub(super) unrecorded: Mutex<VecDeque<Record>>,
+    /// Held while that is given to the store.
+    pub(super) recording: Mutex<()>,
     /// Why the store is not followed, where it is not.
     pub(super) held: Mutex<Option<String>>,
     /// By which the history is known that is followed.
@@ -90,6 +92,7 @@ impl Ledger {
             unstored: Mutex::default(),
             writing: Mutex::default(),
             unrecorded: Mutex::default(),
+            recording: Mutex::default(),
             held: Mutex::default(),
             history: Mutex::default(),
             last_good: None,

@@ -34,6 +34,10 @@ pub(crate) struct Fragile {
     pub(crate) loses_answers: AtomicBool,
     /// A commit waits until this tells it to go on, or is dropped.
     pub(crate) gate: Mutex<Option<mpsc::Receiver<()>>>,
+    /// Whatever else asks for the history, or records something, waits for this one.
+    pub(crate) other_gate: Mutex<Option<mpsc::Receiver<()>>>,
+    /// Whether it is as one that others share.
+    pub(crate) shared: AtomicBool,
 }
 
 impl Store for Arc<Fragile> {
@@ -46,10 +50,7 @@ impl Store for Arc<Fragile> {
     }
 
     fn commit(&self, commit: &Commit<'_>) -> Result<(), CommitError> {
-        let gate = self.gate.lock().unwrap().take();
-        if let Some(gate) = gate {
-            gate.recv().ok();
-        }
+        pass(&self.gate);
         self.works()?;
         self.inner.commit(commit)?;
         if self.loses_answers.swap(false, Ordering::Relaxed) {
@@ -68,10 +69,12 @@ impl Store for Arc<Fragile> {
     }
 
     fn revisions(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError> {
+        pass(&self.other_gate);
         self.inner.revisions(first, last)
     }
 
     fn record(&self, records: &[Record]) -> Result<(), StoreError> {
+        pass(&self.other_gate);
         self.works()?;
         self.inner.record(records)
     }
@@ -99,8 +102,13 @@ impl Store for Arc<Fragile> {
     }
 
     fn newest(&self) -> Result<Newest, StoreError> {
+        pass(&self.other_gate);
         self.works()?;
         self.inner.newest()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
     }
 
     fn release(&self) {
@@ -123,6 +131,14 @@ impl Fragile {
     }
 }
 
+/// Waits at a gate, if there is one; whoever comes next finds it open.
+fn pass(gate: &Mutex<Option<mpsc::Receiver<()>>>) {
+    let gate = gate.lock().unwrap().take();
+    if let Some(gate) = gate {
+        gate.recv_timeout(Duration::from_secs(20)).ok();
+    }
+}
+
 pub(crate) struct Setup {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) store: Arc<Fragile>,
@@ -137,6 +153,8 @@ pub(crate) fn setup() -> Setup {
         broken: AtomicBool::new(false),
         loses_answers: AtomicBool::new(false),
         gate: Mutex::default(),
+        other_gate: Mutex::default(),
+        shared: AtomicBool::new(false),
     });
     let ledger = on(Box::new(Arc::clone(&store)), folder.path());
     let Present { entry, desired, .. } = &*ledger.present();

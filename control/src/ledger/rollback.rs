@@ -20,7 +20,7 @@ use crate::digest;
 use crate::rollout;
 use crate::store::StoreError;
 
-/// How long a rollback's answer waits for a store that others share.
+/// How long a rollback's answer waits for a store that others share, in all.
 const PATIENCE: Duration = Duration::from_millis(800);
 /// How many may look at the store for a rollback at the same time: each may take as long as the store's own time-outs. (INV-7)
 const AT_ONCE: usize = 64;
@@ -47,16 +47,17 @@ impl Ledger {
         order: &Order,
         now: Timestamp,
     ) -> Result<Done, Declined> {
+        let until = Instant::now() + PATIENCE;
         let id = order.id.clone().unwrap_or_else(digest::unique);
         let order = Order { id: Some(id), ..order.clone() };
-        if self.is_done_before(&order) {
+        if self.is_done_before(&order, until) {
             return Ok(self.unchanged("it was stored before".to_owned()));
         }
         // What was answered before a restart is in the history in the end, whatever is left of it to do.
         let nothing = if order.seen.is_some() { Nothing::IsKept } else { Nothing::IsNothing };
         let served = match self.serve(&order, now, nothing)? {
             Err((summary, looked_at))
-                if self.renew_kept(&order) || self.nobody_moves_anything(looked_at) =>
+                if self.renew_kept(&order) || self.nobody_moves_anything(looked_at, until) =>
             {
                 return Ok(self.unchanged(summary));
             }
@@ -66,7 +67,7 @@ impl Ledger {
             },
             Ok(served) => served,
         };
-        Ok(self.store_served(served))
+        Ok(self.store_served(served, until))
     }
 
     /// Serves it; where nothing changes by it, says how everything is, and in which revision that was looked at.
@@ -107,14 +108,14 @@ impl Ledger {
     }
 
     /// Stores what serves, if that can be done in a moment; else it is kept, and stored later.
-    fn store_served(self: &Arc<Self>, served: Served) -> Done {
+    fn store_served(self: &Arc<Self>, served: Served, until: Instant) -> Done {
         let Served { unstored, mut warnings } = served;
         let tried = if self.held().is_some() {
             Err(self.held_error())
         } else if self.is_away() {
             Err(StoreError::Failed("it did not serve a moment ago".into()))
         } else {
-            self.in_a_moment(Self::store_unstored).and_then(|tried| tried)
+            self.in_a_moment(until, Self::store_unstored).and_then(|tried| tried)
         };
         let Unstored { entry, stored_as, .. } = unstored;
         let summary = entry.summary;
@@ -140,19 +141,20 @@ impl Ledger {
     }
 
     /// Whether an order of before a restart was stored then, or by another node since.
-    fn is_done_before(self: &Arc<Self>, order: &Order) -> bool {
+    fn is_done_before(self: &Arc<Self>, order: &Order, until: Instant) -> bool {
         let (Some(seen), Some(id)) = (order.seen, &order.id) else { return false };
         if self.is_away() {
             return false;
         }
-        let known = self
-            .in_a_moment(move |ledger| ledger.rolled_back(seen, ledger.store.newest()?.revision));
+        let known = self.in_a_moment(until, move |ledger| {
+            ledger.rolled_back(seen, ledger.store.newest()?.revision)
+        });
         known.and_then(|known| known).is_ok_and(|known| known.contains(id))
     }
 
     /// Whether the revision that was looked at is all that there is: no command is being carried out here, and no other node
     /// has moved traffic of which this one did not know then.
-    fn nobody_moves_anything(self: &Arc<Self>, looked_at: Revision) -> bool {
+    fn nobody_moves_anything(self: &Arc<Self>, looked_at: Revision, until: Instant) -> bool {
         // What is over by now has made another revision.
         let is_commanded = matches!(self.commanding.try_lock(), Err(TryLockError::WouldBlock));
         if is_commanded || self.present().revision() != looked_at {
@@ -164,7 +166,8 @@ impl Ledger {
         if self.held().is_some() || self.is_away() {
             return false;
         }
-        let newest = self.in_a_moment(|ledger| ledger.store.newest()).and_then(|newest| newest);
+        let newest =
+            self.in_a_moment(until, |ledger| ledger.store.newest()).and_then(|newest| newest);
         newest.is_ok_and(|newest| newest.revision == looked_at)
     }
 
@@ -173,10 +176,11 @@ impl Ledger {
         self.store.is_shared() && !self.meters.is_store_up()
     }
 
-    /// Has the store asked, and waits for no more than a moment; what was begun goes on. A store of this process' own takes
+    /// Has the store asked, and waits no longer than until then; what was begun goes on. A store of this process' own takes
     /// the time that its disk takes.
-    fn in_a_moment<T: Send + 'static>(
+    pub(super) fn in_a_moment<T: Send + 'static>(
         self: &Arc<Self>,
+        until: Instant,
         ask: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         if !self.store.is_shared() {
@@ -198,7 +202,7 @@ impl Ledger {
             self.looking.fetch_sub(1, Ordering::Relaxed);
             return Err(StoreError::Failed(Box::new(error)));
         }
-        told.recv_timeout(PATIENCE).map_err(|_late| late())
+        told.recv_timeout(until.saturating_duration_since(Instant::now())).map_err(|_late| late())
     }
 }
 
@@ -211,13 +215,15 @@ mod tests {
     use std::sync::atomic::Ordering;
     use std::sync::{Arc, mpsc};
     use std::thread::{Scope, ScopedJoinHandle};
+    use std::time::Instant;
 
     use jiff::Timestamp;
     use rules::Revision;
 
     use super::super::fragile::{Fragile, Setup, execute, order, rollback, setup, shift};
     use super::super::{Declined, Done, Ledger, Order, Reach};
-    use crate::command::Command;
+    use super::PATIENCE;
+    use crate::command::{self, Command};
     use crate::store::{Commit, Entry, Store, contract};
 
     #[test]
@@ -361,5 +367,65 @@ mod tests {
         assert_eq!(present.desired.live.locks.len(), 1, "the other's change is kept");
         assert_eq!(store.load().unwrap().unwrap().entry, present.entry);
         assert!(!ledger.has_unstored() && ledger.meters().is_store_up());
+    }
+
+    /// Makes a store hang in whatever is asked of it first, a commit apart, until what is given is dropped.
+    fn hang(store: &Fragile) -> mpsc::Sender<()> {
+        store.shared.store(true, Ordering::Relaxed);
+        let (go_on, gate) = mpsc::channel();
+        *store.other_gate.lock().unwrap() = Some(gate);
+        go_on
+    }
+
+    #[test]
+    fn the_record_of_a_rollback_waits_for_a_store_that_hangs_and_nobody_waits_for_it() {
+        let Setup { ledger, store, _folder } = setup();
+        let go_on = hang(&store);
+        let route = "nobody".parse().unwrap();
+        let unknown = Command::Rollback { route, scope: command::Scope::Route, keep_shadow: false };
+        let refused = || execute(&ledger, unknown.clone(), None);
+        assert!(matches!(refused(), Err(Declined::Refused(_))));
+        assert!(ledger.has_unrecorded());
+        while store.other_gate.lock().unwrap().is_some() {
+            std::thread::yield_now();
+        }
+        // Nor does the next one, while the store has the first.
+        assert!(matches!(refused(), Err(Declined::Refused(_))));
+        assert_eq!(store.lines(1, 9).unwrap().len(), 0);
+        drop(go_on);
+        while ledger.has_unrecorded() {
+            std::thread::yield_now();
+        }
+        assert_eq!(store.lines(1, 9).unwrap().len(), 2, "each once");
+    }
+
+    #[test]
+    fn a_rollback_waits_for_nobody_who_reads_the_history() {
+        let Setup { ledger, store, _folder } = setup();
+        execute(&ledger, shift("50%"), None).unwrap();
+        let go_on = hang(&store);
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(|| ledger.entries(Revision(1), Revision(9)).unwrap());
+            while store.other_gate.lock().unwrap().is_some() {
+                std::thread::yield_now();
+            }
+            let done = execute(&ledger, rollback(), None).unwrap();
+            assert!(done.changed && !reading.is_finished());
+            drop(go_on);
+            assert_eq!(reading.join().unwrap().first().unwrap().revision, Revision(1));
+        });
+    }
+
+    #[test]
+    fn a_rollback_by_which_nothing_changes_waits_for_a_store_that_hangs_no_longer_than_others() {
+        let Setup { ledger, store, _folder } = setup();
+        let (asking, (committing, gate)) = (hang(&store), mpsc::channel());
+        *store.gate.lock().unwrap() = Some(gate);
+        let begun = Instant::now();
+        let done = execute(&ledger, rollback(), None).unwrap();
+        let elapsed = begun.elapsed();
+        assert_eq!((done.changed, done.reach), (true, Reach::Node));
+        assert!(elapsed < PATIENCE * 7 / 4, "{elapsed:?}");
+        drop((asking, committing));
     }
 }

@@ -300,8 +300,9 @@ impl Ledger {
     /// When the store cannot be reached or read.
     pub fn entries(&self, first: Revision, last: Revision) -> Result<Vec<Entry>, StoreError> {
         // Looked at first: what is stored while the store is asked would be missed in both.
-        let kept = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept: Vec<Entry> = kept.iter().map(|kept| kept.entry.clone()).collect();
+        let unstored = self.unstored.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept: Vec<Entry> = unstored.iter().map(|kept| kept.entry.clone()).collect();
+        drop(unstored);
         let mut entries = self.store.revisions(first, last)?;
         let newest = entries.last().map_or(Revision(0), |entry| entry.revision);
         let asked_for =
