@@ -15,6 +15,7 @@ use crate::external::Externals;
 use crate::file::Content;
 use crate::hour::Hour;
 use crate::ledger::{Declined, Done, Ledger, Order};
+use crate::namesake::Namesake;
 use crate::parity::Parity;
 use crate::rollout::Engine;
 use crate::samples::Shelf;
@@ -44,6 +45,7 @@ pub struct Desk {
     last_reload: Mutex<Reload>,
     /// What somebody should set otherwise in the store.
     cautions: Mutex<Vec<Caution>>,
+    namesake: Namesake,
     /// Commands wait here for their turn, first come, first served. A rollback does not.
     queue: Arc<Semaphore>,
     started_at: Timestamp,
@@ -63,6 +65,7 @@ impl Desk {
             externals: Externals::default(),
             last_reload: Mutex::new(Reload { at: started_at, error: None }),
             cautions: Mutex::default(),
+            namesake: Namesake::default(),
             queue: Arc::new(Semaphore::new(1)),
             started_at,
             started: Instant::now(),
@@ -142,6 +145,11 @@ impl Desk {
     #[must_use]
     pub fn cautions(&self) -> Vec<Caution> {
         self.cautions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether another process goes by this node's name.
+    pub(crate) const fn namesake(&self) -> &Namesake {
+        &self.namesake
     }
 
     /// Asks the store how safe acknowledged commands are, and says so in the log. Blocks on the store.

@@ -9,6 +9,7 @@ use rules::Revision;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::desk::Desk;
 use crate::ledger::Ledger;
 use crate::store::{Store, StoreError};
 
@@ -20,6 +21,8 @@ const COUNTS: &str = "counts/";
 /// What nodes tell of parity is kept under, each ten seconds, and for how long it is good.
 const PARITY: &str = "parity/";
 const PARITY_HEARD_FOR: Duration = Duration::from_secs(30);
+/// What it means that another process goes by this node's name, and what would be right.
+pub(crate) const NAMESAKE: &str = "another process uses this node's name, and each overwrites what the other tells the fleet: a node is called by its host and its control port, so give one of them another host name or port";
 /// How long the lease is good for, so that another node takes it over soon after its holder is gone.
 const LEASED_FOR: Duration = Duration::from_secs(10);
 
@@ -32,6 +35,9 @@ pub struct NodeReport {
     pub revision: u64,
     /// When it said so (RFC 3339); by its own clock, and only for people.
     pub at: String,
+    /// By which its process is told from another one with the same name.
+    #[serde(default)]
+    pub process: String,
 }
 
 /// One node, as others see it.
@@ -67,19 +73,36 @@ pub fn name_of_node(ledger: &Ledger) -> String {
     format!("{host}:{}", ledger.started_with().control.port())
 }
 
-/// Tells the others what this node serves.
+/// Tells the others what this node serves, and finds out whether another process does so by the same name.
 ///
 /// # Errors
 /// When the store does not serve.
-pub fn report(ledger: &Ledger, now: Timestamp) -> Result<(), StoreError> {
-    let node = name_of_node(ledger);
+pub(crate) fn report(desk: &Desk, now: Timestamp) -> Result<(), StoreError> {
+    let ledger = desk.ledger();
+    // The process that has taken over tells of this node.
+    if ledger.is_handed_over() {
+        return Ok(());
+    }
+    let (node, process) = (name_of_node(ledger), ledger.process().to_owned());
     let report = NodeReport {
         revision: ledger.present().revision().0,
         at: now.to_string(),
         node: node.clone(),
+        process,
     };
     let text = serde_json::to_string(&report).unwrap_or_default();
-    ledger.store().renote(&format!("{PREFIX}{node}"), Some(&text), HEARD_FOR)
+    let key = format!("{PREFIX}{node}");
+    let found = ledger.store().note(&key, &text, HEARD_FOR)?;
+    let found = found.and_then(|text| serde_json::from_str::<NodeReport>(&text).ok());
+    // An older version does not say which process it is.
+    let is_others =
+        |found: NodeReport| !found.process.is_empty() && found.process != report.process;
+    match desk.namesake().look(found.is_some_and(is_others), now) {
+        Some(true) => tracing::error!(node, "{NAMESAKE}"),
+        Some(false) => tracing::info!(node, "no other process uses this node's name any more"),
+        None => {}
+    }
+    ledger.store().renote(&key, Some(&text), HEARD_FOR)
 }
 
 /// What the nodes have told of themselves.
@@ -198,7 +221,12 @@ mod tests {
     fn nodes_that_serve_a_revision_or_a_later_one_are_counted() {
         let Setup { store, _folder, .. } = setup();
         for revision in [1, 2] {
-            let report = NodeReport { node: format!("n{revision}"), revision, at: String::new() };
+            let report = NodeReport {
+                node: format!("n{revision}"),
+                revision,
+                at: String::new(),
+                process: String::new(),
+            };
             let text = serde_json::to_string(&report).unwrap();
             store.renote(&format!("node/n{revision}"), Some(&text), HEARD_FOR).unwrap();
         }

@@ -11,7 +11,7 @@
 //! - [`mod@file`] and `referred`: where the configuration comes from, and when it changes;
 //! - [`parity`], [`window`] and [`hour`]: what is known of the arms, and [`blast`]: who would notice a change;
 //! - [`samples`]: values of answers, of routes that opted in;
-//! - [`fleet`]: which nodes there are, and what each of them serves;
+//! - [`fleet`]: which nodes there are, and what each of them serves, and `namesake`: whether two go by one name;
 //! - [`desk`]: all of that while it runs; [`events`], [`meters`] and [`phase`]: what is told of it;
 //! - [`api`]: how it is asked over HTTP; [`node`]: how it begins, runs and ends.
 
@@ -39,6 +39,7 @@ pub mod store;
 pub mod window;
 
 mod external;
+mod namesake;
 mod referred;
 
 pub use api::openapi;

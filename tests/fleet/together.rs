@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::kit::{Fleet, try_shift};
+use super::kit::{Fleet, degraded, try_shift};
 use crate::kit::eventually;
 
 #[tokio::test]
@@ -88,6 +88,27 @@ async fn a_redis_that_may_lose_what_it_acknowledged_is_warned_of() {
     assert!(node.metrics().await.contains("turnout_store_cautions 1"));
     let logged = "acknowledged commands are not as safe as they could be";
     eventually("it is logged", async || node.output().contains(logged)).await;
+}
+
+/// Containers may be called all the same, and say so where that is wrong.
+#[tokio::test]
+async fn two_processes_by_one_name_say_so() {
+    let fleet = Fleet::of(2).await;
+    let node = &fleet.nodes[0];
+    let setup = node.setup().node_of_fleet(fleet.redis.address()).called_as(node);
+    setup.write();
+    let mut namesake = setup.spawn();
+    namesake.ready().await;
+    let said = "another process uses this node's name";
+    for one in [node, &namesake] {
+        degraded(one, &["namesake"]).await;
+        let shown = one.cli(&["status"]).await.expect(0).stdout;
+        assert!(shown.contains(said) && one.output().contains(said), "{shown}");
+    }
+    degraded(&fleet.nodes[1], &[]).await;
+    assert!(!fleet.nodes[1].output().contains(said));
+    drop(namesake.kill());
+    degraded(node, &[]).await;
 }
 
 async fn futures(all: impl Iterator<Item = impl Future<Output = ()>>) {

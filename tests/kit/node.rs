@@ -122,6 +122,12 @@ impl Setup {
         node.env("FLEET_REDIS", &redis.to_string())
     }
 
+    /// The same, by the name of another node of this machine: with the port of its control API, at another address.
+    pub(crate) fn called_as(mut self, other: &Turnout) -> Self {
+        self.addresses.control = ([127, 0, 0, 2], other.control().port()).into();
+        self
+    }
+
     /// What stands in `control:` beside the address, beginning with a comma.
     pub(crate) fn controlled(&self, more: &str) -> Self {
         Self { control: more.to_owned(), ..self.clone() }

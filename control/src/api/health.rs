@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use jiff::Timestamp;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -55,6 +56,9 @@ pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     }
     if site.desk().ledger().has_unstored() {
         degraded.push("unstored");
+    }
+    if site.desk().namesake().is_there(Timestamp::now()) {
+        degraded.push("namesake");
     }
     if site.desk().last_reload().error.is_some() {
         degraded.push("configuration");

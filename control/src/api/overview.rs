@@ -6,12 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::site::{Site, etag};
 use super::view::{RouteView, Showing, UpstreamView};
+use crate::fleet;
 
 /// How everything stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,6 +37,9 @@ pub(crate) struct StatusView {
     unstored: bool,
     /// What somebody should set otherwise in the store, for acknowledged commands to be safe.
     store_cautions: Vec<String>,
+    /// What is wrong where another process uses this node's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namesake: Option<&'static str>,
     /// All routes.
     routes: Vec<RouteView>,
     /// All upstreams.
@@ -84,6 +89,7 @@ fn view(site: &Site, showing: &Showing<'_>) -> StatusView {
         store_held: ledger.held(),
         unstored: ledger.has_unstored(),
         store_cautions: site.desk().cautions().iter().map(ToString::to_string).collect(),
+        namesake: site.desk().namesake().is_there(Timestamp::now()).then_some(fleet::NAMESAKE),
         routes: showing.routes(),
         upstreams: UpstreamView::all(showing.present),
     }

@@ -170,7 +170,7 @@ async fn follow(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
         }
         let followed = desk.apart(|desk| {
             let followed = desk.ledger().follow();
-            let told = followed.is_ok().then(|| fleet::report(desk.ledger(), Timestamp::now()));
+            let told = followed.is_ok().then(|| fleet::report(desk, Timestamp::now()));
             if let Some(Err(error)) = told {
                 tracing::debug!(error = causes(&error), "the fleet could not be told");
             }

@@ -34,6 +34,8 @@ pub(crate) struct StatusAnswer {
     #[serde(default)]
     pub(crate) store_cautions: Vec<String>,
     #[serde(default)]
+    pub(crate) namesake: Option<String>,
+    #[serde(default)]
     pub(crate) config: ConfigAnswer,
     #[serde(default)]
     pub(crate) routes: Vec<RouteAnswer>,

@@ -35,6 +35,9 @@ fn head(status: &StatusAnswer, style: Style) -> String {
     for caution in &status.store_cautions {
         head.push_str(&format!("{}\n", style.paint(Tone::Warn, &format!("store: {caution}"))));
     }
+    if let Some(said) = &status.namesake {
+        head.push_str(&format!("{}\n", style.paint(Tone::Bad, said)));
+    }
     if status.config.last_reload_ok == Some(false) {
         let error = status.config.last_error.as_deref().unwrap_or("see the log");
         let said =
