@@ -169,12 +169,18 @@ async fn connection(
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::sync::mpsc;
 
     use axum::routing::get;
+    use jiff::Timestamp;
+    use rules::Revision;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::api::{self, Site};
+    use crate::desk::Desk;
+    use crate::ledger::fragile::{Setup, seal, setup};
 
     struct Served {
         address: SocketAddr,
@@ -183,14 +189,17 @@ mod tests {
     }
 
     async fn served(connections: usize) -> Served {
+        let endless = || async { std::future::pending::<()>().await };
+        let router =
+            Router::new().route("/endless", get(endless)).route("/", get(|| async { "ok" }));
+        serving(router, Bounds { connections, ..Bounds::STATUS }).await
+    }
+
+    async fn serving(router: Router, bounds: Bounds) -> Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (phase, phases) = watch::channel(Phase::Serving);
         let meters = Arc::new(Meters::default());
-        let endless = || async { std::future::pending::<()>().await };
-        let router =
-            Router::new().route("/endless", get(endless)).route("/", get(|| async { "ok" }));
-        let bounds = Bounds { connections, ..Bounds::STATUS };
         let door = Door { listener, tls: None };
         tokio::spawn(serve(door, router, phases, bounds, Arc::clone(&meters)));
         Served { address, meters, _phase: phase }
@@ -235,5 +244,36 @@ mod tests {
             }
             assert!(tokio::time::Instant::now() < deadline, "the first one's place is never free");
         }
+    }
+    /// What was asked for with a key is done whole, and whoever asks again hears of it.
+    #[tokio::test]
+    async fn a_command_goes_on_when_its_client_goes_away_in_the_middle() {
+        let Setup { ledger, store, _folder } = setup();
+        let desk = Arc::new(Desk::new(ledger, seal(), Timestamp::UNIX_EPOCH));
+        let (_phase, phase) = watch::channel(Phase::Serving);
+        let site = Site::new(Arc::clone(&desk), phase, Vec::new());
+        let served = serving(api::control(Arc::new(site)), Bounds::CONTROL).await;
+        let body = r#"{"share": "25%", "why": "w"}"#;
+        let request = format!(
+            "POST /v1/routes/sms/shift HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+             Idempotency-Key: gone\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (go_on, gate) = mpsc::channel();
+        *store.gate.lock().unwrap() = Some(gate);
+        let mut client = TcpStream::connect(served.address).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        while store.gate.lock().unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+        client.shutdown().await.unwrap();
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "it is known that nobody listens");
+        assert_eq!(desk.ledger().present().revision(), Revision(1));
+        go_on.send(()).unwrap();
+        let mut client = TcpStream::connect(served.address).await.unwrap();
+        let answer = answer(&mut client, &request).await;
+        assert!(answer.contains("idempotent-replayed: true\r\n"), "{answer}");
+        assert!(answer.contains(r#""revision":2,"changed":true"#), "{answer}");
+        assert_eq!(desk.ledger().present().revision(), Revision(2), "it is done once");
     }
 }
