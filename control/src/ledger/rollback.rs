@@ -273,9 +273,10 @@ mod tests {
             let (shifting, go_on) = hanging(scope, &ledger, &store, shift("60%"));
             let rolling_back = scope.spawn(|| execute(&ledger, rollback(), None).unwrap());
             // It serves before the other command is done.
-            while ledger.cell().load().revision < Revision(3) {
+            while ledger.present().revision() < Revision(3) {
                 std::thread::yield_now();
             }
+            assert_eq!(ledger.cell().load().revision, Revision(3));
             assert_eq!(ledger.present().entry.command, "rollback");
             go_on.send(()).unwrap();
             let (shifted, rolled_back) = (shifting.join().unwrap(), rolling_back.join().unwrap());
