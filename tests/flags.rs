@@ -107,3 +107,57 @@ async fn one_command_moves_a_route_and_a_flag() {
     turnout.send(get("/a/1").tenant("b2")).await.expect(200);
     turnout.cli(&["flag", "set", "nothing", "on", "--why", "test"]).await.expect(1);
 }
+
+#[tokio::test]
+async fn a_flag_that_everybody_has_the_same_of_is_safe_to_remove() {
+    let (turnout, _old, _new) = start().await;
+    let of = async |turnout: &Turnout, path: &str| {
+        let flag = turnout.view(&format!("/v1/flags/{path}")).await;
+        (flag["steady"].clone(), flag["safe_to_remove"].clone(), flag["named_at"].clone())
+    };
+    let (steady, safe, named_at) = of(&turnout, "base?days=0").await;
+    assert_eq!((&steady["variant"], safe), (&json!("on"), json!(true)));
+    assert_eq!(named_at, json!(["/flags/reporting/requires/base"]));
+    let (_, safe, named_at) = of(&turnout, "reporting").await;
+    assert_eq!(safe, json!(false), "not for 7 days yet");
+    let places = json!(["/routes/a/requires_flag", "/routes/hidden/requires_flag"]);
+    assert_eq!(named_at, places);
+    let (_, _, named_at) = of(&turnout, "page.size").await;
+    assert_eq!(named_at, json!(["/routes/a/flag_headers/0"]));
+
+    turnout.flag("reporting", "serve", json!({"share": "50%"})).await;
+    let (steady, safe, _) = of(&turnout, "reporting?days=0").await;
+    assert_eq!((steady, safe), (json!(null), json!(false)));
+    turnout.flag("reporting", "serve", json!({"share": "100%"})).await;
+    let on = of(&turnout, "reporting?days=0").await;
+    assert_eq!((&on.0["variant"], &on.1), (&json!("on"), &json!(true)));
+    turnout.shift("a", "5%").await;
+    let diff = turnout.cli(&["revisions", "3", "--against", "1"]).await;
+    assert!(!diff.stdout.contains("steady"), "nobody has commanded that: {diff:?}");
+
+    let shown = turnout.cli(&["flag", "show", "reporting", "--days", "0"]).await.expect(0);
+    let since = on.0["since"].as_str().unwrap();
+    let told = format!(
+        "everybody has had on since {since}: safe to remove\nnamed at /routes/a/requires_flag"
+    );
+    assert!(shown.stdout.contains(&told), "{shown:?}");
+    let listed = turnout.cli(&["flag", "list", "--days", "0"]).await.expect(0);
+    assert!(listed.stdout.contains("safe, named 2 times"), "{listed:?}");
+    let listed = turnout.cli(&["flag", "list"]).await.expect(0);
+    assert!(!listed.stdout.contains("safe"), "{listed:?}");
+    let bad = turnout.cli(&["flag", "list", "--days", "a-week"]).await;
+    assert_eq!(bad.code, 64, "{bad:?}");
+
+    // A restart does not change it, nor does a file in which something else is another.
+    let setup = turnout.kill();
+    let again = setup.rewritten(&FILE.replace("acme: {residency: AF}", "acme: {}")).start().await;
+    assert_eq!(of(&again, "reporting?days=0").await, on);
+    let setup = again.kill();
+    let changed =
+        setup.rewritten(&FILE.replace("requires: {base: on}", "variants: {on: 1, off: 0}"));
+    let changed = changed.start().await;
+    let (steady, safe, _) = of(&changed, "reporting?days=0").await;
+    assert_eq!((&steady["variant"], safe), (&json!("on"), json!(true)));
+    assert!(steady["since"].as_str().unwrap() > since, "the variant has another value: {steady}");
+    assert_eq!(of(&changed, "base").await.2, json!([]));
+}

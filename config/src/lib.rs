@@ -8,7 +8,7 @@
 //! - [`mod@compile`]: from both to what serves, with every error of meaning at once; [`plan`]: what rollouts become;
 //! - [`problem`]: what is wrong, where, and what would be right; [`mod@diff`] and [`schema`] for people and editors;
 //! - [`jwks`]: the keys of those who sign tokens; [`server_config`]: what ends TLS; [`edit`]: a text with one more thing in it;
-//!   [`fn@causes`]: why something failed.
+//!   [`fn@flag_uses`]: where flags are named; [`fn@causes`]: why something failed.
 
 pub mod compile;
 pub mod diff;
@@ -24,6 +24,7 @@ pub mod units;
 
 mod causes;
 mod closest;
+mod flag_uses;
 mod flags;
 mod names;
 mod server_tls;
@@ -36,6 +37,7 @@ pub use compile::{
 };
 pub use diff::diff;
 pub use document::{AccessScope, CertifiedName, Document, SubjectSpec, TokenSpec};
+pub use flag_uses::flag_uses;
 pub use flags::{FlagLive, ServeSpec};
 pub use live::{
     AskedStep, AttributeChanges, Counting, Live, LockSpec, RouteLive, ShiftSpec, TargetSpec,

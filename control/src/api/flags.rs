@@ -1,20 +1,22 @@
 //! How do flags stand, and how is it changed who has which variant?
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use rules::TenantId;
-use rules::flag::{FlagReason, Subject};
+use rules::flag::{FlagId, FlagReason, Subject};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::problem::{Problem, ProblemView};
 use super::request::{Body, Caller, Parameters, Path, bad_tenant, scope, share, why};
 use super::site::{Site, etag};
-use super::view::{Answered, EvaluationView, FlagView};
+use super::view::{Answered, EvaluationView, FlagView, RemovalView};
 use crate::command::{Command, FlagChange};
 use crate::ledger::Present;
 
@@ -54,10 +56,23 @@ pub(super) struct SwitchRequest {
     why: String,
 }
 
+/// What makes a flag safe to remove, where nothing is said.
+const DAYS: u16 = 7;
+
+/// What makes a flag safe to remove.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FlagsQuery {
+    /// For how many days everybody must have had the same of a flag that is safe to remove; 7 where nothing is said.
+    days: Option<u16>,
+}
+
 /// For whom a flag is evaluated.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FlagQuery {
+    /// For how many days everybody must have had the same of a flag that is safe to remove; 7 where nothing is said.
+    days: Option<u16>,
     /// A tenant whose variant is told, too.
     tenant: Option<String>,
 }
@@ -73,12 +88,22 @@ pub(super) struct AskedFlagView {
 }
 
 /// All flags, as written.
-#[utoipa::path(get, path = "/v1/flags", tag = "flags", responses((status = 200, body = [FlagView])))]
-pub(super) async fn list(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
-    site.blocking(|site| {
+#[utoipa::path(
+    get,
+    path = "/v1/flags",
+    tag = "flags",
+    params(FlagsQuery),
+    responses((status = 200, body = [FlagView]))
+)]
+pub(super) async fn list(
+    State(site): State<Arc<Site>>,
+    Parameters(asked): Parameters<FlagsQuery>,
+) -> Result<Response, Problem> {
+    site.blocking(move |site| {
         let present = site.present();
+        let asked = Asked::of(&present, asked.days);
         let names = present.desired.configuration.document.flags.keys();
-        let flags: Vec<FlagView> = names.filter_map(|name| view(&present, name)).collect();
+        let flags: Vec<FlagView> = names.filter_map(|name| asked.flag(name)).collect();
         ([(header::ETAG, etag(present.revision()))], Json(flags)).into_response()
     })
     .await
@@ -102,7 +127,8 @@ pub(super) async fn one(
     Parameters(asked): Parameters<FlagQuery>,
 ) -> Result<Response, Problem> {
     let present = site.present();
-    let flag = view(&present, &name).ok_or_else(|| unknown(&present, &name))?;
+    let flag =
+        Asked::of(&present, asked.days).flag(&name).ok_or_else(|| unknown(&present, &name))?;
     let tenant = asked.tenant.as_deref().map(str::parse::<TenantId>).transpose();
     let tenant = tenant.map_err(|error| bad_tenant(&error))?;
     let evaluation = tenant.and_then(|tenant| evaluation(&present, &name, &tenant));
@@ -110,11 +136,30 @@ pub(super) async fn one(
     Ok(([(header::ETAG, etag(present.revision()))], Json(answer)).into_response())
 }
 
-fn view(present: &Present, name: &str) -> Option<FlagView> {
-    let (place, _, spec) = present.desired.configuration.document.flags.get_full(name)?;
-    let flag = present.compiled.snapshot.flags.all().get(place)?;
-    let live = present.desired.live.flags.get(name).map(|live| &**live);
-    Some(FlagView::of(flag, spec, live))
+/// What is asked of flags.
+struct Asked<'p> {
+    present: &'p Present,
+    named_at: HashMap<&'p str, Vec<String>>,
+    days: u16,
+    now: Timestamp,
+}
+
+impl<'p> Asked<'p> {
+    fn of(present: &'p Present, days: Option<u16>) -> Self {
+        let named_at = config::flag_uses(&present.desired.configuration.document);
+        Self { present, named_at, days: days.unwrap_or(DAYS), now: Timestamp::now() }
+    }
+
+    fn flag(&self, name: &str) -> Option<FlagView> {
+        let Present { desired, compiled, .. } = self.present;
+        let (place, _, spec) = desired.configuration.document.flags.get_full(name)?;
+        let flag = compiled.snapshot.flags.all().get(place)?;
+        let live = desired.live.flags.get(name).map(|live| &**live);
+        let named_at = self.named_at.get(name).cloned().unwrap_or_default();
+        let id = FlagId(u32::try_from(place).ok()?);
+        let removal = RemovalView::of(self.present, id, self.days, self.now, named_at);
+        Some(FlagView::of(flag, spec, live, removal))
+    }
 }
 
 fn evaluation(present: &Present, name: &str, tenant: &TenantId) -> Option<EvaluationView> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use config::{Live, TargetSpec, TokenSpec, starting_live};
 use jiff::Timestamp;
-use rules::{TokenName, UpstreamName};
+use rules::{FlagName, TokenName, UpstreamName};
 
-use super::{flags, rollouts, summary, tenants, traffic};
+use super::{Steady, flags, rollouts, summary, tenants, traffic};
 use crate::command::{Command, Configuration};
 use crate::rollout::{Phase, Place, Rollout};
 
@@ -20,6 +20,8 @@ pub struct Desired {
     pub live: Live,
     /// Rollouts, those that are over included: by place.
     pub rollouts: Arc<BTreeMap<Place, Arc<Rollout>>>,
+    /// The flags of which everybody has the same, and since when.
+    pub steady: Arc<BTreeMap<FlagName, Steady>>,
     /// The configuration file's text, where somebody put another configuration in its place: it is not taken again until
     /// it changes, so that a restart does not undo what was restored in an emergency.
     pub passed_over: Option<Arc<str>>,
@@ -136,8 +138,8 @@ impl Desired {
     #[must_use]
     pub fn under(configuration: Configuration, earlier: &Live) -> Self {
         let live = starting_live(&configuration.document, earlier);
-        let rollouts = Arc::default();
-        Self { configuration, live, rollouts, passed_over: None }
+        let (rollouts, steady) = (Arc::default(), Arc::default());
+        Self { configuration, live, rollouts, steady, passed_over: None }
     }
 
     /// The same with these rollouts, as far as their routes are still there.
@@ -207,6 +209,7 @@ pub fn apply(desired: &Desired, command: &Command) -> Result<Applied, Refusal> {
             let mut older = Desired::clone(older);
             // A token that was revoked stays revoked.
             older.live.tokens = Arc::clone(&desired.live.tokens);
+            older.steady = Arc::clone(&desired.steady);
             if says_the_same(desired, &older) {
                 return Ok(Applied::Unchanged(format!("everything is as it was at {revision}")));
             }
@@ -280,6 +283,7 @@ fn apply_configuration(desired: &Desired, configuration: &Configuration) -> Appl
         format!("upstream {name}: the configuration's targets changed, so those set by a command no longer stand in for them")
     });
     let next = Desired::under(configuration.clone(), &live).with_rollouts(&desired.rollouts);
+    let next = Desired { steady: Arc::clone(&desired.steady), ..next };
     Applied::Changed(Next {
         desired: if configuration.from_file { next } else { next.in_place_of(desired) },
         summary: summary::of_configuration(&present.document, &configuration.document),

@@ -17,14 +17,16 @@ pub fn between(before: &Desired, after: &Desired) -> String {
     config::diff(&text(was), &text(will_be))
 }
 
-/// A state as text: the configuration, then a line per live key. Nothing of a token but what it is good for.
+/// A state as text: the configuration, then a line per live key. Nothing of a token but what it is good for, and nothing that
+/// only notes since when something is so.
 #[must_use]
 pub fn of_values(values: &BTreeMap<String, String>) -> String {
     let mut text = values.get(keys::DOCUMENT).cloned().unwrap_or_default();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    for (key, value) in values.iter().filter(|(key, _)| !key.starts_with(keys::DOCUMENT)) {
+    let is_live = |key: &str| !key.starts_with(keys::DOCUMENT) && !keys::is_note(key);
+    for (key, value) in values.iter().filter(|(key, _)| is_live(key)) {
         writeln!(text, "{key} {}", shown(key, value)).ok();
     }
     text

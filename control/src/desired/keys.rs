@@ -11,6 +11,7 @@
 //! | `lock/<tenant>`, `attributes/<tenant>` | a tenant's lock; attributes that stand in for the configuration's |
 //! | `flag/<name>` | what everybody has of a flag, and whether it is on |
 //! | `flag/<name>/cohort/<name>`, `flag/<name>/tenant/<id>` | what one cohort or tenant has of it |
+//! | `flag/<name>/steady` | since when everybody has the same of it |
 //! | `rollout/<route>`, `rollout/<route>/cohort/<name>`, `rollout/<route>/tenant/<id>` | a rollout |
 //! | `token/<name>` | what a token is good for, and its hash |
 
@@ -25,7 +26,7 @@ use rules::{FlagName, RouteName};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Desired;
+use super::{Desired, Steady};
 use crate::command::Configuration;
 use crate::rollout::{Place, Rollout};
 use crate::store::{Change, StoreError};
@@ -47,8 +48,17 @@ pub struct Unread {
     pub live: Live,
     /// Rollouts.
     pub rollouts: BTreeMap<Place, Arc<Rollout>>,
+    /// See [`Desired::steady`].
+    pub steady: BTreeMap<FlagName, Steady>,
     /// See [`Desired::passed_over`].
     pub passed_over: Option<Arc<str>>,
+}
+
+/// Whether a key only notes since when something is so, which commands do not say.
+pub(crate) fn is_note(key: &str) -> bool {
+    key.strip_prefix("flag/")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(_, part)| part == "steady")
 }
 
 /// The keys that differ between two states; all of them where there is no state before.
@@ -83,6 +93,15 @@ pub fn changes(before: Option<&Desired>, after: &Desired) -> Vec<Change> {
     }
     if !Arc::ptr_eq(&live.flags, &after.live.flags) {
         flag_changes(live, &after.live, &mut changes);
+    }
+    let none = Arc::default();
+    let steady = before.map_or(&none, |before| &before.steady);
+    if !Arc::ptr_eq(steady, &after.steady) {
+        both(steady, &after.steady, |name, before, after| {
+            if before != after {
+                changes.push((format!("flag/{name}/steady"), after.map(json)));
+            }
+        });
     }
     changes
 }
@@ -202,7 +221,7 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     let mut flags: BTreeMap<FlagName, FlagLive> = BTreeMap::new();
     let (mut targets, mut locks) = (BTreeMap::new(), BTreeMap::new());
     let (mut tokens, mut rollouts) = (BTreeMap::new(), BTreeMap::new());
-    let mut attributes = BTreeMap::new();
+    let (mut attributes, mut steady) = (BTreeMap::new(), BTreeMap::new());
     for (key, value) in values {
         let parts: Vec<&str> = key.split('/').collect();
         match parts.as_slice() {
@@ -233,6 +252,9 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
             ["rollout", place @ ..] => {
                 rollouts.insert(name(key, &place.join("/"))?, read(key, value)?);
             }
+            ["flag", flag, "steady"] => {
+                steady.insert(name(key, flag)?, read(key, value)?);
+            }
             ["flag", flag, rest @ ..] => {
                 flag_part(flags.entry(name(key, flag)?).or_default(), rest, key, value)?;
             }
@@ -246,7 +268,7 @@ pub fn unread(values: &BTreeMap<String, String>) -> Result<Unread, StoreError> {
     let counting = Arc::default();
     let live = Live { routes, locks, attributes, targets, flags, counting, tokens };
     let passed_over = values.get(PASSED_OVER).map(|text| Arc::from(text.as_str()));
-    Ok(Unread { text, accepted_unix, live, rollouts, passed_over })
+    Ok(Unread { text, accepted_unix, live, rollouts, steady, passed_over })
 }
 
 fn flag_part(live: &mut FlagLive, part: &[&str], key: &str, value: &str) -> Result<(), StoreError> {

@@ -47,7 +47,7 @@ pub(crate) fn read_stored(
     unread: keys::Unread,
     known: Option<&Desired>,
 ) -> Result<Desired, Problems> {
-    let keys::Unread { text, accepted_unix, live, rollouts, passed_over } = unread;
+    let keys::Unread { text, accepted_unix, live, rollouts, steady, passed_over } = unread;
     let known = known.map(|known| &known.configuration).filter(|known| known.text == text);
     let document = match known {
         Some(known) => Arc::clone(&known.document),
@@ -55,8 +55,8 @@ pub(crate) fn read_stored(
     };
     let from_file = passed_over.is_none();
     let configuration = Configuration { text, document, accepted_unix, from_file };
-    let rollouts = Arc::new(rollouts);
-    Ok(Desired { configuration, live, rollouts, passed_over })
+    let (rollouts, steady) = (Arc::new(rollouts), Arc::new(steady));
+    Ok(Desired { configuration, live, rollouts, steady, passed_over })
 }
 
 /// Compiles a desired state. The clock is that of the configuration's acceptance: a sunset that has passed since then

@@ -108,9 +108,8 @@ impl FlagSet {
     /// The first of the flags that this one needs whose need is not met.
     fn unmet(&self, flag: &Flag, subject: Subject<'_>) -> Option<FlagId> {
         let needs = flag.definition.needs.iter().filter(|_| flag.setting.on);
-        let is_met = |needed: &Flag, variant| {
-            needed.setting.on && !needed.definition.archived && needed.own(subject).0 == variant
-        };
+        let is_met =
+            |needed: &Flag, variant| needed.meets_needs() && needed.own(subject).0 == variant;
         needs
             .filter(|need| !self.get(need.flag).is_some_and(|needed| is_met(needed, need.variant)))
             .map(|need| need.flag)
@@ -119,6 +118,11 @@ impl FlagSet {
 }
 
 impl Flag {
+    /// Whether it may meet the needs of others at all.
+    pub(super) fn meets_needs(&self) -> bool {
+        self.setting.on && !self.definition.archived
+    }
+
     /// What the flag's own setting gives, whatever becomes of its prerequisites.
     fn own(&self, subject: Subject<'_>) -> (VariantId, FlagReason) {
         let setting = &self.setting;

@@ -1,7 +1,7 @@
 //! Flags: a named value that each tenant has, decided the same way in the proxy and for the services that ask.
 //!
 //! [`definition`] is what a flag is, [`prerequisites`] which others it needs, [`evaluate`] which variant a tenant has and
-//! why, [`set`] all flags of a snapshot, and `gate` what routes do with
+//! why, [`set`] all flags of a snapshot, `steady` whether everybody has the same of one, and `gate` what routes do with
 //! them.
 
 pub mod definition;
@@ -10,6 +10,7 @@ pub mod prerequisites;
 pub mod set;
 
 mod gate;
+mod steady;
 
 pub use definition::{
     Flag, FlagDefinition, FlagId, FlagSetting, Kind, Serve, Value, Variant, VariantId,

@@ -12,18 +12,18 @@ use rules::flag::{
 use rules::sli::FlagCounters;
 use rules::{Bucket, Share};
 
-const ON: VariantId = VariantId(0);
-const OFF: VariantId = VariantId(1);
+pub(crate) const ON: VariantId = VariantId(0);
+pub(crate) const OFF: VariantId = VariantId(1);
 
 fn share(basis_points: u16) -> Share {
     Share::from_basis_points(basis_points).unwrap()
 }
 
-fn serve(variant: VariantId, basis_points: u16) -> Serve {
+pub(crate) fn serve(variant: VariantId, basis_points: u16) -> Serve {
     Serve { variant, share: share(basis_points) }
 }
 
-fn setting(basis_points: u16) -> FlagSetting {
+pub(crate) fn setting(basis_points: u16) -> FlagSetting {
     FlagSetting {
         on: true,
         default: serve(ON, basis_points),
@@ -37,7 +37,7 @@ fn variant(name: &str, json: &str) -> Variant {
 }
 
 /// Boolean flags with these settings and own prerequisites, each of which must be on.
-fn set(of: Vec<(&str, FlagSetting, Vec<u32>)>) -> FlagSet {
+pub(crate) fn set(of: Vec<(&str, FlagSetting, Vec<u32>)>) -> FlagSet {
     let direct: Vec<Vec<Need>> = of
         .iter()
         .map(|(_, _, needs)| {

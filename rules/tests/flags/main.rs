@@ -1,4 +1,6 @@
-//! Which variant does a tenant have? [`cases`] are tables and properties.
+//! Which variant does a tenant have? [`cases`] are tables and properties, [`steady`] is about what everybody has.
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod steady;

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use config::document::FlagSpec;
 use config::{FlagLive, ServeSpec};
-use rules::flag::{Evaluation, Flag, FlagReason, Variant};
+use jiff::Timestamp;
+use rules::flag::{Evaluation, Flag, FlagId, FlagReason, Variant};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::moment;
+use crate::ledger::Present;
 
 /// How many tenants a flag's answer names; the rest are counted.
 const TENANTS_SHOWN: usize = 100;
@@ -39,6 +41,30 @@ pub(crate) struct FlagView {
     cohorts: Vec<CohortServeView>,
     /// Tenants that have something of their own.
     tenants: TenantVariantsView,
+    #[serde(flatten)]
+    removal: RemovalView,
+}
+
+/// Whether a flag can be removed, and what stands against it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RemovalView {
+    /// That everybody has the same, whoever they are; left out where that is not so, or not known since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steady: Option<SteadyView>,
+    /// Whether everybody has had the same for as many days as were asked for.
+    safe_to_remove: bool,
+    /// Where the configuration names it (JSON pointers, RFC 6901): there it has to be taken out first.
+    named_at: Vec<String>,
+}
+
+/// That everybody has the same.
+#[derive(Debug, Serialize, ToSchema)]
+struct SteadyView {
+    /// The variant; none where the flag is archived, and nobody gets a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<String>,
+    /// When the revision was accepted that made it so.
+    since: String,
 }
 
 /// A variant, and its use.
@@ -110,7 +136,12 @@ pub(crate) struct EvaluationView {
 
 impl FlagView {
     /// A flag with its setting as commands made it.
-    pub(crate) fn of(flag: &Flag, spec: &FlagSpec, live: Option<&FlagLive>) -> Self {
+    pub(crate) fn of(
+        flag: &Flag,
+        spec: &FlagSpec,
+        live: Option<&FlagLive>,
+        removal: RemovalView,
+    ) -> Self {
         let definition = &flag.definition;
         let starting = FlagLive::starting(spec);
         let live = live.unwrap_or(&starting);
@@ -151,6 +182,30 @@ impl FlagView {
                     })
                     .collect(),
             },
+            removal,
+        }
+    }
+}
+
+impl RemovalView {
+    /// What serves says of a flag; `days` is for how long everybody must have had the same.
+    pub(crate) fn of(
+        present: &Present,
+        id: FlagId,
+        days: u16,
+        now: Timestamp,
+        named_at: Vec<String>,
+    ) -> Self {
+        let flags = &present.compiled.snapshot.flags;
+        let steady = present.desired.steady(flags, id);
+        let evaluated = flags.get(id).filter(|flag| !flag.definition.archived);
+        let given = evaluated.zip(flags.steady(id));
+        let variant = given.and_then(|(flag, given)| flag.definition.variant(given));
+        let variant = variant.map(|variant| variant.name.to_string());
+        Self {
+            steady: steady.map(|steady| SteadyView { variant, since: steady.since.to_string() }),
+            safe_to_remove: steady.is_some_and(|steady| steady.is_for(days, now)),
+            named_at,
         }
     }
 }

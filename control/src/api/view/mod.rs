@@ -15,7 +15,7 @@ mod upstream;
 pub(super) use accepted::{Accepted, Answered};
 pub(super) use arm::ArmView;
 pub(super) use entry::{EntryView, RevisionView};
-pub(super) use flag::{EvaluationView, FlagView};
+pub(super) use flag::{EvaluationView, FlagView, RemovalView};
 pub(super) use parity::{ParityView, StandingView};
 pub(super) use rollout::RolloutView;
 pub(super) use route::{RouteView, ShiftView, Showing};

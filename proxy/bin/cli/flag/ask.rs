@@ -27,7 +27,7 @@ A tenant's own variant stands before its cohort's, a cohort's before everybody's
   turnout flag ramp reporting 25% --why \"acme is fine\"
   turnout flag off reporting --why \"it breaks exports\"")]
 pub(crate) enum FlagCommand {
-    /// List the flags: who has what, and how often they were asked for
+    /// List the flags: who has what, how often they were asked for, and which can be removed
     List(ListArgs),
     /// Show a flag; with --tenant also what that tenant has, and why
     Show(ShowArgs),
@@ -51,9 +51,19 @@ pub(crate) struct FlagArgs {
     flag: FlagName,
 }
 
+/// What makes a flag safe to remove.
+#[derive(Debug, Args)]
+pub(crate) struct RemovalArgs {
+    /// For how many days everybody must have had the same of a flag that is safe to remove
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    days: u16,
+}
+
 /// List flags.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
+    #[command(flatten)]
+    removal: RemovalArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -68,6 +78,8 @@ pub(crate) struct ShowArgs {
     /// Tell what this tenant has, too
     #[arg(long, value_name = "ID")]
     tenant: Option<TenantId>,
+    #[command(flatten)]
+    removal: RemovalArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -165,7 +177,8 @@ fn ramped(text: &str) -> Result<Ramp, String> {
 pub(crate) fn run(command: &FlagCommand) -> Result<Exit, Failure> {
     match command {
         FlagCommand::List(args) => {
-            let answer = Client::new(&args.server)?.get("/v1/flags")?;
+            let path = format!("/v1/flags?days={}", args.removal.days);
+            let answer = Client::new(&args.server)?.get(&path)?;
             let flags: Vec<FlagAnswer> = answer::read(&answer)?;
             out::answer(args.output.output, &answer, |style| listed(&flags, style))?;
             Ok(Exit::Done)
@@ -218,8 +231,9 @@ fn switch(args: &SwitchArgs, to: &str) -> Result<Exit, Failure> {
 }
 
 fn show(args: &ShowArgs) -> Result<Exit, Failure> {
-    let of = args.tenant.as_ref().map(|tenant| format!("?tenant={}", encoded(tenant.as_str())));
-    let path = format!("/v1/flags/{}{}", args.flag.flag, of.unwrap_or_default());
+    let of = args.tenant.as_ref().map(|tenant| format!("&tenant={}", encoded(tenant.as_str())));
+    let (flag, days) = (&args.flag.flag, args.removal.days);
+    let path = format!("/v1/flags/{flag}?days={days}{}", of.unwrap_or_default());
     let answer = Client::new(&args.server)?.get(&path)?;
     let flag: FlagAnswer = answer::read(&answer)?;
     out::answer(args.output.output, &answer, |style| shown(&flag, style))?;

@@ -22,6 +22,9 @@ pub(crate) struct FlagAnswer {
     default: ServeAnswer,
     cohorts: Vec<ServeAnswer>,
     tenants: TenantVariants,
+    steady: Option<SteadyAnswer>,
+    safe_to_remove: bool,
+    named_at: Vec<String>,
     evaluation: Option<EvaluationAnswer>,
 }
 
@@ -58,6 +61,14 @@ struct TenantVariants {
 struct TenantVariant {
     tenant: String,
     variant: String,
+}
+
+/// That everybody has the same.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SteadyAnswer {
+    variant: Option<String>,
+    since: String,
 }
 
 /// What the tenant that was asked for has.
@@ -110,6 +121,16 @@ impl FlagAnswer {
         }
         parts.join(", ")
     }
+
+    /// Whether it can be removed, in few words.
+    fn removal(&self) -> String {
+        match (self.safe_to_remove, self.named_at.len()) {
+            (false, _) => String::new(),
+            (true, 0) => "safe".to_owned(),
+            (true, 1) => "safe, named once".to_owned(),
+            (true, named) => format!("safe, named {named} times"),
+        }
+    }
 }
 
 /// All flags in a table.
@@ -117,7 +138,7 @@ pub(super) fn listed(flags: &[FlagAnswer], style: Style) -> String {
     if flags.is_empty() {
         return "there are no flags: declare them under `flags:`\n".to_owned();
     }
-    let mut table = style.table(&["FLAG", "KIND", "EVERYBODY", "APART", "ASKED FOR"]);
+    let mut table = style.table(&["FLAG", "KIND", "EVERYBODY", "APART", "ASKED FOR", "REMOVAL"]);
     for flag in flags {
         let asked: u64 = flag.variants.iter().map(|variant| variant.evaluations).sum();
         table.add_row([
@@ -126,6 +147,7 @@ pub(super) fn listed(flags: &[FlagAnswer], style: Style) -> String {
             cell(flag.tone(), flag.state()),
             cell(Tone::Plain, flag.apart()),
             cell(Tone::Plain, asked.to_string()),
+            cell(Tone::Good, flag.removal()),
         ]);
     }
     rendered(&table)
@@ -151,6 +173,14 @@ pub(super) fn shown(flag: &FlagAnswer, style: Style) -> String {
     let named = u64::try_from(flag.tenants.first.len()).unwrap_or(u64::MAX);
     if let Some(more) = flag.tenants.count.checked_sub(named).filter(|more| *more > 0) {
         line(format!("and {more} more tenants"));
+    }
+    if let Some(steady) = &flag.steady {
+        let (variant, since) = (steady.variant.as_deref().unwrap_or("no value"), &steady.since);
+        let safe = if flag.safe_to_remove { ": safe to remove" } else { "" };
+        line(format!("everybody has had {variant} since {since}{safe}"));
+    }
+    for place in &flag.named_at {
+        line(format!("named at {place}: to be taken out there before it is removed"));
     }
     if let Some(found) = &flag.evaluation {
         let tenant = found.tenant.as_deref().unwrap_or("nobody");
@@ -187,6 +217,8 @@ mod tests {
             ],
             "cohorts": [{"name": "africa", "variant": "red", "share": "100%"}],
             "tenants": {"count": 2, "first": [{"tenant": "acme", "variant": "grey"}]},
+            "steady": {"variant": "red", "since": "2026-11-01T12:00:00Z"}, "safe_to_remove": true,
+            "named_at": ["/routes/sms/requires_flag"],
             "evaluation": {"tenant": "acme", "variant": "grey", "reason": "TARGETING_MATCH", "because": "tenant"},
         }))
         .unwrap();
@@ -197,6 +229,8 @@ needs flag base to give on
 cohort africa: red
 tenant acme: grey
 and 1 more tenants
+everybody has had red since 2026-11-01T12:00:00Z: safe to remove
+named at /routes/sms/requires_flag: to be taken out there before it is removed
 tenant acme has grey: TARGETING_MATCH, tenant
 
 VARIANT     VALUE   ASKED FOR  LAST
@@ -205,6 +239,11 @@ grey (off)  \"#888\"  0          never
 ";
         assert_eq!(shown(&flag, Style::PLAIN), expected);
         let list = listed(&[flag], Style::PLAIN);
-        assert!(list.contains("colour  string  red 25%    africa red, 2 tenants  3"), "{list}");
+        assert!(
+            list.contains(
+                "colour  string  red 25%    africa red, 2 tenants  3          safe, named once"
+            ),
+            "{list}"
+        );
     }
 }
