@@ -183,6 +183,7 @@ async fn who_may_apply_may_not_change_who_may_command() {
     };
     let text = with(&deploy, "GET", "/v1/config", "").await.expect(200).text();
     let more = text.replace("scopes: [read, apply]", "scopes: [read, admin]");
+    let billing = format!("billing: {{hash: 'sha256:{}'}}", "0".repeat(64));
     assert_ne!(more, text);
     for path in ["/v1/config", "/v1/config?dry_run=true"] {
         let refused = with(&deploy, "POST", path, &more).await.expect(403);
@@ -194,6 +195,11 @@ async fn who_may_apply_may_not_change_who_may_command() {
         ("insecure_control", format!("insecure_control: true\n{text}")),
         ("control.approvals", text.replace("tokens: {", "approvals: 1, tokens: {")),
         ("control.hosts", text.replace("tokens: {", "hosts: [evil.example.org], tokens: {")),
+        (
+            "ofrep, ofrep.tokens.billing",
+            format!("ofrep: {{address: '127.0.0.1:1', tokens: {{{billing}}}}}\n{text}"),
+        ),
+        ("ofrep", format!("ofrep: {{address: '127.0.0.1:1'}}\n{text}")),
     ] {
         let refused = with(&deploy, "POST", "/v1/config", &changed).await.expect(403).json();
         assert!(refused["detail"].as_str().unwrap().contains(key), "{refused}");

@@ -131,7 +131,8 @@ pub enum AccessScope {
     Rollback,
     /// To approve what others want to do.
     Approve,
-    /// To apply configurations, replace targets and restore revisions; not to change `control`, `insecure_control` or `store`.
+    /// To apply configurations, replace targets and restore revisions; not to change `control`,
+    /// `insecure_control`, `ofrep` or `store`.
     Apply,
     /// Everything, tokens included.
     Admin,
