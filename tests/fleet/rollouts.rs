@@ -223,3 +223,38 @@ async fn what_waits_on_a_node_that_is_killed_is_told_by_another_one() {
         deliveries.iter().map(|one| one.header("turnout-delivery")).collect();
     assert_eq!(deliveries.len(), 1, "the same message");
 }
+
+/// As an upgrade of a fleet does it: one is replaced while it serves, the other one is stopped in good order and started again.
+#[tokio::test]
+async fn a_rollout_goes_on_by_itself_when_nodes_were_restarted_one_by_one() {
+    let asking = RAMP.replace("{canary: 40%, for: 1s}", "{approval: {needed: 1}}");
+    let mut fleet = Fleet::with(2, &asking).await;
+    let leader = leader(&fleet).await;
+    let (mut other, mut moves) = (fleet.nodes.remove(1 - leader), fleet.nodes.remove(0));
+    let clients = Clients::of(&other);
+    start(&moves).await;
+    waits_for(&moves, &["approvals"]).await;
+    let upgraded = moves.upgrade().await;
+    moves.ended().await;
+    clients.end().await;
+    let clients = Clients::of(&upgraded);
+    other.signal("TERM");
+    other.ended().await;
+    let mut again = other.setup().spawn();
+    again.ready().await;
+    assert_eq!(rollout(&again).await["step"], 2, "nothing moves by a restart");
+    let body = json!({"action": "approve", "why": "test"});
+    again.command("POST", "/v1/routes/sms/rollout", body).await;
+    reaches(&upgraded, "completed").await;
+    clients.end().await;
+    reaches(&again, "completed").await;
+    let expected = [
+        "sms: rollout ramp started, step 1 of 4: canary 20%, off -> canary 20%",
+        "sms: rollout, step 2 of 4: approval by 1, canary 20%",
+        "sms: approved, 1 of 1",
+        "sms: rollout, step 3 of 4: canary 60%, canary 20% -> 60%",
+        "sms: rollout, step 4 of 4: live, canary 60% -> live",
+        "sms: rollout completed",
+    ];
+    assert_eq!(summaries(&again).await, expected);
+}

@@ -16,7 +16,7 @@ impl FlagSet {
         let flag = self.get(id)?;
         let off = flag.definition.off;
         let mut given = flag.own_variants();
-        for need in flag.definition.needs.iter().filter(|_| flag.setting.on) {
+        for need in &flag.definition.needs {
             let needed = self.get(need.flag).filter(|needed| needed.meets_needs());
             let met_by = needed.map(Flag::own_variants).unwrap_or_default();
             if !met_by.contains(&need.variant) {
