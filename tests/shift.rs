@@ -350,3 +350,30 @@ async fn a_dry_run_says_who_would_notice_and_moves_nothing() {
     turnout.cli(&["rollback", "sms", "--why", "w", "--dry-run"]).await.expect(0);
     assert_eq!(turnout.revision().await, 1);
 }
+
+#[tokio::test]
+async fn whatever_is_only_tried_changes_nothing() {
+    let yaml = "flags: {report: {}}\nrollouts: {ramp: {steps: [{canary: 5%, for: 1h}]}}\nroutes:\n  sms: {canonical: /v1/sms, stable: {upstream: old}, candidate: {upstream: new}, tenant: {header: X-Tenant-Id}, rollout: ramp}\n";
+    let pair = pair(yaml).await;
+    for tried in [
+        "shift sms 5%",
+        "shadow sms 10%",
+        "rollback sms",
+        "rollout start sms",
+        "swap new 127.0.0.1:1",
+        "tenant lock acme blocked",
+        "tenant set acme plan=gold",
+        "flag set report on",
+        "flag ramp report 50%",
+        "flag target report --tenant acme",
+        "flag off report",
+        "ignore sms /id",
+        "token create on-call --scope rollback",
+    ] {
+        let words: Vec<&str> = tried.split(' ').chain(["--why", "test", "--dry-run"]).collect();
+        let told = pair.turnout.cli(&words).await.expect(0);
+        let would = if tried.starts_with("rollback") { "nothing would" } else { "would change" };
+        assert!(told.stdout.starts_with(would), "{tried}: {told:?}");
+        assert_eq!(pair.turnout.revision().await, 1, "{tried}");
+    }
+}

@@ -172,9 +172,9 @@ pub(crate) enum Format {
     Yaml,
 }
 
-/// Why traffic moves, and on top of which revision.
+/// What every command that changes something is told, beside what it changes.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct WhyArgs {
+pub(crate) struct ChangeArgs {
     /// Why; kept with the revision, so that others can read it later
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) why: String,
@@ -184,6 +184,10 @@ pub(crate) struct WhyArgs {
     /// Only say what would change, and who would notice
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 /// Whose shift is meant; the route's default where neither is given.

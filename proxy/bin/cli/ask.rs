@@ -7,7 +7,7 @@ use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::args::WhyArgs;
+use super::args::ChangeArgs;
 use super::exit::Failure;
 
 const ACTOR: HeaderName = HeaderName::from_static("x-turnout-actor");
@@ -63,8 +63,8 @@ impl Ask {
     }
 
     /// As the command line says: only on top of a revision, or only tried.
-    pub(crate) fn because(self, why: &WhyArgs) -> Self {
-        self.on(why.if_revision).tried(why.dry_run)
+    pub(crate) fn told_by(self, told: &ChangeArgs) -> Self {
+        self.on(told.if_revision).tried(told.dry_run)
     }
 
     /// Only to be told what it would change.

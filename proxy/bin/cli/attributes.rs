@@ -8,7 +8,7 @@ use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::args::{OutputArgs, ServerArgs, WhyArgs};
+use super::args::ChangeArgs;
 use super::ask::Ask;
 use super::change::change;
 use super::exit::{Exit, Failure};
@@ -29,11 +29,7 @@ pub(crate) struct SetArgs {
     #[arg(value_name = "NAME=VALUE", required = true)]
     attributes: Vec<Attribute>,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Take attributes of many tenants.
@@ -49,11 +45,7 @@ pub(crate) struct ImportArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// An attribute as the command line names it.
@@ -81,9 +73,9 @@ type List = BTreeMap<String, BTreeMap<String, Option<String>>>;
 pub(super) fn set(args: &SetArgs) -> Result<Exit, Failure> {
     let attributes = args.attributes.iter().map(|one| (one.name.clone(), json!(one.value)));
     let attributes: Value = attributes.collect::<serde_json::Map<_, _>>().into();
-    let body = json!({"attributes": attributes, "why": args.why.why});
+    let body = json!({"attributes": attributes, "why": args.change.why});
     let ask = Ask::json(Method::PUT, format!("{}/attributes", path(&args.tenant)), &body);
-    change(&args.server, &ask.because(&args.why), args.output)
+    change(&args.change, ask)
 }
 
 /// Takes a list.
@@ -94,9 +86,9 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit, Failure> {
     let is_json = args.file.extension().is_some_and(|extension| extension == "json");
     let list = if is_json { from_json(&text) } else { from_csv(&text) };
     let list = list.map_err(|wrong| Failure::Usage(format!("{name}: {wrong}")))?;
-    let body = json!({"tenants": list, "why": args.why.why});
+    let body = json!({"tenants": list, "why": args.change.why});
     let ask = Ask::json(Method::POST, "/v1/tenants/import", &body);
-    change(&args.server, &ask.because(&args.why), args.output)
+    change(&args.change, ask)
 }
 
 fn from_json(text: &str) -> Result<List, String> {

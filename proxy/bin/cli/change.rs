@@ -3,15 +3,20 @@
 use serde_json::Value;
 
 use super::answer::{self, BlastAnswer, ChangeAnswer};
-use super::args::{Format, OutputArgs, ServerArgs};
+use super::args::{ChangeArgs, Format, OutputArgs, ServerArgs};
 use super::ask::Ask;
 use super::client::Client;
 use super::document::painted_diff;
 use super::exit::{Exit, Failure};
 use super::out::{self, Style, Tone};
 
+/// Sends a command as the command line says, and says what came of it.
+pub(crate) fn change(args: &ChangeArgs, ask: Ask) -> Result<Exit, Failure> {
+    send(&args.server, &ask.told_by(args), args.output)
+}
+
 /// Sends a command and says what came of it.
-pub(crate) fn change(server: &ServerArgs, ask: &Ask, output: OutputArgs) -> Result<Exit, Failure> {
+pub(crate) fn send(server: &ServerArgs, ask: &Ask, output: OutputArgs) -> Result<Exit, Failure> {
     let answer = Client::new(server)?.send(ask)?;
     let change: ChangeAnswer = answer::read(&answer)?;
     if output.output == Format::Table {

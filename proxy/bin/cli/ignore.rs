@@ -4,7 +4,7 @@ use clap::Args;
 use http::Method;
 use serde_json::json;
 
-use super::args::{Format, OutputArgs, RouteArgs, ServerArgs, WhyArgs};
+use super::args::{ChangeArgs, Format, RouteArgs};
 use super::ask::Ask;
 use super::change::change;
 use super::exit::{Exit, Failure};
@@ -26,20 +26,16 @@ pub(crate) struct IgnoreArgs {
     #[arg(value_name = "PATTERN")]
     pattern: String,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Leaves a place out.
 pub(crate) fn run(args: &IgnoreArgs) -> Result<Exit, Failure> {
     let route = &args.route.route;
-    let body = json!({"pattern": args.pattern, "why": args.why.why});
+    let body = json!({"pattern": args.pattern, "why": args.change.why});
     let ask = Ask::json(Method::POST, format!("/v1/routes/{route}/ignore"), &body);
-    let exit = change(&args.server, &ask.on(args.why.if_revision), args.output)?;
-    if args.output.output == Format::Table {
+    let exit = change(&args.change, ask)?;
+    if args.change.output.output == Format::Table && !args.change.dry_run {
         out::note(
             "write it into your file as well, or applying that takes it back: turnout export",
         );

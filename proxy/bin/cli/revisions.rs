@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::answer::{self, RevisionAnswer};
-use super::args::{OutputArgs, ServerArgs, WhyArgs, revision};
+use super::args::{ChangeArgs, OutputArgs, ServerArgs, revision};
 use super::ask::Ask;
 use super::change::change;
 use super::client::Client;
@@ -41,15 +41,11 @@ pub(crate) struct RestoreArgs {
     /// The revision to bring back
     #[arg(value_name = "N", value_parser = revision)]
     revision: u64,
-    #[command(flatten)]
-    why: WhyArgs,
     /// Do not ask before
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Lists the revisions, or shows one.
@@ -101,11 +97,11 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
     let number = args.revision;
     confirm(
         &format!("Configuration and all traffic go back to what r{number} says."),
-        args.yes || args.why.dry_run,
+        args.yes || args.change.dry_run,
     )?;
     let path = format!("/v1/revisions/{number}/restore");
-    let ask = Ask::json(Method::POST, path, &json!({"why": args.why.why}));
-    change(&args.server, &ask.because(&args.why), args.output)
+    let ask = Ask::json(Method::POST, path, &json!({"why": args.change.why}));
+    change(&args.change, ask)
 }
 
 /// Revisions, one line each.

@@ -8,9 +8,9 @@ use http::Method;
 use rules::{FlagName, Share};
 use serde_json::{Value, json};
 
-use super::args::{self, OutputArgs, RouteArgs, ScopeArgs, ServerArgs, WhyArgs};
+use super::args::{self, ChangeArgs, OutputArgs, RouteArgs, ScopeArgs, ServerArgs};
 use super::ask::Ask;
-use super::change::change;
+use super::change::{change, send};
 use super::completion;
 use super::confirm::confirm;
 use super::each_node::change_each;
@@ -36,15 +36,11 @@ pub(crate) struct ShiftArgs {
     /// A flag that the same tenants get with the same command, so that proxy and services switch at the same moment
     #[arg(long, value_name = "FLAG", add = ArgValueCandidates::new(completion::flag_names))]
     flag: Option<FlagName>,
-    #[command(flatten)]
-    why: WhyArgs,
     /// Do not ask before all traffic moves
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Copy traffic: set the share of requests that the other arm gets a copy of.
@@ -68,11 +64,7 @@ pub(crate) struct ShadowArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Put everything back on stable, at once.
@@ -152,16 +144,16 @@ pub(crate) fn shift(args: &ShiftArgs) -> Result<Exit, Failure> {
         }
     };
     let route = &args.route.route;
-    if share == Some(Share::ALL) && !scoped && !args.why.dry_run {
+    if share == Some(Share::ALL) && !scoped && !args.change.dry_run {
         confirm(&format!("All traffic of {route} goes to its candidate."), args.yes)?;
     }
-    let mut body = json!({"share": share.map(|share| share.to_string()), "why": args.why.why});
+    let mut body = json!({"share": share.map(|share| share.to_string()), "why": args.change.why});
     add_scope(&mut body, &args.scope);
     if let (Some(flag), Some(body)) = (&args.flag, body.as_object_mut()) {
         body.insert("flag".to_owned(), flag.as_str().into());
     }
     let ask = Ask::json(Method::POST, format!("/v1/routes/{route}/shift"), &body);
-    change(&args.server, &ask.because(&args.why), args.output)
+    change(&args.change, ask)
 }
 
 /// Sets the share of copies.
@@ -169,11 +161,11 @@ pub(crate) fn shadow(args: &ShadowArgs) -> Result<Exit, Failure> {
     let mut body = json!({
         "share": args.share.to_string(),
         "reverse": args.reverse,
-        "why": args.why.why,
+        "why": args.change.why,
     });
     add_scope(&mut body, &args.scope);
     let ask = Ask::json(Method::POST, format!("/v1/routes/{}/shadow", args.route.route), &body);
-    change(&args.server, &ask.because(&args.why), args.output)
+    change(&args.change, ask)
 }
 
 /// Puts everything back.
@@ -188,7 +180,7 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<Exit, Failure> {
     if !args.nodes.is_empty() {
         return change_each(&args.nodes, &args.server, &ask, args.output);
     }
-    change(&args.server, &ask.tried(args.dry_run), args.output)
+    send(&args.server, &ask.tried(args.dry_run), args.output)
 }
 
 /// Says whose traffic is meant.

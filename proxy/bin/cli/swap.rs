@@ -8,7 +8,7 @@ use rules::UpstreamName;
 use rules::upstream::Address;
 use serde_json::json;
 
-use super::args::{OutputArgs, ServerArgs, WhyArgs};
+use super::args::ChangeArgs;
 use super::ask::Ask;
 use super::change::change;
 use super::exit::{Exit, Failure};
@@ -28,11 +28,7 @@ pub(crate) struct SwapArgs {
     #[arg(value_name = "TARGET", required = true)]
     targets: Vec<Target>,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// A target as written on the command line.
@@ -59,9 +55,9 @@ pub(crate) fn run(args: &SwapArgs) -> Result<Exit, Failure> {
     let target =
         |target: &Target| json!({"address": target.address.to_string(), "weight": target.weight});
     let targets: Vec<_> = args.targets.iter().map(target).collect();
-    let body = json!({"targets": targets, "why": args.why.why});
+    let body = json!({"targets": targets, "why": args.change.why});
     let ask = Ask::json(Method::PUT, format!("/v1/upstreams/{}/targets", args.upstream), &body);
-    change(&args.server, &ask.because(&args.why), args.output)
+    change(&args.change, ask)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use rules::TenantId;
 use serde_json::json;
 
 use super::answer::{self, TenantAnswer};
-use super::args::{OutputArgs, ServerArgs, WhyArgs};
+use super::args::{ChangeArgs, OutputArgs, ServerArgs};
 use super::ask::{Ask, encoded};
 use super::attributes::{self, ImportArgs, SetArgs};
 use super::change::change;
@@ -47,11 +47,7 @@ pub(crate) struct LockArgs {
     #[arg(value_name = "MODE", value_enum)]
     mode: Mode,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Unlock a tenant.
@@ -60,11 +56,7 @@ pub(crate) struct UnlockArgs {
     #[command(flatten)]
     tenant: TenantArgs,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Show a tenant.
@@ -101,14 +93,14 @@ impl Mode {
 pub(crate) fn run(command: &TenantCommand) -> Result<Exit, Failure> {
     match command {
         TenantCommand::Lock(args) => {
-            let body = json!({"mode": args.mode.as_str(), "why": args.why.why});
+            let body = json!({"mode": args.mode.as_str(), "why": args.change.why});
             let ask = Ask::json(Method::PUT, format!("{}/lock", path(&args.tenant)), &body);
-            change(&args.server, &ask.because(&args.why), args.output)
+            change(&args.change, ask)
         }
         TenantCommand::Unlock(args) => {
-            let why = encoded(&args.why.why);
+            let why = encoded(&args.change.why);
             let ask = Ask::delete(format!("{}/lock?why={why}", path(&args.tenant)));
-            change(&args.server, &ask.because(&args.why), args.output)
+            change(&args.change, ask)
         }
         TenantCommand::Set(args) => attributes::set(args),
         TenantCommand::Import(args) => attributes::import(args),

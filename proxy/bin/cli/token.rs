@@ -10,7 +10,7 @@ use rules::{RouteName, TenantId, TokenName};
 use serde_json::json;
 
 use super::answer::{self, TokenAnswer};
-use super::args::{Format, OutputArgs, ServerArgs, WhyArgs, span};
+use super::args::{ChangeArgs, Format, OutputArgs, ServerArgs, span};
 use super::ask::{Ask, encoded};
 use super::change::change;
 use super::client::Client;
@@ -53,11 +53,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "TIME", value_parser = span)]
     expires_in: Option<Duration>,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// List the tokens.
@@ -76,11 +72,7 @@ pub(crate) struct RevokeArgs {
     #[arg(value_name = "NAME")]
     name: TokenName,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// What a token is good for.
@@ -127,19 +119,23 @@ fn create(args: &CreateArgs) -> Result<Exit, Failure> {
         "routes": names(args.routes.iter().map(RouteName::as_str)),
         "tenants": names(args.tenants.iter().map(TenantId::as_str)),
         "expires": expires.map(|at| at.to_string()),
-        "why": args.why.why,
+        "why": args.change.why,
     });
     let path = format!("/v1/tokens/{}", encoded(args.name.as_str()));
-    let ask = Ask::json(Method::PUT, path, &body).because(&args.why);
-    if args.output.output != Format::Table {
-        let mut answer = Client::new(&args.server)?.send(&ask)?;
+    let ask = Ask::json(Method::PUT, path, &body);
+    let ChangeArgs { dry_run, output, server, .. } = &args.change;
+    if *dry_run {
+        return change(&args.change, ask);
+    }
+    if output.output != Format::Table {
+        let mut answer = Client::new(server)?.send(&ask.told_by(&args.change))?;
         if let Some(answer) = answer.as_object_mut() {
             answer.insert("token".to_owned(), token.into());
         }
-        out::answer(args.output.output, &answer, |_| String::new())?;
+        out::answer(output.output, &answer, |_| String::new())?;
         return Ok(Exit::Done);
     }
-    change(&args.server, &ask, args.output)?;
+    change(&args.change, ask)?;
     out::note("this is the only time that the token is shown:");
     out::line(&token)?;
     Ok(Exit::Done)
@@ -176,9 +172,9 @@ fn table(tokens: &[TokenAnswer], style: Style) -> String {
 }
 
 fn revoke(args: &RevokeArgs) -> Result<Exit, Failure> {
-    let (name, why) = (encoded(args.name.as_str()), encoded(&args.why.why));
+    let (name, why) = (encoded(args.name.as_str()), encoded(&args.change.why));
     let ask = Ask::delete(format!("/v1/tokens/{name}?why={why}"));
-    change(&args.server, &ask.because(&args.why), args.output)
+    change(&args.change, ask)
 }
 
 fn hash() -> Result<Exit, Failure> {

@@ -7,7 +7,7 @@ use rules::{CohortName, FlagName, Share, TenantId};
 use serde_json::{Value, json};
 
 use super::super::answer;
-use super::super::args::{OutputArgs, ScopeArgs, ServerArgs, WhyArgs};
+use super::super::args::{ChangeArgs, OutputArgs, ScopeArgs, ServerArgs};
 use super::super::ask::{Ask, encoded};
 use super::super::change::change;
 use super::super::client::Client;
@@ -98,11 +98,7 @@ pub(crate) struct SetArgs {
     #[arg(long, value_name = "NAME")]
     cohort: Option<CohortName>,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Give one tenant a variant.
@@ -117,11 +113,7 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "ID")]
     tenant: TenantId,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Give a share of tenants a variant.
@@ -139,11 +131,7 @@ pub(crate) struct RampArgs {
     #[arg(long, value_name = "NAME")]
     cohort: Option<CohortName>,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Turn a flag on or off.
@@ -152,11 +140,7 @@ pub(crate) struct SwitchArgs {
     #[command(flatten)]
     flag: FlagArgs,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// The share that is asked for; none ends what a cohort had.
@@ -187,7 +171,7 @@ pub(crate) fn run(command: &FlagCommand) -> Result<Exit, Failure> {
         FlagCommand::Set(args) => {
             let of = ScopeArgs { tenant: None, cohort: args.cohort.clone() };
             let body = json!({"share": "100%", "variant": args.variant});
-            serve(&args.flag, body, &of, &args.why, args.output, &args.server)
+            serve(&args.flag, body, &of, &args.change)
         }
         FlagCommand::Target(args) => {
             let of = ScopeArgs { tenant: Some(args.tenant.clone()), cohort: None };
@@ -195,13 +179,13 @@ pub(crate) fn run(command: &FlagCommand) -> Result<Exit, Failure> {
                 Some("inherit") => json!({"share": null}),
                 variant => json!({"share": "100%", "variant": variant}),
             };
-            serve(&args.flag, body, &of, &args.why, args.output, &args.server)
+            serve(&args.flag, body, &of, &args.change)
         }
         FlagCommand::Ramp(args) => {
             let of = ScopeArgs { tenant: None, cohort: args.cohort.clone() };
             let share = args.share.0.map(|share| share.to_string());
             let body = json!({"share": share, "variant": args.variant});
-            serve(&args.flag, body, &of, &args.why, args.output, &args.server)
+            serve(&args.flag, body, &of, &args.change)
         }
         FlagCommand::On(args) => switch(args, "on"),
         FlagCommand::Off(args) => switch(args, "off"),
@@ -212,22 +196,20 @@ fn serve(
     flag: &FlagArgs,
     mut body: Value,
     scope: &ScopeArgs,
-    why: &WhyArgs,
-    output: OutputArgs,
-    server: &ServerArgs,
+    told: &ChangeArgs,
 ) -> Result<Exit, Failure> {
     if let Some(fields) = body.as_object_mut() {
-        fields.insert("why".to_owned(), why.why.as_str().into());
+        fields.insert("why".to_owned(), told.why.as_str().into());
     }
     add_scope(&mut body, scope);
     let ask = Ask::json(Method::POST, format!("/v1/flags/{}/serve", flag.flag), &body);
-    change(server, &ask.on(why.if_revision), output)
+    change(told, ask)
 }
 
 fn switch(args: &SwitchArgs, to: &str) -> Result<Exit, Failure> {
-    let body = json!({"why": args.why.why});
+    let body = json!({"why": args.change.why});
     let ask = Ask::json(Method::POST, format!("/v1/flags/{}/{to}", args.flag.flag), &body);
-    change(&args.server, &ask.on(args.why.if_revision), args.output)
+    change(&args.change, ask)
 }
 
 fn show(args: &ShowArgs) -> Result<Exit, Failure> {

@@ -4,7 +4,7 @@ use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::args::{OutputArgs, RouteArgs, ScopeArgs, ServerArgs, WhyArgs};
+use super::super::args::{ChangeArgs, RouteArgs, ScopeArgs};
 use super::super::ask::Ask;
 use super::super::change::change;
 use super::super::confirm::confirm;
@@ -13,17 +13,13 @@ use super::super::shift::add_scope;
 
 /// What every change of a rollout says.
 #[derive(Debug, Args)]
-pub(crate) struct ChangeArgs {
+pub(crate) struct MoveArgs {
     #[command(flatten)]
     route: RouteArgs,
     #[command(flatten)]
     scope: ScopeArgs,
     #[command(flatten)]
-    why: WhyArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    server: ServerArgs,
+    change: ChangeArgs,
 }
 
 /// Begin with the first step.
@@ -43,7 +39,7 @@ pub(crate) struct StartArgs {
     #[arg(long, value_name = "NAME")]
     plan: Option<String>,
     #[command(flatten)]
-    change: ChangeArgs,
+    moves: MoveArgs,
 }
 
 /// Go one step further.
@@ -56,7 +52,7 @@ pub(crate) struct PromoteArgs {
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
-    change: ChangeArgs,
+    moves: MoveArgs,
 }
 
 /// Put everything back on stable.
@@ -66,38 +62,41 @@ pub(crate) struct AbortArgs {
     #[arg(long)]
     keep_shadow: bool,
     #[command(flatten)]
-    change: ChangeArgs,
+    moves: MoveArgs,
 }
 
 /// Starts a rollout.
 pub(crate) fn start(args: &StartArgs) -> Result<Exit, Failure> {
-    send(&args.change, json!({"action": "start", "plan": args.plan}))
+    send(&args.moves, json!({"action": "start", "plan": args.plan}))
 }
 
 /// Goes one step further.
 pub(crate) fn promote(args: &PromoteArgs) -> Result<Exit, Failure> {
-    let route = &args.change.route.route;
+    let route = &args.moves.route.route;
     if args.to_end {
-        confirm(&format!("All steps of {route}'s rollout follow without waiting."), args.yes)?;
+        confirm(
+            &format!("All steps of {route}'s rollout follow without waiting."),
+            args.yes || args.moves.change.dry_run,
+        )?;
     }
-    send(&args.change, json!({"action": "promote", "to_end": args.to_end}))
+    send(&args.moves, json!({"action": "promote", "to_end": args.to_end}))
 }
 
 /// Ends a rollout.
 pub(crate) fn abort(args: &AbortArgs) -> Result<Exit, Failure> {
-    send(&args.change, json!({"action": "abort", "keep_shadow": args.keep_shadow}))
+    send(&args.moves, json!({"action": "abort", "keep_shadow": args.keep_shadow}))
 }
 
 /// An action that says nothing more.
-pub(crate) fn plain(action: &str, args: &ChangeArgs) -> Result<Exit, Failure> {
+pub(crate) fn plain(action: &str, args: &MoveArgs) -> Result<Exit, Failure> {
     send(args, json!({"action": action}))
 }
 
-fn send(args: &ChangeArgs, mut body: Value) -> Result<Exit, Failure> {
+fn send(args: &MoveArgs, mut body: Value) -> Result<Exit, Failure> {
     if let Some(body) = body.as_object_mut() {
-        body.insert("why".to_owned(), args.why.why.as_str().into());
+        body.insert("why".to_owned(), args.change.why.as_str().into());
     }
     add_scope(&mut body, &args.scope);
     let ask = Ask::json(Method::POST, format!("/v1/routes/{}/rollout", args.route.route), &body);
-    change(&args.server, &ask.on(args.why.if_revision), args.output)
+    change(&args.change, ask)
 }

@@ -21,13 +21,13 @@ pub(crate) enum RolloutCommand {
     /// Show its steps, what its gates found, and what it still waits for
     Status(status::StatusArgs),
     /// Stay at this step until somebody says otherwise; gates go on watching
-    Pause(change::ChangeArgs),
+    Pause(change::MoveArgs),
     /// Go on at this step, which begins anew
-    Resume(change::ChangeArgs),
+    Resume(change::MoveArgs),
     /// Go one step further whatever gates still wait for, or with --to-end all the way
     Promote(change::PromoteArgs),
     /// Say that a step that waits for approval may end
-    Approve(change::ChangeArgs),
+    Approve(change::MoveArgs),
     /// Put everything back on stable and end it; the same as `turnout rollback`
     Abort(change::AbortArgs),
     /// List what became of a route's rollouts: every step and decision, with its reason
