@@ -40,7 +40,7 @@ pub mod server;
 pub mod shadow;
 mod signals;
 mod sockets;
-mod token;
+pub mod token;
 mod trace;
 mod upstream_tls;
 

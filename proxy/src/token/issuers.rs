@@ -12,7 +12,7 @@ use super::signature;
 use super::verifier::{Verified, Verifier};
 
 /// The verifiers of the snapshot's issuers.
-pub(crate) struct Issuers {
+pub struct Issuers {
     made: ArcSwap<Made>,
 }
 
@@ -25,7 +25,9 @@ struct Made {
 }
 
 impl Issuers {
-    pub(crate) fn new(snapshot: &Snapshot) -> Self {
+    /// Of this snapshot at first; later ones are followed.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot) -> Self {
         signature::install();
         let of = Arc::clone(&snapshot.issuers);
         let verifiers = verifiers(&of, &[]);
@@ -37,7 +39,7 @@ impl Issuers {
     ///
     /// # Errors
     /// Why its token proves nothing.
-    pub(crate) fn judge(
+    pub fn judge(
         &self,
         snapshot: &Snapshot,
         issuer: IssuerId,

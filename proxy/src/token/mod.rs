@@ -11,4 +11,6 @@ mod signature;
 mod verifier;
 
 pub(crate) use fetch::{all_asked, keep_fetching};
-pub(crate) use issuers::{Figures, Issuers};
+pub(crate) use issuers::Figures;
+pub use issuers::Issuers;
+pub use verifier::Verified;

@@ -47,8 +47,9 @@ struct Keys {
 
 /// A good token.
 #[derive(Debug)]
-pub(crate) struct Verified {
-    pub(crate) claims: Claims,
+pub struct Verified {
+    /// What routes read of it.
+    pub claims: Claims,
     /// When its time is over, leeway included, in seconds since 1970.
     until: u64,
 }
