@@ -37,9 +37,18 @@ impl Desired {
         given(flags, id).is_some_and(|given| given == known.given).then_some(known)
     }
 
-    /// Notes of which flags everybody has the same from `now` on. Where it was noted before, that stays.
+    /// Notes of which flags everybody has the same from `now` on. Where it was noted before, that stays; where the flags are
+    /// those that are `known`, all of it does.
     #[must_use]
-    pub(crate) fn noting_steady(self, flags: &FlagSet, now: Timestamp) -> Self {
+    pub(crate) fn noting_steady(
+        self,
+        flags: &FlagSet,
+        known: Option<&FlagSet>,
+        now: Timestamp,
+    ) -> Self {
+        if known.is_some_and(|known| known.is_same(flags)) {
+            return self;
+        }
         let all = (0..).map(FlagId).zip(flags.all());
         let steady = all.filter_map(|(id, flag)| {
             let (name, given) = (&flag.definition.name, given(flags, id)?);

@@ -277,10 +277,9 @@ impl Ledger {
             Err(declined) => return Ok(Err(declined)),
         };
         // Only now: what others approved says nothing of the time at which it is done.
-        let mut next = Next { desired: next.desired.stamped(now), ..next };
-        if !compiled.snapshot.flags.is_same(&serves.flags) {
-            next.desired = next.desired.noting_steady(&compiled.snapshot.flags, now);
-        }
+        let (flags, known) = (&compiled.snapshot.flags, Some(&serves.flags));
+        let desired = next.desired.stamped(now).noting_steady(flags, known, now);
+        let next = Next { desired, ..next };
         let unstored = Unstored::new(order, present, &next, now);
         self.put_down(present.revision(), &unstored)?;
         let mut warnings = self.warnings(&next, &compiled, present);

@@ -52,7 +52,7 @@ impl Ledger {
         let present = self.present();
         let entry = Entry { revision: Revision(1), ..present.entry.clone() };
         let desired = Desired::first(present.desired.configuration.clone());
-        let desired = desired.noting_steady(&present.compiled.snapshot.flags, entry.at);
+        let desired = desired.noting_steady(&present.compiled.snapshot.flags, None, entry.at);
         let changes = keys::changes(None, &desired);
         match self.store.commit(&Commit::new(Revision(0), &entry, &changes)) {
             Err(CommitError::Store(error)) => Err(error.into()),

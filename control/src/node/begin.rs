@@ -186,7 +186,7 @@ impl Beginning {
     fn commit(&self, before: Revision, desired: Desired, why: &str) -> Result<Present, StartError> {
         let revision = Revision(before.0.saturating_add(1));
         let compiled = compiled(&desired, revision, None).map_err(StartError::Config)?;
-        let desired = desired.noting_steady(&compiled.snapshot.flags, self.now);
+        let desired = desired.noting_steady(&compiled.snapshot.flags, None, self.now);
         let routes = desired.configuration.document.routes.len();
         let entry = self.entry(revision, &desired, why, format!("configuration: {routes} routes"));
         let mut changes = keys::changes(None, &desired);
