@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use loadtest::load::{Call, Figures, Load, Plan, Protocol};
 
@@ -16,6 +17,9 @@ pub(crate) const COST: &[Metric] = &[Metric::Cpu, Metric::P50, Metric::P99, Metr
 
 /// What a few clients have under way.
 pub(crate) const UNDER_WAY: usize = 16;
+
+/// Longer than any server waits for another: whoever lets clients wait is to be seen by their latencies.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Requests at a constant rate.
 #[derive(Clone)]
@@ -77,7 +81,7 @@ impl Asked {
     async fn turn(&self, stage: &Stage, contestant: &Contestant, job: Job) -> Result<Figures> {
         let plan = stage.plan(Plan::per_second(contestant.listen, self.rate), job);
         let (protocol, in_flight) = (self.protocol, self.under_way);
-        let plan = Plan { protocol, in_flight, punctual: true, ..plan };
+        let plan = Plan { protocol, in_flight, punctual: true, timeout: PATIENCE, ..plan };
         let (call, of, tally) = (Arc::clone(&self.call), self.arms.of, Arc::<Tally>::default());
         let seen = Arc::clone(&tally);
         let load = Load::start(

@@ -2,6 +2,7 @@
 //! read.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -76,6 +77,24 @@ impl Programs {
             Peer::Envoy => &self.envoy,
             Peer::Caddy => &self.caddy,
         }
+    }
+
+    /// The same, with what was built here put into this folder, as it would be installed. What a linker has just written lies
+    /// in the page cache in small pieces: with the same code it takes about a twentieth more CPU time than a copy.
+    ///
+    /// # Errors
+    /// When one cannot be copied.
+    pub(crate) fn installed(mut self, folder: &Path) -> io::Result<Self> {
+        for program in [&mut self.bare, &mut self.turnout, &mut self.ungated] {
+            let Some(name) = program.file_name() else { continue };
+            let installed = folder.join(name);
+            // What is not there is said when it is to be started.
+            if program.exists() {
+                fs::copy(&*program, &installed)?;
+                *program = installed;
+            }
+        }
+        Ok(self)
     }
 
     /// Those among some that this run is about.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loadtest::load::Plan;
 use loadtest::origin::{Fixed, Manner};
+use tempfile::TempDir;
 
 use crate::certificate::Certificate;
 use crate::outcome::Result;
@@ -33,6 +34,8 @@ impl Extent {
 /// What stands around the contestants.
 pub(crate) struct Stage {
     pub(crate) programs: Programs,
+    /// Where they are.
+    _folder: TempDir,
     pub(crate) extent: Extent,
     /// The old service.
     pub(crate) stable: Fixed,
@@ -44,8 +47,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set(programs: Programs, extent: Extent) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
         Ok(Self {
-            programs,
+            programs: programs.installed(folder.path())?,
+            _folder: folder,
             extent,
             stable: Fixed::start("stable", Manner::default()).await?,
             candidate: Fixed::start("candidate", Manner::default()).await?,

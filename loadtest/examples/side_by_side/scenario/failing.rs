@@ -31,11 +31,11 @@ pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
     let slow = Fixed::start("slow", slow).await?;
     let hole = Origin::start("hole", |_| Reply::fault(Fault::BlackHole)).await?;
     let candidates = [
-        ("no shadow", 0, stage.candidate.address()),
-        ("healthy", 100, stage.candidate.address()),
-        ("dead", 100, nobody()?),
-        ("slow", 100, slow.address()),
-        ("never answers", 100, hole.address()),
+        ("no shadow", Job::Pass, stage.candidate.address()),
+        ("healthy", Job::Shadow, stage.candidate.address()),
+        ("dead", Job::Shadow, nobody()?),
+        ("slow", Job::Shadow, slow.address()),
+        ("never answers", Job::Shadow, hole.address()),
     ];
     // As many connections as it takes: whoever holds one back is to be seen by the latencies.
     let asked =
@@ -43,10 +43,9 @@ pub(super) async fn run(stage: &Stage) -> Result<Chapter> {
     let mut cases = Vec::new();
     for peer in stage.programs.chosen(PEERS) {
         let mut entries = Vec::new();
-        for (name, share, address) in candidates {
-            let filling =
-                Filling::default().value("SHARE", share.to_string()).address("CANDIDATE", address);
-            entries.push(Entry::start(stage, peer, Job::Shadow, &filling).await.called(name));
+        for (name, job, address) in candidates {
+            let filling = Filling::default().value("SHARE", "100").address("CANDIDATE", address);
+            entries.push(Entry::start(stage, peer, job, &filling).await.called(name));
         }
         let case = interleave(peer.name(), &entries, stage.extent.rounds, async |contestant| {
             let seen = asked.cost(stage, contestant, Job::Shadow, async |_| Ok(())).await?;

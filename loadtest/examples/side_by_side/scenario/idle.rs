@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::asked::as_f64;
 use crate::contestant::{Contestant, Entry};
@@ -18,6 +20,8 @@ use super::pass::PEERS;
 
 /// How many are asked for at once: more might exceed what listeners let wait.
 const AT_ONCE: usize = 64;
+/// What is not answered by then, or otherwise, is not measured.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
 const TEXT: &str = "So many connections, each of which has had one answer and stays open; what the process holds then, less \
 what it held before, for each 1,000 of them. Every round has fresh processes.";
@@ -92,15 +96,23 @@ async fn held(contestant: &Contestant, connections: u32) -> Result<f64> {
     Ok((after - before) * 1_000.0 / as_f64(connections.into()))
 }
 
-/// A connection that has had an answer.
+/// A connection that has had its answer, and no other.
 async fn ask_once(target: SocketAddr) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(target).await?;
-    stream.write_all(b"GET /a/b?bytes=2 HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
     let mut answer = Vec::new();
+    match timeout(ANSWERED_WITHIN, ask(target, &mut answer)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) if answer.is_empty() => Err(error),
+        _ => Err(io::Error::other(format!("answered {:?}", String::from_utf8_lossy(&answer)))),
+    }
+}
+
+async fn ask(target: SocketAddr, answer: &mut Vec<u8>) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(target).await?;
+    let request = format!("GET /a/b?bytes=2 HTTP/1.1\r\nHost: {target}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     while !answer.ends_with(b"\r\n\r\nxx") {
-        if stream.read_buf(&mut answer).await? == 0 {
-            let said = String::from_utf8_lossy(&answer);
-            return Err(io::Error::other(format!("closed after {said}")));
+        if stream.read_buf(answer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     Ok(stream)
