@@ -159,3 +159,74 @@ fn mixed(turn: u64, n: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::tests::weighted;
+    use super::super::{Attempt, Upstream};
+
+    /// Keeps `clients` requests in flight until `requests` are done; a target takes so long for each. How many each got.
+    fn run(upstream: &Arc<Upstream>, times: &[u64], clients: usize, requests: usize) -> Vec<usize> {
+        let mut counts = vec![0; times.len()];
+        let mut under_way: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
+        let mut open: Vec<Option<Attempt>> = Vec::new();
+        let mut now = 0;
+        for number in 0..requests {
+            if under_way.len() == clients {
+                let Reverse((end, done)) = under_way.pop().unwrap();
+                now = end;
+                open[done] = None;
+            }
+            let (attempt, address) = upstream.attempt(0, None).unwrap();
+            let place = usize::from(address.port()) - 1;
+            counts[place] += 1;
+            under_way.push(Reverse((now + times[place], number)));
+            open.push(Some(attempt));
+        }
+        counts
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn weights_are_kept_when_all_are_equally_fast(
+            weights in prop::collection::vec(1_u16..10, 2..6),
+            clients in 1_usize..100,
+        ) {
+            const REQUESTS: usize = 10_000;
+            let counts = run(&weighted(&weights), &vec![100; weights.len()], clients, REQUESTS);
+            let total: u16 = weights.iter().sum();
+            for (weight, count) in weights.iter().zip(&counts) {
+                let ideal = REQUESTS * usize::from(*weight) / usize::from(total);
+                // Few requests in flight cannot be shared out as evenly as unlike weights ask for.
+                prop_assert!(count.abs_diff(ideal) <= REQUESTS / 25, "{weights:?} {counts:?}");
+            }
+        }
+
+        #[test]
+        fn a_slow_target_gets_fewer(
+            targets in 2_usize..6,
+            slow in 0_usize..6,
+            clients in 8_usize..64,
+            factor in 3_u64..20,
+        ) {
+            let slow = slow % targets;
+            let mut times = vec![100; targets];
+            times[slow] *= factor;
+            let counts = run(&weighted(&vec![1; targets]), &times, clients, 10_000);
+            let fair = 10_000 / targets;
+            prop_assert!(counts[slow] * 10 < fair * 7, "{counts:?}");
+            let others = counts.iter().enumerate().filter(|(place, _)| *place != slow);
+            for (_, count) in others {
+                prop_assert!(*count > fair, "{counts:?}");
+            }
+        }
+    }
+}

@@ -125,3 +125,78 @@ impl Upstream {
         self.breaker.is_open()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::tests::{CHECKED, definition, picked, pool};
+    use super::super::{Health, Upstream, UpstreamDefinition};
+
+    fn following(targets: &[(&str, u16)], before: &Arc<Upstream>) -> Arc<Upstream> {
+        let generation = before.generation + 1;
+        let definition =
+            UpstreamDefinition { generation, health: CHECKED(), ..definition(targets) };
+        Arc::new(Upstream::following(definition, before))
+    }
+
+    fn serves(upstream: &Arc<Upstream>) -> Vec<u16> {
+        picked(&upstream.serving(0), 0)
+    }
+
+    #[test]
+    fn new_targets_serve_when_one_is_well_and_the_old_ones_until_then() {
+        let first = pool(&[Health::Well]);
+        let second = following(&[("127.0.0.1:8", 1), ("127.0.0.1:9", 1)], &first);
+        assert_eq!(serves(&second), [1]);
+        assert!(!second.settle());
+        let third = following(&[("127.0.0.1:7", 1)], &second);
+        assert_eq!(serves(&third), [1], "still the last that was well");
+        second.targets[1].state.set_health(Health::Well);
+        assert_eq!(serves(&second), [9]);
+        assert!(second.settle() && !second.settle(), "once");
+        second.targets[1].state.set_health(Health::Unwell);
+        assert_eq!(serves(&second), [8, 9], "there is no way back");
+        assert_eq!(serves(&third), [1]);
+        first.targets[0].state.set_health(Health::Unwell);
+        assert_eq!(serves(&third), [7], "nothing to wait for");
+        let (attempt, address) = third.attempt(0, None).unwrap();
+        assert_eq!((address.port(), attempt.upstream().generation), (7, 3));
+    }
+
+    #[test]
+    fn no_chain_of_definitions_is_kept() {
+        let first = pool(&[Health::Well]);
+        let gone = Arc::downgrade(&first);
+        let second = following(&[("127.0.0.1:8", 1)], &first);
+        drop(first);
+        second.targets[0].state.set_health(Health::Well);
+        let third = following(&[("127.0.0.1:7", 1)], &second);
+        assert_eq!(serves(&third), [8]);
+        assert!(gone.upgrade().is_none());
+    }
+
+    #[test]
+    fn nothing_stands_in_without_checks_or_for_targets_that_are_well() {
+        let first = pool(&[Health::Well]);
+        let unchecked = Upstream::following(definition(&[("127.0.0.1:9", 1)]), &first);
+        assert_eq!(serves(&Arc::new(unchecked)), [9]);
+        let mut kept = definition(&[("127.0.0.1:8", 1)]);
+        kept.targets.push(first.targets[0].clone());
+        let kept = UpstreamDefinition { health: CHECKED(), ..kept };
+        let kept = Arc::new(Upstream::following(kept, &first));
+        assert!(kept.stand_in().is_none());
+        assert_eq!(serves(&kept), [1], "the new one waits for its check");
+    }
+
+    #[test]
+    fn each_definition_has_its_own_connections_and_all_count_together() {
+        let first = pool(&[Health::Well]);
+        let attempt = first.attempt(0, None).unwrap();
+        let second = following(&[("127.0.0.1:1", 1)], &first);
+        assert_ne!(first.pool_key, second.pool_key);
+        assert_eq!(second.usage.in_flight(), 1);
+        drop(attempt);
+        assert_eq!(second.usage.in_flight(), 0);
+    }
+}

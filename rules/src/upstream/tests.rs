@@ -1,7 +1,5 @@
 //! Tables and properties of upstreams: who is picked, who is left out, what is refused.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +14,7 @@ fn target((address, weight): &(&str, u16)) -> Target {
     Target { address, weight: *weight, state }
 }
 
-fn definition(targets: &[(&str, u16)]) -> UpstreamDefinition {
+pub(super) fn definition(targets: &[(&str, u16)]) -> UpstreamDefinition {
     let second = Duration::from_secs(1);
     UpstreamDefinition {
         name: "u".parse().unwrap(),
@@ -34,7 +32,7 @@ fn upstream(targets: &[(&str, u16)]) -> Arc<Upstream> {
     Arc::new(Upstream::new(definition(targets)))
 }
 
-const CHECKED: fn() -> Option<HealthCheck> = || {
+pub(super) const CHECKED: fn() -> Option<HealthCheck> = || {
     Some(HealthCheck {
         probe: HealthProbe::Tcp,
         interval: Duration::from_secs(1),
@@ -46,7 +44,7 @@ const CHECKED: fn() -> Option<HealthCheck> = || {
 };
 
 /// Targets of equal weight at ports 1, 2, 3, ..., checked where each health is given.
-fn pool(healths: &[Health]) -> Arc<Upstream> {
+pub(super) fn pool(healths: &[Health]) -> Arc<Upstream> {
     let addresses: Vec<String> = (1..=healths.len()).map(|n| format!("127.0.0.1:{n}")).collect();
     let targets: Vec<(&str, u16)> = addresses.iter().map(|address| (&**address, 1)).collect();
     let upstream = Upstream::new(UpstreamDefinition { health: CHECKED(), ..definition(&targets) });
@@ -61,7 +59,7 @@ fn ports(upstream: &Upstream, now_ms: u64, count: usize) -> Vec<u16> {
 }
 
 /// Which ports are picked at all.
-fn picked(upstream: &Upstream, now_ms: u64) -> Vec<u16> {
+pub(super) fn picked(upstream: &Upstream, now_ms: u64) -> Vec<u16> {
     let mut ports = ports(upstream, now_ms, 200);
     ports.sort_unstable();
     ports.dedup();
@@ -316,94 +314,7 @@ fn retries_have_a_budget() {
     }
 }
 
-fn following(targets: &[(&str, u16)], before: &Arc<Upstream>) -> Arc<Upstream> {
-    let generation = before.generation + 1;
-    let definition = UpstreamDefinition { generation, health: CHECKED(), ..definition(targets) };
-    Arc::new(Upstream::following(definition, before))
-}
-
-fn serves(upstream: &Arc<Upstream>) -> Vec<u16> {
-    picked(&upstream.serving(0), 0)
-}
-
-#[test]
-fn new_targets_serve_when_one_is_well_and_the_old_ones_until_then() {
-    let first = pool(&[Health::Well]);
-    let second = following(&[("127.0.0.1:8", 1), ("127.0.0.1:9", 1)], &first);
-    assert_eq!(serves(&second), [1]);
-    assert!(!second.settle());
-    let third = following(&[("127.0.0.1:7", 1)], &second);
-    assert_eq!(serves(&third), [1], "still the last that was well");
-    second.targets[1].state.set_health(Health::Well);
-    assert_eq!(serves(&second), [9]);
-    assert!(second.settle() && !second.settle(), "once");
-    second.targets[1].state.set_health(Health::Unwell);
-    assert_eq!(serves(&second), [8, 9], "there is no way back");
-    assert_eq!(serves(&third), [1]);
-    first.targets[0].state.set_health(Health::Unwell);
-    assert_eq!(serves(&third), [7], "nothing to wait for");
-    let (attempt, address) = third.attempt(0, None).unwrap();
-    assert_eq!((address.port(), attempt.upstream().generation), (7, 3));
-}
-
-#[test]
-fn no_chain_of_definitions_is_kept() {
-    let first = pool(&[Health::Well]);
-    let gone = Arc::downgrade(&first);
-    let second = following(&[("127.0.0.1:8", 1)], &first);
-    drop(first);
-    second.targets[0].state.set_health(Health::Well);
-    let third = following(&[("127.0.0.1:7", 1)], &second);
-    assert_eq!(serves(&third), [8]);
-    assert!(gone.upgrade().is_none());
-}
-
-#[test]
-fn nothing_stands_in_without_checks_or_for_targets_that_are_well() {
-    let first = pool(&[Health::Well]);
-    let unchecked = Upstream::following(definition(&[("127.0.0.1:9", 1)]), &first);
-    assert_eq!(serves(&Arc::new(unchecked)), [9]);
-    let mut kept = definition(&[("127.0.0.1:8", 1)]);
-    kept.targets.push(first.targets[0].clone());
-    let kept = UpstreamDefinition { health: CHECKED(), ..kept };
-    let kept = Arc::new(Upstream::following(kept, &first));
-    assert!(kept.stand_in().is_none());
-    assert_eq!(serves(&kept), [1], "the new one waits for its check");
-}
-
-#[test]
-fn each_definition_has_its_own_connections_and_all_count_together() {
-    let first = pool(&[Health::Well]);
-    let attempt = first.attempt(0, None).unwrap();
-    let second = following(&[("127.0.0.1:1", 1)], &first);
-    assert_ne!(first.pool_key, second.pool_key);
-    assert_eq!(second.usage.in_flight(), 1);
-    drop(attempt);
-    assert_eq!(second.usage.in_flight(), 0);
-}
-
-/// Keeps `clients` requests in flight until `requests` are done; a target takes so long for each. How many each got.
-fn run(upstream: &Arc<Upstream>, times: &[u64], clients: usize, requests: usize) -> Vec<usize> {
-    let mut counts = vec![0; times.len()];
-    let mut under_way: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
-    let mut open: Vec<Option<Attempt>> = Vec::new();
-    let mut now = 0;
-    for number in 0..requests {
-        if under_way.len() == clients {
-            let Reverse((end, done)) = under_way.pop().unwrap();
-            now = end;
-            open[done] = None;
-        }
-        let (attempt, address) = upstream.attempt(0, None).unwrap();
-        let place = usize::from(address.port()) - 1;
-        counts[place] += 1;
-        under_way.push(Reverse((now + times[place], number)));
-        open.push(Some(attempt));
-    }
-    counts
-}
-
-fn weighted(weights: &[u16]) -> Arc<Upstream> {
+pub(super) fn weighted(weights: &[u16]) -> Arc<Upstream> {
     let addresses: Vec<String> = (1..=weights.len()).map(|n| format!("127.0.0.1:{n}")).collect();
     let addresses = addresses.iter().map(|address| &**address);
     upstream(&addresses.zip(weights.iter().copied()).collect::<Vec<_>>())
@@ -411,40 +322,6 @@ fn weighted(weights: &[u16]) -> Arc<Upstream> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn weights_are_kept_when_all_are_equally_fast(
-        weights in prop::collection::vec(1_u16..10, 2..6),
-        clients in 1_usize..100,
-    ) {
-        const REQUESTS: usize = 10_000;
-        let counts = run(&weighted(&weights), &vec![100; weights.len()], clients, REQUESTS);
-        let total: u16 = weights.iter().sum();
-        for (weight, count) in weights.iter().zip(&counts) {
-            let ideal = REQUESTS * usize::from(*weight) / usize::from(total);
-            // Few requests in flight cannot be shared out as evenly as unlike weights ask for.
-            prop_assert!(count.abs_diff(ideal) <= REQUESTS / 25, "{weights:?} {counts:?}");
-        }
-    }
-
-    #[test]
-    fn a_slow_target_gets_fewer(
-        targets in 2_usize..6,
-        slow in 0_usize..6,
-        clients in 8_usize..64,
-        factor in 3_u64..20,
-    ) {
-        let slow = slow % targets;
-        let mut times = vec![100; targets];
-        times[slow] *= factor;
-        let counts = run(&weighted(&vec![1; targets]), &times, clients, 10_000);
-        let fair = 10_000 / targets;
-        prop_assert!(counts[slow] * 10 < fair * 7, "{counts:?}");
-        let others = counts.iter().enumerate().filter(|(place, _)| *place != slow);
-        for (_, count) in others {
-            prop_assert!(*count > fair, "{counts:?}");
-        }
-    }
 
     #[test]
     fn in_flight_ends_at_nothing_whatever_happens(
