@@ -159,8 +159,14 @@ fn weight_of(
     if class.is_opaque() {
         return one;
     }
-    match class.read(answer, &content, findings) {
-        Ok(tree) => weigh(place, &tree, findings),
+    // Where no rule can apply, all leaves count, and what they are does not matter.
+    let counted = if place.is_free() { class.leaves(&content, findings) } else { None };
+    let weighed = match counted {
+        Some(leaves) => leaves.map(|leaves| Fields { mismatched: leaves, ..Fields::default() }),
+        None => class.read(answer, &content, findings).map(|tree| weigh(place, &tree, findings)),
+    };
+    match weighed {
+        Ok(fields) => fields,
         Err(Unread::TooLarge) => {
             findings.is_partial = true;
             one

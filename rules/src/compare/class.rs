@@ -42,6 +42,23 @@ impl Class {
         matches!(self, Self::Opaque)
     }
 
+    /// How many leaves the tree has that a content is, where that can be told without making it. The price is the tree's.
+    pub(super) fn leaves(
+        self,
+        content: &[u8],
+        findings: &mut Findings,
+    ) -> Option<Result<u64, Unread>> {
+        let count = || {
+            findings.steps.spend(content.len() / BYTES_PER_STEP)?;
+            let leaves = json::leaves(content, &mut findings.steps)?;
+            findings
+                .steps
+                .spend(usize::try_from(leaves).unwrap_or(usize::MAX).saturating_add(1))?;
+            Ok(leaves)
+        };
+        matches!(self, Self::Json).then(count)
+    }
+
     /// The tree that a content is, read in this way.
     pub(super) fn read<'c>(
         self,

@@ -43,7 +43,62 @@ impl Json<'_> {
     }
 }
 
-pub(super) type Member<'b> = (Cow<'b, str>, Json<'b>);
+pub(super) type Member<'b, V = Json<'b>> = (Cow<'b, str>, V);
+
+/// What becomes of a text's values as they are read.
+trait Built<'b>: Sized {
+    /// What an array's elements come together in.
+    type Elements: Default;
+
+    fn scalar(value: Json<'b>) -> Self;
+    fn element(elements: &mut Self::Elements, element: Self);
+    fn array(elements: Self::Elements) -> Self;
+    /// The members are sorted by key; of duplicate keys, there is the last one.
+    fn object(members: Vec<Member<'b, Self>>) -> Self;
+}
+
+impl<'b> Built<'b> for Json<'b> {
+    type Elements = Vec<Self>;
+
+    fn scalar(value: Self) -> Self {
+        value
+    }
+
+    fn element(elements: &mut Vec<Self>, element: Self) {
+        elements.push(element);
+    }
+
+    fn array(elements: Vec<Self>) -> Self {
+        Self::Array(elements)
+    }
+
+    fn object(members: Vec<Member<'b>>) -> Self {
+        Self::Object(members)
+    }
+}
+
+/// How many leaves a value has, of which nothing else is kept.
+struct Leaves(u64);
+
+impl<'b> Built<'b> for Leaves {
+    type Elements = u64;
+
+    fn scalar(_: Json<'b>) -> Self {
+        Self(1)
+    }
+
+    fn element(elements: &mut u64, element: Self) {
+        *elements += element.0;
+    }
+
+    fn array(elements: u64) -> Self {
+        Self(elements.max(1))
+    }
+
+    fn object(members: Vec<Member<'b, Self>>) -> Self {
+        Self::array(members.iter().map(|(_, member)| member.0).sum())
+    }
+}
 
 /// Why there is no tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +124,13 @@ pub(super) fn read<'b>(text: &'b [u8], steps: &mut Steps) -> Result<Json<'b>, Un
     document(text, &mut nodes_left, steps)
 }
 
+/// Counts the leaves of the tree that [`read`] makes of a text.
+pub(super) fn leaves(text: &[u8], steps: &mut Steps) -> Result<u64, Unread> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut nodes_left = MOST_NODES;
+    document(text, &mut nodes_left, steps).map(|Leaves(leaves)| leaves)
+}
+
 /// Reads a document per line, into the list of them. Blank lines say nothing.
 pub(super) fn read_lines<'b>(text: &'b [u8], steps: &mut Steps) -> Result<Json<'b>, Unread> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -84,11 +146,11 @@ pub(super) fn read_lines<'b>(text: &'b [u8], steps: &mut Steps) -> Result<Json<'
 }
 
 /// Reads one document. That the text is UTF-8 is seen once, before anything else.
-fn document<'b>(
+fn document<'b, V: Built<'b>>(
     text: &'b [u8],
     nodes_left: &mut usize,
     steps: &mut Steps,
-) -> Result<Json<'b>, Unread> {
+) -> Result<V, Unread> {
     let text = str::from_utf8(text)?;
     let mut reader = Reader { text, at: 0, nodes_left, steps, members: 0 };
     let value = reader.value(MOST_DEPTH)?;
@@ -125,46 +187,46 @@ impl<'b> Reader<'b, '_> {
         is_there
     }
 
-    fn value(&mut self, depth_left: usize) -> Result<Json<'b>, Unread> {
+    fn value<V: Built<'b>>(&mut self, depth_left: usize) -> Result<V, Unread> {
         *self.nodes_left = self.nodes_left.checked_sub(1).ok_or(Unread::TooLarge)?;
         self.steps.spend(1)?;
         self.blanks();
         match self.peek().ok_or(Unread::Invalid)? {
-            b'"' => self.string().map(Json::String),
+            b'"' => self.string().map(Json::String).map(V::scalar),
             b'{' => self.object(depth_left.checked_sub(1).ok_or(Unread::TooLarge)?),
             b'[' => self.array(depth_left.checked_sub(1).ok_or(Unread::TooLarge)?),
             b'n' => self.word("null", Json::Null),
             b't' => self.word("true", Json::Bool(true)),
             b'f' => self.word("false", Json::Bool(false)),
-            _ => self.number(),
+            _ => self.number().map(Json::Number).map(V::scalar),
         }
     }
 
-    fn word(&mut self, word: &str, value: Json<'b>) -> Result<Json<'b>, Unread> {
+    fn word<V: Built<'b>>(&mut self, word: &str, value: Json<'b>) -> Result<V, Unread> {
         let is_there = self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word));
         self.at += word.len();
-        if is_there { Ok(value) } else { Err(Unread::Invalid) }
+        if is_there { Ok(V::scalar(value)) } else { Err(Unread::Invalid) }
     }
 
-    fn array(&mut self, depth_left: usize) -> Result<Json<'b>, Unread> {
+    fn array<V: Built<'b>>(&mut self, depth_left: usize) -> Result<V, Unread> {
         self.at += 1;
-        let mut elements = Vec::new();
+        let mut elements = V::Elements::default();
         if self.took(b']') {
-            return Ok(Json::Array(elements));
+            return Ok(V::array(elements));
         }
         loop {
-            elements.push(self.value(depth_left)?);
+            V::element(&mut elements, self.value(depth_left)?);
             if self.took(b',') {
                 continue;
             }
-            return if self.took(b']') { Ok(Json::Array(elements)) } else { Err(Unread::Invalid) };
+            return if self.took(b']') { Ok(V::array(elements)) } else { Err(Unread::Invalid) };
         }
     }
 
-    fn object(&mut self, depth_left: usize) -> Result<Json<'b>, Unread> {
+    fn object<V: Built<'b>>(&mut self, depth_left: usize) -> Result<V, Unread> {
         self.at += 1;
         if self.took(b'}') {
-            return Ok(Json::Object(Vec::new()));
+            return Ok(V::object(Vec::new()));
         }
         let mut members = Vec::with_capacity(self.members);
         loop {
@@ -185,7 +247,7 @@ impl<'b> Reader<'b, '_> {
             }
             // A guess that is far too large would cost more than it saves.
             self.members = members.len().min(MOST_GUESSED);
-            return Ok(Json::Object(sorted(members)));
+            return Ok(V::object(sorted(members)));
         }
     }
 
@@ -266,7 +328,8 @@ impl<'b> Reader<'b, '_> {
         u16::from_str_radix(digits, 16).ok().filter(|_| is_hex).ok_or(Unread::Invalid)
     }
 
-    fn number(&mut self) -> Result<Json<'b>, Unread> {
+    /// A number's literal.
+    fn number(&mut self) -> Result<&'b str, Unread> {
         let start = self.at;
         self.at += usize::from(self.peek() == Some(b'-'));
         match self.digits()? {
@@ -287,7 +350,7 @@ impl<'b> Reader<'b, '_> {
         if self.at - start > MOST_NUMBER_BYTES {
             return Err(Unread::TooLarge);
         }
-        self.text.get(start..self.at).map(Json::Number).ok_or(Unread::Invalid)
+        self.text.get(start..self.at).ok_or(Unread::Invalid)
     }
 
     /// Goes past digits, at least one; says how many.
@@ -301,7 +364,7 @@ impl<'b> Reader<'b, '_> {
 }
 
 /// Sorted by key, the last of each.
-pub(super) fn sorted(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
+pub(super) fn sorted<'b, V>(mut members: Vec<Member<'b, V>>) -> Vec<Member<'b, V>> {
     if members.is_sorted_by(|(left, _), (right, _)| left < right) {
         return members;
     }
@@ -370,6 +433,11 @@ mod tests {
         let read = read(text.as_bytes(), &mut Steps::default());
         let read = read.ok().as_ref().map(as_value);
         prop_assert_eq!(read, serde_json::from_str::<Value>(text).ok(), "{}", text);
+        let (mut one, mut other) = (Steps::default(), Steps::default());
+        let tree = super::read(text.as_bytes(), &mut one);
+        let counted = leaves(text.as_bytes(), &mut other);
+        prop_assert_eq!(tree.map(|tree| tree.leaves()), counted, "{}", text);
+        prop_assert_eq!(one.left(), other.left(), "{}", text);
         Ok(())
     }
 
