@@ -113,13 +113,12 @@ fn twin(
     };
     let own = client.path_and_query().map_or("/", PathAndQuery::as_str);
     let path = path_on(exchange, route, Arm::Stable, client);
-    let stable = home(exchange, route, Arm::Stable, request);
-    let addresses = upstream.targets.iter().map(|target| target.address.to_string());
-    let more = addresses.map(|address| address.to_ascii_lowercase().into_boxed_str());
+    let mut home = home(exchange, route, Arm::Stable, request);
+    home.upstreams.push(Arc::clone(upstream));
     Some(Twin {
         upstream: upstream.serving(now_ms()),
         path_and_query: path.unwrap_or_else(|| own.to_owned()),
-        home: Home { authorities: stable.authorities.into_iter().chain(more).collect(), ..stable },
+        home,
     })
 }
 
@@ -135,17 +134,10 @@ fn whose(exchange: &Exchange) -> Whose {
 
 /// What an arm calls itself: the Host that it is asked for, its targets' addresses, and its path.
 fn home(exchange: &Exchange, route: &Route, arm: Arm, request: &RequestHeader) -> Home {
-    let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let targets = exchange.upstream(arm).map_or(&[][..], |upstream| &upstream.targets);
-    let addresses = targets.iter().map(|target| target.address.to_string().to_ascii_lowercase());
     let family = exchange.place().and_then(|(_, family)| route.family(family));
     Home {
-        authorities: host
-            .map(str::to_ascii_lowercase)
-            .into_iter()
-            .chain(addresses)
-            .map(Into::into)
-            .collect(),
+        host: request.headers.get(HOST).cloned(),
+        upstreams: exchange.upstream(arm).cloned().into_iter().collect(),
         back: family
             .and_then(|family| family.arm(arm))
             .map_or(Rewrite::Keep, |at| at.rewrite.back()),

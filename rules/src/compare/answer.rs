@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::findings::{Findings, OverBudget};
 use super::{
     CompareRules, Difference, DifferenceKind, Drift, Fields, Found, Location, Pinpoint, RuleUse,
     SamplePolicy, Samples, ValueClass, body, headers,
 };
-use crate::Rewrite;
 use crate::exchange::{NotComparable, Outcome};
+use crate::{Rewrite, Upstream};
 
 /// A body, as far as it was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +27,25 @@ pub enum Body<'a> {
 }
 
 /// What an arm calls itself. A reference to it is compared as the client knows the place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Home {
-    /// Authorities that mean the arm, in lower case: the Host it was asked for, its targets' addresses.
-    pub authorities: Box<[Box<str>]>,
+    /// The Host that it was asked for.
+    pub host: Option<HeaderValue>,
+    /// Where it is: the address of each target means the arm, too.
+    pub upstreams: Vec<Arc<Upstream>>,
     /// From the arm's paths to the canonical one.
     pub back: Rewrite,
+}
+
+impl Home {
+    /// Whether an authority means the arm, in whatever case.
+    pub(super) fn is_called(&self, authority: &str) -> bool {
+        let is_host =
+            |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority.as_bytes());
+        let mut targets = self.upstreams.iter().flat_map(|upstream| &upstream.targets);
+        self.host.as_ref().is_some_and(is_host)
+            || targets.any(|target| target.address.is_written(authority))
+    }
 }
 
 /// One arm's answer.

@@ -19,7 +19,7 @@ pub(super) fn as_known<'t>(
     let Some((authority, path)) = url(text) else { return Cow::Borrowed(text) };
     let is_same = |name: &str| name.eq_ignore_ascii_case(authority);
     let is_mapped = rules.hosts.iter().any(|(from, to)| is_same(from) || is_same(to));
-    let is_home = home.is_some_and(|home| home.authorities.iter().any(|name| is_same(name)));
+    let is_home = home.is_some_and(|home| home.is_called(authority));
     if is_home || is_mapped {
         path_as_known(home, if path.starts_with('/') { path } else { "/" })
     } else {
@@ -42,6 +42,8 @@ pub(super) fn path_as_known<'t>(home: Option<&Home>, text: &'t str) -> Cow<'t, s
 mod tests {
     use super::*;
     use crate::Rewrite;
+    use crate::upstream::tests::upstream;
+    use http::HeaderValue;
 
     #[test]
     fn an_arms_own_places_are_the_clients() {
@@ -50,7 +52,8 @@ mod tests {
             ..CompareRules::default()
         };
         let home = Home {
-            authorities: ["api.example.org".into(), "10.0.0.1:3000".into()].into(),
+            host: Some(HeaderValue::from_static("api.example.org")),
+            upstreams: vec![upstream(&[("10.0.0.1:3000", 1)])],
             back: Rewrite::prefix(&"/new".parse().unwrap(), &"/v1".parse().unwrap()),
         };
         for (text, known) in [

@@ -29,6 +29,17 @@ impl Address {
         self.port
     }
 
+    /// Whether a text is how this address is written, in whatever case.
+    #[must_use]
+    pub fn is_written(&self, text: &str) -> bool {
+        let Some((host, port)) = text.rsplit_once(':') else { return false };
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        bare.is_some() == self.host.contains(':')
+            && bare.unwrap_or(host).eq_ignore_ascii_case(&self.host)
+            && !port.starts_with(['0', '+'])
+            && port.parse() == Ok(self.port)
+    }
+
     /// The socket address, where the host is an address and needs no look-up.
     #[must_use]
     pub fn literal(&self) -> Option<SocketAddr> {
@@ -77,7 +88,17 @@ mod tests {
     #[test]
     fn addresses_are_read_as_people_write_them() {
         for good in ["10.0.0.1:80", "[::1]:3000", "sms.internal:8080", "localhost:1"] {
-            assert_eq!(good.parse::<Address>().unwrap().to_string(), good);
+            let address = good.parse::<Address>().unwrap();
+            assert_eq!(address.to_string(), good);
+            assert!(address.is_written(&good.to_ascii_uppercase()));
+            let (host, port) = good.rsplit_once(':').unwrap();
+            let bare = host.trim_matches(['[', ']']);
+            let others = [format!("{good}0"), format!("{host}:0{port}"), format!("{host}:+{port}")];
+            let is_other = |other: &String| !address.is_written(other);
+            assert!(others.iter().all(is_other) && !address.is_written(host), "{good}");
+            let written =
+                if bare == host { format!("[{host}]:{port}") } else { format!("{bare}:{port}") };
+            assert!(!address.is_written(&written), "{written}");
         }
         for bad in [
             "",

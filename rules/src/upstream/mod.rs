@@ -28,4 +28,4 @@ pub use target::{Health, Target, TargetState};
 pub use usage::{Overflow, RetryResult, Usage};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

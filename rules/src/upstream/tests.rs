@@ -28,7 +28,7 @@ pub(super) fn definition(targets: &[(&str, u16)]) -> UpstreamDefinition {
     }
 }
 
-fn upstream(targets: &[(&str, u16)]) -> Arc<Upstream> {
+pub(crate) fn upstream(targets: &[(&str, u16)]) -> Arc<Upstream> {
     Arc::new(Upstream::new(definition(targets)))
 }
 

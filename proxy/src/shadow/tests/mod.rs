@@ -34,7 +34,7 @@ fn calm() -> Arc<Pressure> {
 }
 
 fn home() -> Home {
-    Home { authorities: Box::default(), back: Rewrite::Keep }
+    Home { host: None, upstreams: Vec::new(), back: Rewrite::Keep }
 }
 
 /// A sender, a route and an upstream to copy to.
