@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use rules::upstream::{Address, Target, TargetState};
 use rules::{Snapshot, SnapshotCell};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// How often a new snapshot is looked for: for so long at most, nobody asks what a new name stands for.
-const TICK: Duration = Duration::from_millis(20);
+/// How often it is looked whether all names are known, where somebody waits for that.
+const GLANCE: Duration = Duration::from_millis(20);
 /// The pause between two look-ups of a name.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// The pause after the first look-up that failed for a name never resolved; it doubles up to [`INTERVAL`].
@@ -27,17 +28,23 @@ const AT_ONCE: usize = 32;
 pub(crate) async fn keep_resolving(cell: Arc<SnapshotCell>) {
     let mut names = Names::default();
     let mut lookups: JoinSet<(Address, Vec<SocketAddr>)> = JoinSet::new();
+    let published = Arc::new(Notify::new());
+    let telling = Arc::clone(&published);
+    cell.on_publish(move || telling.notify_one());
     loop {
         names.follow(&cell.load());
         let room = AT_ONCE.saturating_sub(lookups.len());
         for address in names.due(Instant::now(), room) {
             lookups.spawn(look_up(address));
         }
+        let room = lookups.len() < AT_ONCE;
+        let next = names.next().filter(|_| room);
         tokio::select! {
             Some(Ok((address, found))) = lookups.join_next() => {
                 names.note(&address, found, Instant::now());
             }
-            () = sleep(TICK) => {}
+            () = published.notified() => {}
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }
     }
 }
@@ -47,7 +54,7 @@ pub(crate) async fn all_known(cell: &SnapshotCell) {
     let unknown =
         |target: &Target| target.address.literal().is_none() && target.state.addresses().is_empty();
     while cell.load().upstreams.iter().flat_map(|upstream| &upstream.targets).any(unknown) {
-        sleep(TICK).await;
+        sleep(GLANCE).await;
     }
 }
 
@@ -111,6 +118,11 @@ impl Names {
             address.clone()
         };
         due.into_iter().take(most).map(begin).collect()
+    }
+
+    /// When the turn of the next name comes.
+    fn next(&self) -> Option<Instant> {
+        self.known.values().filter_map(|name| name.next).min()
     }
 
     /// Tells all targets of a name what it stands for.
