@@ -6,7 +6,7 @@ use std::time::Instant;
 use config::{Problem, Problems};
 use jiff::Timestamp;
 use rules::exchange::ExchangeReport;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::audit::Seal;
 use crate::command::{Command, Configuration};
@@ -36,6 +36,8 @@ pub struct Reload {
 pub struct Desk {
     ledger: Arc<Ledger>,
     seal: Seal,
+    /// Where exchanges come in that are still to be counted.
+    reports: Mutex<Option<mpsc::Receiver<ExchangeReport>>>,
     parity: Parity,
     samples: Shelf,
     windows: Windows,
@@ -57,6 +59,7 @@ impl Desk {
         Self {
             ledger: ledger.into(),
             seal,
+            reports: Mutex::default(),
             parity: Parity::default(),
             samples: Shelf::default(),
             windows: Windows::default(),
@@ -84,16 +87,34 @@ impl Desk {
         &self.seal
     }
 
-    /// How alike the arms' answers are.
+    /// How alike the arms' answers are, those included that have just come in.
     #[must_use]
-    pub const fn parity(&self) -> &Parity {
+    pub fn parity(&self) -> &Parity {
+        self.catch_up();
         &self.parity
     }
 
     /// Values of differences, of routes that opted in.
     #[must_use]
-    pub const fn samples(&self) -> &Shelf {
+    pub fn samples(&self) -> &Shelf {
+        self.catch_up();
         &self.samples
+    }
+
+    /// From now on exchanges come in here.
+    pub(crate) fn listen(&self, reports: mpsc::Receiver<ExchangeReport>) {
+        *self.reports.lock().unwrap_or_else(PoisonError::into_inner) = Some(reports);
+    }
+
+    /// Counts the exchanges that have come in. Who looks at what came of them need not ask for it.
+    pub(crate) fn catch_up(&self) {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(reports) = &mut *reports else { return };
+        // What comes in meanwhile is for the next time: under load there is always more.
+        for _ in 0..reports.len() {
+            let Ok(report) = reports.try_recv() else { return };
+            self.count(&report);
+        }
     }
 
     /// Counts an exchange, and keeps what of its values may be kept.
@@ -269,7 +290,7 @@ impl Desk {
     /// Looks at the rollouts, and carries out what comes of it, as if people had asked for it.
     pub(crate) async fn look_at_rollouts(self: &Arc<Self>) -> Result<(), StoreError> {
         let looked = self
-            .blocking(|desk| desk.rollouts.look(&desk.ledger, &desk.parity, Timestamp::now()))
+            .blocking(|desk| desk.rollouts.look(&desk.ledger, desk.parity(), Timestamp::now()))
             .await;
         for order in looked?? {
             let command = order.command.name();
@@ -309,7 +330,7 @@ impl Desk {
         self.windows.look(routes, elapsed);
         self.hour.look(routes, elapsed);
         let now = Timestamp::now().as_millisecond();
-        self.parity.look(routes, &present.desired.live.routes, now);
+        self.parity().look(routes, &present.desired.live.routes, now);
         self.samples.look(routes, now);
     }
 }
@@ -329,6 +350,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::fragile::{Setup, order, rollback, seal, setup, shift};
+    use crate::parity::kit::differing;
 
     /// Waits until a revision is published.
     async fn published(desk: &Desk, revision: u64) {
@@ -354,6 +376,19 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(turn);
         assert_eq!(waiting.await.unwrap().unwrap().summary, "sms: off -> canary 50%");
+    }
+
+    #[test]
+    fn who_looks_sees_what_has_just_come_in() {
+        let Setup { ledger, _folder, .. } = setup();
+        let desk = Desk::new(ledger, seal(), Timestamp::UNIX_EPOCH);
+        let (offers, reports) = tokio::sync::mpsc::channel(4);
+        let signatures = || desk.parity().signatures(&"sms".parse().unwrap()).len();
+        desk.listen(reports);
+        for (paths, seen) in [(&["/a"][..], 1), (&["/a", "/b"], 2)] {
+            offers.try_send(differing("x", 0, paths)).unwrap();
+            assert_eq!(signatures(), seen);
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ const RELOAD_AGAIN: Duration = Duration::from_secs(1);
 const RELOAD_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 /// How often the fleet's store is asked for what is new: where nothing is heard, all nodes serve it within a second.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+/// How long comparison results wait at most: this is not woken for each of them.
+const CATCH_UP_EVERY: Duration = Duration::from_millis(50);
 /// How often the fleet is told how alike answers were here: a window of ten seconds each.
 const TELL_PARITY_EVERY: Duration = Duration::from_secs(10);
 /// How often it is tried to store what the store did not take.
@@ -79,7 +81,8 @@ impl Node {
         }
         let mut chores = JoinSet::new();
         chores.spawn(watch_file(Arc::clone(&desk), seen, reload, phase.clone()));
-        chores.spawn(take_reports(Arc::clone(&desk), reports, phase.clone()));
+        desk.listen(reports);
+        chores.spawn(catch_up(Arc::clone(&desk), phase.clone()));
         chores.spawn(look(Arc::clone(&desk), phase.clone()));
         chores.spawn(look_at_rollouts(Arc::clone(&desk), phase.clone()));
         chores.spawn(external::ask(Arc::clone(&desk), phase.clone()));
@@ -126,20 +129,14 @@ async fn tell_phases(desk: Arc<Desk>, mut phase: watch::Receiver<Phase>) {
     }
 }
 
-async fn take_reports(
-    desk: Arc<Desk>,
-    mut reports: mpsc::Receiver<ExchangeReport>,
-    phase: watch::Receiver<Phase>,
-) {
-    let mut ended = std::pin::pin!(stopped(phase));
+/// Counts exchanges that nobody looks at in the meantime.
+async fn catch_up(desk: Arc<Desk>, phase: watch::Receiver<Phase>) {
     loop {
         tokio::select! {
-            () = &mut ended => return,
-            report = reports.recv() => match report {
-                Some(report) => desk.count(&report),
-                None => return,
-            },
+            () = stopped(phase.clone()) => return,
+            () = tokio::time::sleep(CATCH_UP_EVERY) => {}
         }
+        desk.catch_up();
     }
 }
 
