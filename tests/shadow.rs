@@ -119,6 +119,29 @@ async fn a_copy_reaches_the_other_arm_and_its_answer_nobody() {
     assert_eq!(all(&copy, "traceparent").get(..36), all(&original, "traceparent").get(..36));
 }
 
+/// Where both want the CPU, requests have it.
+#[tokio::test]
+async fn copies_leave_the_cpu_to_requests() {
+    let pair = shadowed("").await;
+    pair.turnout.get("/a").await.expect(200);
+    let nice_values = |thread: &str| -> Vec<i32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", pair.turnout.pid())).unwrap();
+        // A thread may end meanwhile.
+        let stats =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+        // The 19th member, after the thread's name in parentheses (proc_pid_stat(5)).
+        let nice = |stat: String| {
+            let rest = stat.split_once(&format!("({thread}) "))?.1;
+            rest.split(' ').nth(16)?.parse().ok()
+        };
+        stats.filter_map(nice).collect()
+    };
+    // 19 is the most that there is.
+    let requests: i32 = nice_values("proxy").into_iter().max().unwrap();
+    let copies = [(requests + 5).min(19); 2];
+    eventually("both threads of copies give way", async || nice_values("shadow") == copies).await;
+}
+
 #[tokio::test]
 async fn unsafe_methods_are_copied_only_where_the_route_names_them() {
     let pair = shadowed("").await;

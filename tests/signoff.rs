@@ -12,6 +12,8 @@ use crate::shadow::{Pair, comparing};
 
 /// Exchanges that pass without a difference at a limit of 0.1 %, and a few more.
 const ENOUGH: u64 = 3_050;
+/// Copies are shed where they wait for long.
+const AT_ONCE: u64 = 100;
 
 impl Pair {
     async fn report(&self) -> Value {
@@ -26,6 +28,17 @@ impl Pair {
             (stage["shadowed"].as_u64().unwrap() >= exchanges).then_some(parity)
         })
         .await
+    }
+
+    /// Asks until so many exchanges are counted, and never for more than copies keep up with.
+    async fn asked(&self, mut counted: u64, exchanges: u64) -> Value {
+        while counted < exchanges {
+            let more = (exchanges - counted).min(AT_ONCE);
+            ask(&self.turnout, more).await;
+            counted += more;
+            self.counted(counted).await;
+        }
+        self.report().await
     }
 }
 
@@ -202,8 +215,7 @@ async fn a_noisy_service_is_like_itself_where_stable_is_asked_twice() {
         pair.report().await["noise"]["blind"].as_array().unwrap().len() == 3
     })
     .await;
-    ask(&pair.turnout, ENOUGH - 200).await;
-    let parity = pair.counted(ENOUGH).await;
+    let parity = pair.asked(200, ENOUGH).await;
     assert_eq!(parity["verdict"]["verdict"], "pass", "{parity}");
     let figures = stage(&parity);
     assert_eq!(figures["mismatched"], 0, "{figures}");

@@ -39,10 +39,11 @@ pub(super) async fn send(
 ) -> Result<ShadowAnswer, NotComparable> {
     let picked = upstream.pick(now_ms(), None).ok_or(NotComparable::ShadowConnect)?;
     let Picked { target, address, .. } = picked;
-    let client = destination.client(upstream, target, address).map_err(|error| {
-        tracing::warn!(upstream = %upstream.name, %error, "no shadow connection can be made");
-        NotComparable::ShadowConnect
-    })?;
+    let client =
+        destination.client(ticket.place.lane, upstream, (target, address)).map_err(|error| {
+            tracing::warn!(upstream = %upstream.name, %error, "no shadow connection can be made");
+            NotComparable::ShadowConnect
+        })?;
     let body = body.into_whole();
     let request = request(upstream, address, head, body.bytes.clone())?;
     let answer = client.request(request).await.map_err(|error| {

@@ -1,6 +1,7 @@
 //! What do a request's phases tell of an exchange? Copied along as it passes, never in its way. (INV-8)
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -10,13 +11,12 @@ use rules::exchange::NotComparable;
 use rules::route::{Arm, Route};
 use rules::sli::{ShadowResult, TenantCounters};
 use rules::{CohortName, Upstream};
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::body::{AnswerBody, KeptBody};
 use super::breaker::Permit;
 use super::destinations::Destination;
-use super::exchange;
+use super::lanes::Onramp;
 use super::ledger::{Claim, Ledger};
 use super::request::{Head, head_bytes};
 use super::ticket::{Judged, Statuses, Ticket};
@@ -103,7 +103,7 @@ pub struct Capture {
 #[derive(Debug)]
 enum Stage {
     /// The request is coming in.
-    Request(Box<Pending>),
+    Request(Box<Pending>, Onramp),
     /// The copy is under way, and waits for the primary's answer.
     Sent(oneshot::Sender<Result<Primary, NotComparable>>),
     /// There is nothing left to do here.
@@ -123,7 +123,6 @@ pub(super) struct Pending {
     pub(super) head: Head,
     pub(super) body: KeptBody,
     pub(super) twin: Option<PendingTwin>,
-    pub(super) runtime: Handle,
 }
 
 /// The primary's answer, as far as it has come in.
@@ -138,15 +137,16 @@ pub(super) struct Primary {
 }
 
 impl Capture {
-    pub(super) fn new(pending: Pending) -> Self {
+    pub(super) fn new(pending: Pending, onramp: Onramp) -> Self {
         let ledger = Arc::clone(&pending.ticket.ledger);
         let max_body_bytes = pending.ticket.route.shadow.max_body_bytes;
-        Self { stage: Stage::Request(Box::new(pending)), answer: None, ledger, max_body_bytes }
+        let stage = Stage::Request(Box::new(pending), onramp);
+        Self { stage, answer: None, ledger, max_body_bytes }
     }
 
     /// A piece of the request's body goes out to the primary.
     pub fn request_chunk(&mut self, chunk: &Bytes) {
-        let Stage::Request(pending) = &mut self.stage else { return };
+        let Stage::Request(pending, _) = &mut self.stage else { return };
         if let Err(refused) = pending.body.push(chunk) {
             self.let_go(refused.into());
         }
@@ -154,7 +154,7 @@ impl Capture {
 
     /// The request is sent to the primary once more, from its start.
     pub fn request_restart(&mut self) {
-        if let Stage::Request(pending) = &mut self.stage {
+        if let Stage::Request(pending, _) = &mut self.stage {
             pending.body.clear();
         }
     }
@@ -162,11 +162,10 @@ impl Capture {
     /// The request is complete: the copy is sent now, beside the primary. Only the first call does so.
     pub fn request_end(&mut self) {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Request(pending) => {
+            Stage::Request(pending, onramp) => {
                 let (sender, primary) = oneshot::channel();
-                let runtime = pending.runtime.clone();
-                drop(runtime.spawn(exchange::run(pending, primary)));
-                Stage::Sent(sender)
+                let departed = onramp.depart(Instant::now(), pending, primary);
+                if departed { Stage::Sent(sender) } else { Stage::Over }
             }
             other => other,
         };
@@ -215,7 +214,7 @@ impl Capture {
         if let Some(fault) = end.fault() {
             return self.let_go(fault);
         }
-        if matches!(self.stage, Stage::Request(_)) {
+        if matches!(self.stage, Stage::Request(..)) {
             return self.let_go(NotComparable::Shed);
         }
         let answer = self.answer.take().ok_or(NotComparable::PrimaryConnect);
@@ -230,16 +229,16 @@ impl Capture {
 
     fn hand_over(&mut self, answer: Result<Primary, NotComparable>) {
         match (std::mem::replace(&mut self.stage, Stage::Over), answer) {
-            // The copy's task is gone only when the sender has stopped, and has settled the exchange then.
+            // Where nobody waits for it, the exchange is settled: it was taken up too late, or the sender has stopped.
             (Stage::Sent(primary), answer) => drop(primary.send(answer)),
-            (Stage::Request(pending), Err(reason)) => pending.settle_unsent(reason),
-            (Stage::Request(_), Ok(_)) | (Stage::Over, _) => {}
+            (Stage::Request(pending, _), Err(reason)) => pending.settle_unsent(reason),
+            (Stage::Request(..), Ok(_)) | (Stage::Over, _) => {}
         }
     }
 }
 
 impl Pending {
-    fn settle_unsent(self, reason: NotComparable) {
+    pub(super) fn settle_unsent(self, reason: NotComparable) {
         let Self { ticket, permit, body, .. } = self;
         drop((permit, body));
         match reason {

@@ -16,13 +16,14 @@ use rustls::ClientConfig;
 
 use super::breaker::{Breaker, Breaking};
 use super::connect::{Connector, Tcp};
+use super::lanes::LANES;
 use crate::upstream_tls::{self, TlsError};
 
 /// More upstreams than this are not remembered at once.
 const MOST_UPSTREAMS: usize = 1_024;
-/// More addresses of one upstream than this are not remembered at once.
+/// More addresses of one upstream than this are not remembered at once, by each lane.
 const MOST_ADDRESSES: usize = 256;
-/// Connections kept open to one address while nothing is sent.
+/// Connections that each lane keeps open to one address while nothing is sent.
 const MOST_IDLE: usize = 32;
 /// Fields of one answer; the primary takes as many.
 const MOST_HEADERS: usize = 256;
@@ -32,6 +33,8 @@ const READ_AHEAD_BYTES: usize = 64 * 1_024;
 const HTTP2_WINDOWS_BYTES: (u32, u32) = (256 * 1_024, 1_024 * 1_024);
 
 pub(super) type HttpClient = Client<Connector, Full<Bytes>>;
+/// A lane, an address and its name.
+type Line = (usize, SocketAddr, Box<str>);
 
 /// All upstreams that copies were sent to.
 #[derive(Debug, Default)]
@@ -83,18 +86,18 @@ pub(super) struct Destination {
     generation: u64,
     pub(super) breaker: Arc<Breaker>,
     tls: OnceLock<Arc<ClientConfig>>,
-    clients: Mutex<HashMap<(SocketAddr, Box<str>), HttpClient>>,
+    clients: Mutex<HashMap<Line, HttpClient>>,
 }
 
 impl Destination {
-    /// The client that connects to one address of a target.
+    /// A lane's client that connects to one address of a target.
     pub(super) fn client(
         &self,
+        lane: usize,
         upstream: &Upstream,
-        target: &Target,
-        address: SocketAddr,
+        (target, address): (&Target, SocketAddr),
     ) -> Result<HttpClient, TlsError> {
-        let key = (address, Box::from(target.address.host()));
+        let key = (lane, address, Box::from(target.address.host()));
         let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let found = clients.get(&key).cloned();
         drop(clients);
@@ -103,7 +106,7 @@ impl Destination {
         }
         let made = self.connect(upstream, target, address)?;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if clients.len() >= MOST_ADDRESSES {
+        if clients.len() >= MOST_ADDRESSES * LANES {
             clients.clear();
         }
         Ok(clients.entry(key).or_insert(made).clone())

@@ -21,19 +21,8 @@ pub(super) async fn run(
     pending: Box<Pending>,
     primary: oneshot::Receiver<Result<Primary, NotComparable>>,
 ) {
-    let Pending {
-        ticket,
-        permit,
-        destination,
-        upstream,
-        serving,
-        method,
-        homes,
-        head,
-        body,
-        twin,
-        ..
-    } = *pending;
+    let Pending { ticket, permit, destination, upstream, serving, method, homes, head, body, twin } =
+        *pending;
     // What a body asks for may not be safe to ask twice, whatever the method says.
     let twin = twin.filter(|_| body.is_empty());
     let second = async {

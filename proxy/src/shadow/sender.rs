@@ -1,5 +1,6 @@
-//! How does a request come to be copied? The way in, and the runtime behind it.
+//! How does a request come to be copied? The way in.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,21 +9,18 @@ use rules::exchange::{ExchangeReport, NotComparable, Outcome};
 use rules::overload::Shed;
 use rules::route::Route;
 use rules::sli::ShadowResult;
-use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc;
 
 use super::body::KeptBody;
 use super::breaker::Breaking;
 use super::capture::{Capture, Original, Pending};
 use super::destinations::Destinations;
+use super::lanes::{Lanes, Onramp};
 use super::ledger::{Ledger, ShadowGauges};
 use super::request::{Head, copied, head_bytes};
 use super::ticket::Ticket;
 use super::twin;
 use crate::connection::Pressure;
-
-/// Threads that send copies and compare answers.
-const THREADS: usize = 2;
 
 /// Sends copies and has the answers compared, on threads and connections of its own. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,11 +29,11 @@ pub struct ShadowSender {
     pressure: Arc<Pressure>,
     destinations: Arc<Destinations>,
     reports: mpsc::Sender<ExchangeReport>,
-    runtime: Arc<OwnRuntime>,
+    lanes: Arc<Lanes>,
 }
 
 impl ShadowSender {
-    /// Starts the runtime; it ends, in the background, when the last clone is dropped.
+    /// Starts the threads; they end, in the background, when the last clone is dropped.
     ///
     /// Without threads to be had, every copy is shed: a shadow never keeps the proxy from serving. (INV-8)
     #[must_use]
@@ -58,7 +56,7 @@ impl ShadowSender {
             pressure,
             destinations: Arc::new(Destinations::new(breaking)),
             reports,
-            runtime: Arc::new(OwnRuntime::start()),
+            lanes: Arc::new(lanes()),
         }
     }
 
@@ -74,18 +72,18 @@ impl ShadowSender {
     /// Why no copy will be sent; it is counted already, as a shed exchange.
     pub fn begin(&self, original: Original) -> Result<Box<Capture>, ShadowResult> {
         let route = Arc::clone(&original.route);
-        self.pending(original).map(|pending| Box::new(Capture::new(pending))).inspect_err(
-            |result| {
+        self.pending(original)
+            .map(|(pending, onramp)| Box::new(Capture::new(pending, onramp)))
+            .inspect_err(|result| {
                 count_shed(&route, *result);
-            },
-        )
+            })
     }
 
-    fn pending(&self, original: Original) -> Result<Pending, ShadowResult> {
+    pub(super) fn pending(&self, original: Original) -> Result<(Pending, Onramp), ShadowResult> {
         if self.pressure.gives_up(Shed::Copies) {
             return Err(ShadowResult::Shed);
         }
-        let runtime = self.runtime.handle().ok_or(ShadowResult::Shed)?;
+        let (place, onramp) = self.lanes.place().ok_or(ShadowResult::Shed)?;
         let slot = self.ledger.slot().ok_or(ShadowResult::Shed)?;
         let claim = self.ledger.claim(head_bytes(&original.headers)).ok_or(ShadowResult::Shed)?;
         let now = Instant::now();
@@ -105,9 +103,10 @@ impl ShadowSender {
             pressure: Arc::clone(&self.pressure),
             reports: self.reports.clone(),
             slot: Some(slot),
+            place,
         };
         let head = Head { method: method.clone(), path_and_query, headers, _claim: claim };
-        Ok(Pending {
+        let pending = Pending {
             ticket,
             permit,
             destination,
@@ -118,8 +117,8 @@ impl ShadowSender {
             head,
             body,
             twin,
-            runtime,
-        })
+        };
+        Ok((pending, onramp))
     }
 }
 
@@ -128,32 +127,10 @@ fn count_shed(route: &Route, result: ShadowResult) {
     route.counters.record_outcome(Outcome::NotComparable(NotComparable::Shed));
 }
 
-/// A runtime that may be dropped anywhere: it never waits for its tasks.
-#[derive(Debug)]
-struct OwnRuntime(Option<Runtime>);
-
-impl OwnRuntime {
-    fn start() -> Self {
-        let built = Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("shadow")
-            .enable_all()
-            .build();
-        let failed = |error: &std::io::Error| {
-            tracing::error!(%error, "no threads for shadow requests, all of them are shed");
-        };
-        Self(built.inspect_err(failed).ok())
-    }
-
-    fn handle(&self) -> Option<Handle> {
-        self.0.as_ref().map(|runtime| runtime.handle().clone())
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
+/// The threads; none where they cannot be had.
+fn lanes() -> Lanes {
+    let failed = |error: &io::Error| {
+        tracing::error!(%error, "no threads for shadow requests, all of them are shed");
+    };
+    Lanes::start().inspect_err(failed).unwrap_or_default()
 }

@@ -9,6 +9,7 @@ use rules::exchange::{ExchangeReport, NotComparable};
 use tokio::sync::mpsc;
 
 use super::capture::Whose;
+use super::lanes::Place;
 use super::ledger::{Ledger, Slot};
 use crate::connection::Pressure;
 
@@ -43,6 +44,8 @@ pub(super) struct Ticket {
     pub(super) reports: mpsc::Sender<ExchangeReport>,
     /// None once settled.
     pub(super) slot: Option<Slot>,
+    /// Where it is carried.
+    pub(super) place: Place,
 }
 
 impl Ticket {

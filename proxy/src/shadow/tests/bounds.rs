@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
 use rules::exchange::{NotComparable, Outcome};
 use rules::sli::ShadowResult;
+use tokio::sync::oneshot;
 
 use super::origin::{Origin, Reply, json};
 use super::{Bench, answer, eventually, headers};
 use crate::shadow::PrimaryEnd;
+use crate::shadow::capture::Capture;
+use crate::shadow::lanes::Onramp;
 
 const SHED: Outcome = Outcome::NotComparable(NotComparable::Shed);
 const OVERSIZE: Outcome = Outcome::NotComparable(NotComparable::Oversize);
@@ -138,6 +141,42 @@ async fn a_restarted_request_is_kept_once() {
     assert_eq!(bench.report().await.comparison.outcome, Outcome::Match);
     assert!(origin.request().await.ends_with(&format!("\r\n\r\n{}", "x".repeat(1_000))));
     assert!(origin.has_seen_nothing(), "sent once");
+    bench.is_empty().await;
+}
+
+#[tokio::test]
+async fn what_its_thread_does_not_take_up_is_shed() {
+    let mut bench = Bench::new("127.0.0.1:1");
+    let (onramp, lane) = Onramp::stuck(1);
+    let depart = || {
+        let (pending, _) = bench.sender.pending(bench.original()).unwrap();
+        let mut capture = Capture::new(pending, onramp.clone());
+        capture.request_end();
+        capture
+    };
+    let (_waits, mut shed) = (depart(), depart());
+    let held = bench.sender.gauges().bytes;
+    shed.response_head(StatusCode::OK, &headers(&[("content-type", "application/json")]));
+    shed.response_chunk(&Bytes::from_static(b"{}"));
+    assert_eq!(bench.sender.gauges().bytes, held, "nobody waits for its answer");
+    assert_eq!(bench.report().await.comparison.outcome, SHED);
+    assert_eq!(bench.results(), [(ShadowResult::Shed, 1)], "the first one still waits");
+    drop(lane);
+    assert_eq!(bench.report().await.comparison.outcome, SHED);
+    bench.is_empty().await;
+}
+
+#[tokio::test]
+async fn what_its_thread_takes_up_too_late_is_shed() {
+    let mut origin = Origin::start(|_| json("{}")).await;
+    let mut bench = Bench::new(&origin.address);
+    let (pending, onramp) = bench.sender.pending(bench.original()).unwrap();
+    let (_primary, answer) = oneshot::channel();
+    let due = Instant::now().checked_sub(Duration::from_secs(4)).unwrap();
+    assert!(onramp.depart(due, Box::new(pending), answer));
+    assert_eq!(bench.report().await.comparison.outcome, SHED);
+    assert_eq!(bench.results(), [(ShadowResult::Shed, 1)]);
+    assert!(origin.has_seen_nothing());
     bench.is_empty().await;
 }
 
