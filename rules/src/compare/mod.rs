@@ -46,6 +46,7 @@ mod difference;
 mod fields;
 mod findings;
 mod form;
+mod grammar;
 mod headers;
 mod json;
 mod lenient;
