@@ -164,14 +164,18 @@ async fn look_up(address: Address) -> (Address, Vec<SocketAddr>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rules::Upstream;
     use rules::upstream::{Protection, UpstreamDefinition, UpstreamTimeouts};
+    use rules::{Revision, Upstream};
 
     const TARGET: &str = "old.internal:80";
 
     /// A snapshot with one target that nobody has resolved.
     fn snapshot() -> Arc<Snapshot> {
-        let address: Address = TARGET.parse().unwrap();
+        with(TARGET)
+    }
+
+    fn with(target: &str) -> Arc<Snapshot> {
+        let address: Address = target.parse().unwrap();
         let state = Arc::new(TargetState::new(&address));
         let second = Duration::from_secs(1);
         let upstream = Upstream::new(UpstreamDefinition {
@@ -189,7 +193,19 @@ mod tests {
             },
             protection: Protection::default(),
         });
-        Arc::new(Snapshot { upstreams: Box::new([Arc::new(upstream)]), ..Snapshot::default() })
+        let (revision, upstreams) = (Revision(1), Box::new([Arc::new(upstream)]));
+        Arc::new(Snapshot { revision, upstreams, ..Snapshot::default() })
+    }
+
+    #[tokio::test]
+    async fn a_name_of_a_new_snapshot_is_looked_up_when_that_is_published() {
+        let cell = Arc::new(SnapshotCell::new(Arc::default()));
+        let resolving = tokio::spawn(keep_resolving(Arc::clone(&cell)));
+        // By now it waits for something to look up.
+        tokio::task::yield_now().await;
+        assert!(cell.publish(&with("localhost:80")));
+        timeout(Duration::from_secs(20), all_known(&cell)).await.unwrap();
+        resolving.abort();
     }
 
     #[test]
