@@ -18,14 +18,14 @@ use super::exchange;
 
 /// Threads that send copies and compare answers.
 pub(super) const LANES: usize = 2;
-/// Copies that wait until their thread takes them up: as many as come while it compares two long answers. More of them mean
-/// that there is no CPU left for copies. (INV-7)
+/// Copies that wait until their thread takes them up: as many as come within 20 ms, which comparing two long answers may take,
+/// where there are 12,000 a second. More of them mean that there is no CPU left for copies. (INV-7)
 const MOST_WAITING: usize = 256;
 /// What is taken up later than this is not sent any more: its answer would be held against one from another time, and what
 /// has been sent would have to wait even longer.
 const TOO_LATE: Duration = Duration::from_secs(3);
-/// By how much they give way to others (Linux's nice value): a request's thread gets three times as much of a core that both want.
-/// A copy takes little time from a request that somebody waits for (INV-8), and the request's thread goes on when it wakes one.
+/// By how much they give way to others (Linux's nice value): of a core that both want, a request's thread gets three times as much
+/// as each of them (sched(7)), and it goes on when it wakes one. (INV-8)
 const NICE: i32 = 5;
 
 /// The threads that carry copies. They end, and let go of what they carry, when nobody can send them anything any more.
@@ -116,8 +116,9 @@ impl Onramp {
 
 fn carry(runtime: &Runtime, mut departures: Receiver<Departure>) {
     // Of this thread alone, as only Linux has it.
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICE) {
+    if cfg!(target_os = "linux")
+        && let Err(error) = rustix::process::nice(NICE)
+    {
         tracing::debug!(%error, "copies take the CPU as requests do");
     }
     runtime.block_on(async move {
