@@ -25,8 +25,8 @@
 //! - `rules`: what a route says may differ; `pattern`, `place`: where in a body a rule applies; `lenient`: how;
 //! - `headers`, `fields`, `cookies`, `reference`: which header is compared how;
 //! - `body`: which way two bodies go; `decode`: content codings undone; `class`: what is read as what;
-//! - `json`, `number`, `xml`, `form`: bodies as trees; `walk`: two trees side by side; `arrays`, `align`: which elements
-//!   belong together;
+//! - `json` (read by `grammar`), `number`, `xml`, `form`: bodies as trees; `walk`: two trees side by side; `arrays`, `align`:
+//!   which elements belong together;
 //! - `relation`, `texts`, `moment`: hints and classes; `template`: paths without anybody's ids;
 //! - [`noise`], [`parity`], [`clusters`]: many comparisons together;
 //! - `findings`: the bounds, on what is kept and on the work done.
