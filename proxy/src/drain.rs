@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::connection::Pressure;
@@ -28,8 +27,6 @@ pub(crate) struct Drain {
     /// Lines of the access log that wait to be written.
     pub(crate) unwritten: Arc<AtomicUsize>,
     pub(crate) farewell: Arc<Farewell>,
-    /// Whether another process serves on the same sockets.
-    pub(crate) handed_over: watch::Receiver<bool>,
     pub(crate) longest: Duration,
     pub(crate) listener: Listener,
 }
@@ -41,7 +38,7 @@ impl BackgroundService for Drain {
             return;
         }
         let deadline = Instant::now() + self.longest;
-        if *self.handed_over.borrow() {
+        if self.farewell.is_taken_over() {
             // Clients with an idle connection hear on their next request that it ends: none is cut while it is sent.
             sleep_until((Instant::now() + SETTLED).min(deadline)).await;
             until(deadline, || self.connections() == 0).await;

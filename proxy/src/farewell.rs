@@ -3,7 +3,7 @@
 //! First with the next answer: `Connection: close`, or GOAWAY on HTTP/2. So no client loses a request that it sends just
 //! then. Connections that ask for nothing any more are closed when nothing else is left to do.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
@@ -17,17 +17,25 @@ pub(crate) struct Farewell {
     /// Has never looked, so that a connection which comes late still finds news in its copy.
     unseen: watch::Receiver<bool>,
     idle_over: watch::Sender<bool>,
+    /// Whether another process serves on, once this one leaves.
+    taken_over: OnceLock<bool>,
 }
 
 impl Farewell {
     pub(crate) fn new() -> Self {
         let (leaving, unseen) = watch::channel(false);
-        Self { leaving, unseen, idle_over: watch::Sender::new(false) }
+        Self { leaving, unseen, idle_over: watch::Sender::new(false), taken_over: OnceLock::new() }
     }
 
-    /// From now on every answer tells its client to go elsewhere.
-    pub(crate) fn leave(&self) {
+    /// From now on every answer tells its client to go elsewhere. Where another process has taken over, nobody is hurried.
+    pub(crate) fn leave(&self, taken_over: bool) {
+        self.taken_over.get_or_init(|| taken_over);
         self.leaving.send_replace(true);
+    }
+
+    /// Whether this process leaves because another one has taken over, not because it was asked to.
+    pub(crate) fn is_taken_over(&self) -> bool {
+        self.taken_over.get().copied().unwrap_or(false)
     }
 
     /// From now on connections without a request are closed.

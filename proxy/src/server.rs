@@ -206,7 +206,6 @@ impl Proxy {
             pressure,
             unwritten,
             farewell: Arc::clone(&farewell),
-            handed_over: handed_over.clone(),
             longest: settings.drain,
             listener: listener.clone(),
         };

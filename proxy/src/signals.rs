@@ -35,11 +35,13 @@ impl ShutdownSignalWatch for Signals {
         ];
         let mut handed_over = self.handed_over.clone();
         let (phase, delay) = tokio::select! {
+            // A signal that came before another process took over is the first one, not one that leaves at once.
+            biased;
             () = leave.asked() => (Phase::Draining, self.delay),
             Ok(_) = handed_over.wait_for(|handed_over| *handed_over) => (Phase::HandedOver, Duration::ZERO),
         };
         asks.iter().for_each(JoinHandle::abort);
-        self.farewell.leave();
+        self.farewell.leave(phase == Phase::HandedOver);
         (self.listener.phase)(phase);
         let listener = self.listener.clone();
         tokio::spawn(async move {
