@@ -1,6 +1,6 @@
 # Everything that is done with this repository. `make help` lists it; CI runs nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check fmt fuzz generated bench bench-long bench-gate side-by-side packages guard
+.PHONY: help demo build optimised test check fmt fuzz generated bench bench-long bench-gate side-by-side packages guard
 
 CARGO ?= cargo
 # Which tool comes with which package of Debian. The C parts of two dependencies (compression, SQLite) are compiled from
@@ -13,6 +13,7 @@ test guard: NEEDED += valgrind:valgrind
 bench-long: NEEDED += redis-server:redis-server strace:strace
 # Whom Turnout is measured beside, and what asks them for as much as they can. They are only started by the benchmark itself.
 bench bench-gate: NEEDED += nginx:nginx haproxy:haproxy caddy:caddy wrk:wrk python3:python3,python3-venv
+optimised: NEEDED += wrk:wrk
 DENY := target/tools/bin/cargo-deny
 FUZZ := target/tools/bin/cargo-fuzz
 # OpenFeature's own clients for Node and Python, which the tests ask for flags with, and a fuzzer for the control API.
@@ -22,6 +23,13 @@ FUZZ_SECONDS ?= 60
 BENCH ?= whole
 SCENARIO ?=
 ENVOY := target/tools/envoy
+# A first build counts what it does at work, a second one is optimised for that. Both name the target that they are for, so that
+# what runs only while building is built as ever. When sources change, both are made anew.
+OPTIMISED := target/optimised/turnout
+WATCHED := target/watched
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+PROFDATA = $(shell rustc --print sysroot)/lib/rustlib/$(HOST)/bin/llvm-profdata
+SOURCES = Cargo.toml Cargo.lock $(shell find rules config control proxy loadtest -name '*.rs' -o -name Cargo.toml)
 # Nothing is shared between what is measured and what measures, but that both are built by one command.
 SIDE_BY_SIDE := --package turnout --package loadtest --bin turnout --example bare_pingora --example side_by_side
 
@@ -34,6 +42,22 @@ demo: packages ## Build Turnout and walk through a migration, with real traffic
 
 build: packages ## The release binary, target/release/turnout
 	$(CARGO) build --release --locked
+
+optimised: packages $(OPTIMISED) ## The binary to ship: seen at work, then built for that, target/optimised/turnout (half an hour)
+
+$(OPTIMISED): $(SOURCES)
+	@test -x $(PROFDATA) || rustup component add llvm-tools || \
+		{ echo "$(PROFDATA) is missing: rustup component add llvm-tools"; exit 1; }
+	RUSTFLAGS="-Cprofile-generate=$(CURDIR)/$(WATCHED)/counts" \
+		$(CARGO) build --release --locked --bin turnout --target $(HOST) --target-dir $(WATCHED)
+	$(CARGO) build --release --locked --package loadtest --example side_by_side
+	@rm -rf $(WATCHED)/counts $(dir $(OPTIMISED))
+	target/release/examples/side_by_side --quick --scenario a,b,c,e --only turnout \
+		--turnout $(WATCHED)/$(HOST)/release/turnout --results $(WATCHED)
+	$(PROFDATA) merge --sparse --output $(WATCHED)/profile $(WATCHED)/counts
+	RUSTFLAGS="-Cprofile-use=$(CURDIR)/$(WATCHED)/profile" \
+		$(CARGO) build --release --locked --bin turnout --target $(HOST) --target-dir $(dir $(OPTIMISED))
+	cp $(dir $(OPTIMISED))$(HOST)/release/turnout $@
 
 test: packages $(CLIENTS) ## All tests: units, tables of cases, properties, structure, end to end
 	TURNOUT_CLIENTS=$(CLIENTS) $(CARGO) test --workspace --locked
@@ -62,8 +86,8 @@ fmt: ## Format every file
 generated: packages ## Write anew what is generated and checked in: turnout.schema.json, openapi.json
 	BLESS=1 $(CARGO) test --package turnout --test structure --locked --quiet generated
 
-bench: packages side-by-side ## Turnout beside nginx, HAProxy, Envoy, Caddy and bare Pingora: a report in loadtest/results
-	ulimit -n $$(ulimit -Hn) && target/release/examples/side_by_side $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(filter quick,$(BENCH)),--quick)
+bench: packages side-by-side $(OPTIMISED) ## Turnout beside nginx, HAProxy, Envoy, Caddy and bare Pingora: a report in loadtest/results
+	ulimit -n $$(ulimit -Hn) && target/release/examples/side_by_side --turnout $(OPTIMISED) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(filter quick,$(BENCH)),--quick)
 
 bench-long: packages ## What a decision costs, swaps under load, thousands of simulated rollouts, a fleet under load
 	$(CARGO) bench --package rules --bench decide --bench flags --locked

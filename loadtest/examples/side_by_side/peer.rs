@@ -49,7 +49,7 @@ pub(crate) struct Programs {
     bare: PathBuf,
     /// The `turnout` to measure.
     #[arg(long, value_name = "FILE", default_value = "target/release/turnout")]
-    turnout: PathBuf,
+    pub(crate) turnout: PathBuf,
     /// The same built with `--features ungated`.
     #[arg(long, value_name = "FILE", default_value = "target/release/turnout-ungated")]
     ungated: PathBuf,

@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::signal::{Signal, kill};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
@@ -16,6 +18,8 @@ use crate::outcome::Result;
 const MEASURED: usize = 0;
 /// Where everything else does: load, origins, this program.
 const OTHERS: usize = 1;
+/// How long a server may take to leave when it is asked to.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Keeps this program away from what it measures.
 pub(crate) fn stay_on_our_core() -> Result<()> {
@@ -34,6 +38,7 @@ fn stay_on(core: usize) -> io::Result<()> {
 /// A server process on the core of those that are measured; ended when it is dropped.
 pub(crate) struct Process {
     child: Child,
+    pid: Pid,
     clock: ClockId,
     complaints: std::path::PathBuf,
 }
@@ -49,8 +54,9 @@ impl Process {
         stay_on(OTHERS)?;
         let child =
             spawned.map_err(|error| format!("{}: {error}", command.get_program().display()))?;
-        let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(i32::try_from(child.id())?))?;
-        Ok(Self { child, clock, complaints })
+        let pid = Pid::from_raw(i32::try_from(child.id())?);
+        let clock = ClockId::pid_cpu_clock_id(pid)?;
+        Ok(Self { child, pid, clock, complaints })
     }
 
     /// The CPU time of all its threads, those that have ended included, to the nanosecond (`clock_getcpuclockid(3)`).
@@ -74,10 +80,26 @@ impl Process {
         let last: Vec<&str> = said.lines().rev().take(3).collect();
         Ok(Some(format!("it ended with {status}: {}", last.join(" | "))))
     }
+
+    /// Asks it to leave, as somebody at a terminal does, so that it writes what it has to write at its end.
+    fn leave(&mut self) {
+        if !self.runs() || kill(self.pid, Signal::SIGINT).is_err() {
+            return;
+        }
+        let begun = Instant::now();
+        while self.runs() && begun.elapsed() < LEAVES_WITHIN {
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
+        self.leave();
         // It may be over already.
         self.child.kill().unwrap_or_default();
         self.child.wait().map(drop).unwrap_or_default();

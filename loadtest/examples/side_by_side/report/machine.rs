@@ -19,6 +19,8 @@ pub(crate) struct Machine {
     /// How many processes wanted to run on average in the last minute, before and after.
     pub(crate) load: [f64; 2],
     pub(crate) command: String,
+    /// Which `turnout` it was.
+    pub(crate) measured: String,
     pub(crate) versions: Vec<(&'static str, String)>,
 }
 
@@ -43,6 +45,7 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             load: [now(), 0.0],
             command,
+            measured: programs.turnout.display().to_string(),
             versions: peers.iter().filter_map(version).collect(),
         }
     }
@@ -69,14 +72,14 @@ fn said(program: &str, arguments: &[&str]) -> String {
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processor, cores, memory_gib, kernel, revision, command, .. } = self;
+        let Self { processor, cores, memory_gib, kernel, revision, command, measured, .. } = self;
         let [before, after] = self.load;
         let versions: Vec<String> =
             self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
         write!(
             f,
-            "`{command}` at {revision}, on {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel}; one-minute load \
-             average {before:.2} before and {after:.2} after. The proxy's one worker runs on core 0, load and origins on core \
+            "`{command}` at {revision}, of `{measured}`, on {processor}, {cores} cores, {memory_gib} GiB, Linux {kernel}; \
+             one-minute load average {before:.2} before and {after:.2} after. The proxy's one worker runs on core 0, load and origins on core \
              1, everything on loopback. {}.",
             versions.join(", ")
         )

@@ -54,6 +54,7 @@ fn machine() -> Machine {
         kernel: "6.1.0".to_owned(),
         load: [0.1, 1.9],
         command: "make bench".to_owned(),
+        measured: "target/optimised/turnout".to_owned(),
         versions: vec![("nginx", "1.22.1".to_owned()), ("Envoy", "1.40.0".to_owned())],
     }
 }
