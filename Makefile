@@ -30,8 +30,7 @@ WATCHED := target/watched
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 PROFDATA = $(shell rustc --print sysroot)/lib/rustlib/$(HOST)/bin/llvm-profdata
 SOURCES = Cargo.toml Cargo.lock $(shell find rules config control proxy loadtest -name '*.rs' -o -name Cargo.toml)
-# Nothing is shared between what is measured and what measures, but that both are built by one command.
-SIDE_BY_SIDE := --package turnout --package loadtest --bin turnout --example bare_pingora --example side_by_side
+SIDE_BY_SIDE := --package loadtest --example bare_pingora --example side_by_side
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -50,11 +49,11 @@ $(OPTIMISED): $(SOURCES)
 		{ echo "$(PROFDATA) is missing: rustup component add llvm-tools"; exit 1; }
 	RUSTFLAGS="-Cprofile-generate=$(CURDIR)/$(WATCHED)/counts" \
 		$(CARGO) build --release --locked --bin turnout --target $(HOST) --target-dir $(WATCHED)
-	$(CARGO) build --release --locked --package loadtest --example side_by_side
+	$(CARGO) build --release --locked $(SIDE_BY_SIDE)
 	@rm -rf $(WATCHED)/counts $(dir $(OPTIMISED))
 	target/release/examples/side_by_side --quick --scenario a,b,c,e --only turnout \
 		--turnout $(WATCHED)/$(HOST)/release/turnout --results $(WATCHED)
-	$(PROFDATA) merge --sparse --output $(WATCHED)/profile $(WATCHED)/counts
+	$(PROFDATA) merge --output $(WATCHED)/profile $(WATCHED)/counts
 	RUSTFLAGS="-Cprofile-use=$(CURDIR)/$(WATCHED)/profile" \
 		$(CARGO) build --release --locked --bin turnout --target $(HOST) --target-dir $(dir $(OPTIMISED))
 	cp $(dir $(OPTIMISED))$(HOST)/release/turnout $@
@@ -97,8 +96,9 @@ bench-long: packages ## What a decision costs, swaps under load, thousands of si
 		rollout::simulate store::power --nocapture
 
 bench-gate: packages ## What the byte gate costs: CPU per request, against the same build without it
-	$(CARGO) build --release --locked $(SIDE_BY_SIDE) --features ungated
+	$(CARGO) build --release --locked --bin turnout --features ungated
 	cp target/release/turnout target/release/turnout-ungated
+	$(CARGO) build --release --locked --bin turnout
 	@$(MAKE) --no-print-directory side-by-side
 	target/release/examples/side_by_side --scenario gate $(if $(filter quick,$(BENCH)),--quick)
 

@@ -17,6 +17,8 @@ use crate::template::Filling;
 const PEERS: &[Peer] = &[Peer::Bare, Peer::Turnout, Peer::Nginx, Peer::Envoy];
 
 const COPIES_WITHIN: Duration = Duration::from_secs(20);
+/// How long nothing more may come, to say that nothing is on its way.
+const QUIET: Duration = Duration::from_millis(30);
 
 const TEXT: &str = "The old service answers, the new one gets copies. Turnout also compares both answers, each JSON document \
 of 1 KB as a whole, and the round is over when the last comparison is; nginx and Envoy drop the answer to the copy. Bare \
@@ -58,11 +60,10 @@ async fn cost(
     if contestant.peer == Peer::Bare {
         return asked.cost(stage, contestant, Job::Pass, async |_| Ok(())).await;
     }
-    let copies = stage.candidate.count();
-    let compared = compared(contestant).await?;
+    let before = at_rest(stage, contestant).await?;
     asked
         .cost(stage, contestant, Job::Shadow, async |answered| {
-            settled(stage, contestant, [copies, compared], least(answered, share)).await
+            settled(stage, contestant, before, least(answered, share)).await
         })
         .await
 }
@@ -70,6 +71,19 @@ async fn cost(
 /// How many copies there must be: all of them, or somewhat fewer than the share where that is drawn by lot.
 const fn least(answered: u64, share: u64) -> u64 {
     if share == 100 { answered } else { answered * share / 200 }
+}
+
+/// How many copies came and were compared before, once nothing of earlier requests is on its way any more: whether it is ready
+/// was asked by requests as well.
+async fn at_rest(stage: &Stage, contestant: &Contestant) -> Result<[u64; 2]> {
+    let mut last = None;
+    loop {
+        let now = [stage.candidate.count(), compared(contestant).await?];
+        if last.replace(now) == Some(now) {
+            return Ok(now);
+        }
+        tokio::time::sleep(QUIET).await;
+    }
 }
 
 /// Waits until no more copies come, and until what Turnout compares is compared.
@@ -93,7 +107,7 @@ async fn settled(
             return Err(format!("of {least} copies that were due, {copied} came").into());
         }
         last = copied;
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        tokio::time::sleep(QUIET).await;
     }
 }
 
