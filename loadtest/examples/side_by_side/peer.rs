@@ -61,7 +61,7 @@ pub(crate) struct Programs {
     envoy: PathBuf,
     #[arg(long, value_name = "FILE", default_value = "caddy")]
     caddy: PathBuf,
-    /// Only these, of: bare, turnout, nginx, haproxy, envoy, caddy. The first scenario column is always bare Pingora's.
+    /// Only these, of: bare, turnout, nginx, haproxy, envoy, caddy. Ratios are then to the first of them.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
 }
