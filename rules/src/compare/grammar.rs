@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::findings::Steps;
-use super::json::{Json, MOST_DEPTH, Member, Unread, sorted};
+use super::json::{Json, MOST_DEPTH, Member, Unread};
 
 /// Bytes of a number: enough for every one that means something.
 const MOST_NUMBER_BYTES: usize = 4_096;
@@ -11,6 +11,18 @@ const MOST_NUMBER_BYTES: usize = 4_096;
 const ESCAPED_STEPS: usize = 4;
 /// Members that room is made for before an object is read.
 const MOST_GUESSED: usize = 64;
+
+/// Which bytes end a run of plain characters in a string.
+#[expect(clippy::indexing_slicing, reason = "it is below 256, and this happens while compiling")]
+static ENDS_PLAIN: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        ends[byte] = byte < 0x20 || byte == b'"' as usize || byte == b'\\' as usize;
+        byte += 1;
+    }
+    ends
+};
 
 /// What becomes of a text's values as they are read.
 pub(super) trait Built<'b>: Sized {
@@ -20,7 +32,7 @@ pub(super) trait Built<'b>: Sized {
     fn scalar(value: Json<'b>) -> Self;
     fn element(elements: &mut Self::Elements, element: Self);
     fn array(elements: Self::Elements) -> Self;
-    /// The members are sorted by key; of duplicate keys, there is the last one.
+    /// The members are as they stand in the text. Of duplicate keys, the last one counts.
     fn object(members: Vec<Member<'b, Self>>) -> Self;
 }
 
@@ -126,7 +138,7 @@ impl<'b> Reader<'b, '_> {
             }
             // A guess that is far too large would cost more than it saves.
             self.members = members.len().min(MOST_GUESSED);
-            return Ok(V::object(sorted(members)));
+            return Ok(V::object(members));
         }
     }
 
@@ -146,7 +158,7 @@ impl<'b> Reader<'b, '_> {
     /// Where a run of plain characters ends, and what ends it: a quote, a backslash, or what may not stand in a string.
     fn plain(&self, start: usize) -> (usize, Option<u8>) {
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        let is_end = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        let is_end = |byte: &u8| ENDS_PLAIN.get(usize::from(*byte)).is_none_or(|ends| *ends);
         let length = rest.iter().position(is_end).unwrap_or(rest.len());
         (start + length, rest.get(length).copied())
     }

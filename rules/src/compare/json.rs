@@ -10,6 +10,9 @@ pub(super) const MOST_DEPTH: usize = 128;
 /// Values in one text, containers included.
 pub(super) const MOST_NODES: usize = 200_000;
 
+/// Members of an object whose keys are compared with each other.
+const FEW_MEMBERS: usize = 16;
+
 /// A JSON value.
 #[derive(Debug)]
 pub(super) enum Json<'b> {
@@ -56,7 +59,7 @@ impl<'b> Built<'b> for Json<'b> {
     }
 
     fn object(members: Vec<Member<'b>>) -> Self {
-        Self::Object(members)
+        Self::Object(sorted(members))
     }
 }
 
@@ -79,6 +82,7 @@ impl<'b> Built<'b> for Leaves {
     }
 
     fn object(members: Vec<Member<'b, Self>>) -> Self {
+        let members = if are_distinct(&members) { members } else { sorted(members) };
         Self::array(members.iter().map(|(_, member)| member.0).sum())
     }
 }
@@ -126,6 +130,14 @@ pub(super) fn read_lines<'b>(text: &'b [u8], steps: &mut Steps) -> Result<Json<'
         documents.push(document(line, &mut nodes_left, steps)?);
     }
     Ok(Json::Array(documents))
+}
+
+/// Whether all keys are surely different ones. Few are compared with each other, which takes less than to sort them.
+fn are_distinct<V>(members: &[Member<'_, V>]) -> bool {
+    let is_new = |(place, (key, _)): (usize, &Member<'_, V>)| {
+        members.iter().take(place).all(|(earlier, _)| earlier != key)
+    };
+    members.len() <= FEW_MEMBERS && members.iter().enumerate().all(is_new)
 }
 
 /// Sorted by key, the last of each.
@@ -177,6 +189,20 @@ mod tests {
         assert_eq!(shown(&nested(MOST_DEPTH + 1)), "TooLarge");
         assert_eq!(shown(&format!("[{}0]", "0,".repeat(MOST_NODES - 1))), "TooLarge");
         assert_eq!(shown(&"1".repeat(5_000)), "TooLarge");
+    }
+
+    #[test]
+    fn of_duplicate_keys_the_last_one_is_counted_however_many_members_there_are() {
+        for members in [1, FEW_MEMBERS - 1, FEW_MEMBERS, FEW_MEMBERS + 1, 100] {
+            let all: String = (0..members).map(|n| format!("\"k{n}\":1,")).collect();
+            for (last, leaves) in [("\"k0\":[1,2,3]", members + 2), ("\"z\":[1,2]", members + 2)] {
+                let text = format!("{{{all}{last}}}");
+                let counted = super::leaves(text.as_bytes(), &mut Steps::default());
+                assert_eq!(counted, Ok(leaves as u64), "{text}");
+                let read = read(text.as_bytes(), &mut Steps::default());
+                assert_eq!(read.unwrap().leaves(), leaves as u64, "{text}");
+            }
+        }
     }
 
     fn as_value(json: &Json<'_>) -> Value {
