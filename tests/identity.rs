@@ -240,6 +240,15 @@ async fn interim_answers_are_few() {
     let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let answer = answered(&(hint.repeat(8) + last)).await;
     assert!(answer.contains("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
+    // They come together, and yet it is the last one that says what the request is called.
+    let (hints, last_head) = answer.split_once("HTTP/1.1 200").unwrap();
+    for name in ["X-Request-Id: ", "X-Correlation-Id: ", "Via: 1.1 turnout"] {
+        assert_eq!(
+            (hints.matches(name).count(), last_head.matches(name).count()),
+            (0, 1),
+            "{answer}"
+        );
+    }
     let answer = answered(&(hint.repeat(9) + last)).await;
     assert!(answer.contains("HTTP/1.1 502") && !answer.ends_with("ok"), "{answer}");
 }

@@ -11,6 +11,7 @@ use rules::sli::{ErrorClass, Scheme, SeriesKey};
 use rules::upstream::{Attempt, Outcome, Refused, Retry, RetryResult};
 use rules::{Arm, Decision, Route, Snapshot, Upstream};
 
+use crate::added::AddedLines;
 use crate::clock::now_ms;
 use crate::ids::Ids;
 use crate::shadow::{Capture, PrimaryEnd};
@@ -38,6 +39,8 @@ pub(crate) struct Exchange {
     pub(crate) fell_back: Option<Fallback>,
     pub(crate) failure: Option<ErrorClass>,
     pub(crate) upgraded: bool,
+    /// What goes out behind the head on the connection that the attempt has got, until it is written; none in HTTP/2.
+    pub(crate) added_lines: Option<AddedLines>,
     /// How many interim answers the arm has sent.
     pub(crate) interim: u8,
     pub(crate) capture: Option<Box<Capture>>,
@@ -67,6 +70,8 @@ pub(crate) enum Subject {
 /// What was found out about a request when it came in, for later phases.
 pub(crate) struct Known {
     pub(crate) ids: Ids,
+    /// The context of the trace that began here; none where the request came with one.
+    pub(crate) trace: Option<Box<str>>,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) client: Option<IpAddr>,
     pub(crate) trusted: bool,
@@ -97,6 +102,7 @@ impl Exchange {
             fell_back: None,
             failure: None,
             upgraded: false,
+            added_lines: None,
             interim: 0,
             capture: None,
             captured: false,

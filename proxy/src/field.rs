@@ -1,11 +1,12 @@
 //! How is a field of this proxy's own written? As it is looked up, and as others see it.
 
-use http::header::{HeaderName, HeaderValue};
-use pingora::http::RequestHeader;
-use pingora::prelude::Result;
+use http::header::HeaderName;
 
-/// The name of a field that the proxy sets on every request. Pingora takes the spelling as it is; of a name it would make
-/// a copy each time.
+/// What is wrong with a text that no field may have.
+pub(crate) const NO_VALUE: &str = "what is told is no header value";
+
+/// The name of a field that the proxy adds to requests or answers. Pingora takes the spelling as it is; of a name it would make a copy
+/// each time.
 pub(crate) struct Field {
     pub(crate) name: HeaderName,
     pub(crate) written: &'static str,
@@ -16,17 +17,5 @@ impl Field {
     pub(crate) const fn new(name: &'static str, written: &'static str) -> Self {
         assert!(name.eq_ignore_ascii_case(written));
         Self { name: HeaderName::from_static(name), written }
-    }
-
-    /// Sets the field, where nobody has.
-    pub(crate) fn insert_if_absent(
-        &self,
-        request: &mut RequestHeader,
-        value: impl FnOnce() -> HeaderValue,
-    ) -> Result<()> {
-        if request.headers.contains_key(&self.name) {
-            return Ok(());
-        }
-        request.insert_header(self.written, value())
     }
 }

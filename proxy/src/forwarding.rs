@@ -1,28 +1,22 @@
-//! What do the two sides learn about each other? Forwarding headers and the route's edits.
+//! What do the two sides learn about each other? What the proxy adds, and the route's edits.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 
 use http::Version;
 use http::header::{HOST, HeaderMap, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::{OrErr, Result};
+use pingora::proxy::Session;
 use rules::decide::ARM_HEADER;
 use rules::route::HeaderEdits;
 use rules::{Route, Snapshot};
 
+use crate::added::AddedLines;
+use crate::additions::{Additions, FORWARDED_FOR};
 use crate::alias;
-use crate::exchange::{Exchange, Known};
-use crate::field::Field;
-use crate::flags;
-use crate::hops;
-
-const FORWARDED_FOR: Field = Field::new("x-forwarded-for", "X-Forwarded-For");
-const FORWARDED_PROTO: Field = Field::new("x-forwarded-proto", "X-Forwarded-Proto");
-const FORWARDED_HOST: Field = Field::new("x-forwarded-host", "X-Forwarded-Host");
-const FORWARDED_PORT: Field = Field::new("x-forwarded-port", "X-Forwarded-Port");
-/// An IPv6 address in full.
-const LONGEST_ADDRESS: usize = 39;
+use crate::exchange::Exchange;
+use crate::field::{Field, NO_VALUE};
+use crate::{flags, hops};
 
 /// The client's address: the last one in `X-Forwarded-For` that no trusted peer added, else the peer's own.
 pub(crate) fn client_address(snapshot: &Snapshot, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
@@ -46,20 +40,41 @@ pub(crate) fn client_address(snapshot: &Snapshot, peer: IpAddr, headers: &Header
     client.to_canonical()
 }
 
-/// Makes a request's head fit for an arm: our forwarding headers and the request's ids, then the route's edits. What the
-/// peer is not believed was removed when the request came in. `received` is the version that it came in.
-pub(crate) fn prepare_request(
+/// Makes a request's head fit for an arm: what the proxy adds to it, then the route's edits. What the peer is not believed
+/// was removed when the request came in. `received` is the version that it came in, and `lines` take what goes out behind
+/// the head.
+///
+/// Tells the additions where they go out there, and are not in the head.
+pub(crate) fn prepare_request<'e>(
     request: &mut RequestHeader,
     received: Version,
     route: &Route,
-    exchange: &Exchange,
-) -> Result<()> {
-    let Some(known) = &exchange.facts else { return Ok(()) };
-    request.remove_header(&ARM_HEADER);
-    request.remove_header("turnout-debug");
-    forward(request, known)?;
-    hops::sign_request(request, received)?;
-    known.ids.tell_arm(request)?;
+    exchange: &'e Exchange,
+    lines: Option<&AddedLines>,
+) -> Result<Option<Additions<'e>>> {
+    let Some(known) = &exchange.facts else { return Ok(None) };
+    if known.trusted {
+        // Nobody else could say these.
+        request.remove_header(&ARM_HEADER);
+        request.remove_header("turnout-debug");
+    }
+    let additions = Additions::new(&request.headers, received, known);
+    additions.make_room(request);
+    let is_left_alone = route.request_headers.is_empty() && route.flag_headers.is_empty();
+    let behind = lines.filter(|_| is_left_alone);
+    if let Some(lines) = behind {
+        let mut lines = lines.writer();
+        additions.each(&request.headers, |field, value| lines.add(field, value))?;
+    } else {
+        let mut fields = Vec::new();
+        additions.each(&request.headers, |field, value| {
+            fields.push((field.written, header_value(value)?));
+            Ok(())
+        })?;
+        for (name, value) in fields {
+            request.append_header(name, value)?;
+        }
+    }
     flags::tell(request, route, exchange)?;
     edit_request(request, &route.request_headers)?;
     if let Some(host) = &route.host_rewrite {
@@ -67,34 +82,7 @@ pub(crate) fn prepare_request(
     } else if !request.headers.contains_key(HOST) {
         request.insert_header(HOST, &*known.host)?;
     }
-    Ok(())
-}
-
-/// Appends the peer to `X-Forwarded-For`; says what the client asked for where no trusted peer has.
-fn forward(request: &mut RequestHeader, known: &Known) -> Result<()> {
-    if let Some(peer) = known.peer {
-        let peer = peer.to_canonical();
-        let mut chain = String::with_capacity(LONGEST_ADDRESS);
-        let before = request.headers.get_all(&FORWARDED_FOR.name).iter();
-        for field in before.filter_map(|field| field.to_str().ok()) {
-            chain.push_str(field);
-            chain.push_str(", ");
-        }
-        // Writing to a string does not fail.
-        write!(chain, "{peer}").unwrap_or_default();
-        request.insert_header(FORWARDED_FOR.written, chain)?;
-    }
-    let scheme = if known.https { "https" } else { "http" };
-    FORWARDED_PROTO.insert_if_absent(request, || HeaderValue::from_static(scheme))?;
-    let host = request.headers.get(HOST).filter(|host| host.as_bytes() == known.host.as_bytes());
-    let host = host.cloned().map_or_else(|| header_value(&known.host), Ok)?;
-    FORWARDED_HOST.insert_if_absent(request, || host)?;
-    let name = rules::facts::host_name(&known.host);
-    let port = match known.host.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) {
-        Some(port) => header_value(port)?,
-        None => HeaderValue::from_static(if known.https { "443" } else { "80" }),
-    };
-    FORWARDED_PORT.insert_if_absent(request, || port)
+    Ok(behind.is_some().then_some(additions))
 }
 
 fn edit_request(request: &mut RequestHeader, edits: &HeaderEdits) -> Result<()> {
@@ -110,8 +98,32 @@ fn edit_request(request: &mut RequestHeader, edits: &HeaderEdits) -> Result<()> 
     Ok(())
 }
 
-/// The route's edits of an answer.
-pub(crate) fn edit_response(response: &mut ResponseHeader, edits: &HeaderEdits) -> Result<()> {
+/// Makes an arm's answer fit for the client: through whom it came, the route's edits, and the request's ids.
+pub(crate) fn prepare_answer(
+    response: &mut ResponseHeader,
+    session: &Session,
+    route: &Route,
+    exchange: &Exchange,
+) -> Result<()> {
+    let path = session.req_header().uri.path();
+    let (via, edits) = (hops::signature(response.version), &route.response_headers);
+    let lines = AddedLines::of_client(session).filter(|_| edits.is_empty());
+    let Some(lines) = lines else {
+        response.append_header(hops::SIGNATURE.written, HeaderValue::from_static(via))?;
+        edit_response(response, edits)?;
+        return mark_answer(response, exchange, path);
+    };
+    explain(response, exchange, path)?;
+    let mut lines = lines.writer();
+    lines.add(&hops::SIGNATURE, via)?;
+    for (field, id) in told_ids(exchange) {
+        response.remove_header(&field.name);
+        lines.add(field, id.to_str().unwrap_or("-"))?;
+    }
+    Ok(())
+}
+
+fn edit_response(response: &mut ResponseHeader, edits: &HeaderEdits) -> Result<()> {
     for name in &edits.remove {
         response.remove_header(name);
     }
@@ -124,23 +136,28 @@ pub(crate) fn edit_response(response: &mut ResponseHeader, edits: &HeaderEdits) 
     Ok(())
 }
 
-/// Marks every answer, the proxy's own included, with the request's ids; with the decision where a trusted peer asks.
+/// Marks an answer, the proxy's own included, with the request's ids; with the decision where a trusted peer asks.
 pub(crate) fn mark_answer(
     response: &mut ResponseHeader,
     exchange: &Exchange,
     client_path: &str,
 ) -> Result<()> {
-    alias::announce(response, exchange, client_path)?;
-    let Some(known) = &exchange.facts else { return Ok(()) };
-    known.ids.tell_client(response)?;
-    if known.debug {
-        explain(response, exchange)?;
+    for (field, id) in told_ids(exchange) {
+        response.insert_header(field.written, id.clone())?;
     }
-    Ok(())
+    explain(response, exchange, client_path)
 }
 
-/// Says which arm served and why. Only a trusted peer who asks is told.
-fn explain(response: &mut ResponseHeader, exchange: &Exchange) -> Result<()> {
+fn told_ids(exchange: &Exchange) -> impl Iterator<Item = (&'static Field, &HeaderValue)> {
+    exchange.facts.as_ref().map(|known| known.ids.told()).into_iter().flatten()
+}
+
+/// Says that an alias is one, and where a trusted peer asks, which arm served and why.
+fn explain(response: &mut ResponseHeader, exchange: &Exchange, client_path: &str) -> Result<()> {
+    alias::announce(response, exchange, client_path)?;
+    if !exchange.facts.as_ref().is_some_and(|known| known.debug) {
+        return Ok(());
+    }
     response.insert_header("x-turnout-revision", exchange.snapshot.revision.to_string())?;
     let elapsed = exchange.started.elapsed().as_secs_f64() * 1_000.0;
     response.append_header("server-timing", format!("turnout;dur={elapsed:.3}"))?;
@@ -154,9 +171,8 @@ fn explain(response: &mut ResponseHeader, exchange: &Exchange) -> Result<()> {
     Ok(())
 }
 
-fn header_value(text: &str) -> Result<HeaderValue> {
-    HeaderValue::from_str(text)
-        .or_err(pingora::prelude::ErrorType::InternalError, "what is told is no header value")
+pub(crate) fn header_value(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text).or_err(pingora::prelude::ErrorType::InternalError, NO_VALUE)
 }
 
 #[cfg(test)]
@@ -177,7 +193,7 @@ mod tests {
             ("10.0.0.1", "nonsense", "10.0.0.1"),
             ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
         ] {
-            let headers = [(FORWARDED_FOR.name, HeaderValue::from_static(chain))];
+            let headers = [(FORWARDED_FOR.name.clone(), HeaderValue::from_static(chain))];
             let headers = HeaderMap::from_iter(headers);
             assert_eq!(client_address(&snapshot, address(peer), &headers), address(client));
         }

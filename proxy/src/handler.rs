@@ -1,5 +1,6 @@
 //! Which phase does Pingora call when? Every hook delegates to one file of [`crate::phase`].
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use http::HeaderMap;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::{Error, HttpPeer, Result};
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use rules::SnapshotCell;
 
@@ -64,6 +66,19 @@ impl ProxyHttp for Handler {
         exchange: &mut Exchange,
     ) -> Result<Box<HttpPeer>> {
         peer::choose(&self.peers, exchange)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _fd: RawFd,
+        connection: Option<&Digest>,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        upstream_request::connected(connection, exchange);
+        Ok(())
     }
 
     fn fail_to_connect(

@@ -1,19 +1,21 @@
 //! What belongs to one hop only, and how many has a message come through? `Connection` and `Via`.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, UPGRADE, VIA};
+use http::header::{CONNECTION, HeaderMap, HeaderName, TE, TRAILER, UPGRADE, VIA};
 use http::{StatusCode, Version};
-use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::prelude::Result;
+use pingora::http::ResponseHeader;
 use rules::lookalike::Names;
 
+use crate::field::Field;
 use crate::protected::{Decides, decides};
 
+/// The field that says through whom a message came.
+pub(crate) static SIGNATURE: Field = Field::new("via", "Via");
 /// What this proxy calls itself to others (RFC 9110 section 7.6.3): the same for all of a fleet, so that loops are seen.
 const PSEUDONYM: &str = "turnout";
 /// How often a request may have come through a proxy of this name before.
 const MOST_VISITS: usize = 4;
 /// Fields of an answer that are for the proxy only (RFC 9110 section 7.6.1); Pingora sets its own framing.
-const HOP_BY_HOP: [HeaderName; 5] = [
+static HOP_BY_HOP: [HeaderName; 5] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("proxy-authenticate"),
@@ -50,51 +52,35 @@ pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
     visits.count() >= MOST_VISITS
 }
 
-/// Tells the arm through whom the request came.
-pub(crate) fn sign_request(request: &mut RequestHeader, received: Version) -> Result<()> {
-    request.append_header("Via", signature(received)).map(drop)
-}
-
-/// Tells the client through whom the answer came.
-pub(crate) fn sign_answer(response: &mut ResponseHeader, received: Version) -> Result<()> {
-    response.append_header("Via", signature(received)).map(drop)
-}
-
-fn signature(received: Version) -> HeaderValue {
-    HeaderValue::from_static(match received {
+/// What this proxy adds to `Via` where a message came to it in this version.
+pub(crate) const fn signature(received: Version) -> &'static str {
+    match received {
         Version::HTTP_2 => "2 turnout",
         Version::HTTP_10 => "1.0 turnout",
         _ => "1.1 turnout",
-    })
+    }
 }
 
 /// Removes what the arm said to the proxy only. An answer that switches protocols keeps what does so.
 pub(crate) fn remove_hop_by_hop(response: &mut ResponseHeader) {
-    // Most answers have none: one look at each field is less than as many look-ups.
-    let is_of_the_hop =
-        |name: &HeaderName| HOP_BY_HOP.contains(name) || *name == CONNECTION || *name == UPGRADE;
-    if !response.headers.keys().any(is_of_the_hop) {
-        return;
-    }
-    for name in &HOP_BY_HOP {
-        response.remove_header(name);
-    }
-    let nominated: Vec<HeaderName> = connection_options(&response.headers)
+    let nominated = connection_options(&response.headers)
         .filter(|option| !option.eq_ignore_ascii_case(b"close") && decides(option).is_none())
-        .filter_map(|option| HeaderName::from_bytes(option).ok())
-        .collect();
-    for name in &nominated {
-        response.remove_header(name);
-    }
-    if response.status != StatusCode::SWITCHING_PROTOCOLS {
-        response.remove_header(&CONNECTION);
-        response.remove_header(&UPGRADE);
+        .filter_map(|option| HeaderName::from_bytes(option).ok());
+    let switches = response.status == StatusCode::SWITCHING_PROTOCOLS;
+    let is_of_the_hop = |name: &&HeaderName| {
+        HOP_BY_HOP.contains(name) || !switches && [CONNECTION, UPGRADE].contains(name)
+    };
+    // Most answers have none or one: a look at each field is less than as many look-ups.
+    let present = response.headers.keys().filter(is_of_the_hop).cloned();
+    for name in nominated.chain(present).collect::<Vec<_>>() {
+        response.remove_header(&name);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     fn headers(name: &HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()

@@ -1,17 +1,15 @@
 //! What is a request called? The id that it came with, or a fresh one, and what its client calls it.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::prelude::Result;
 use uuid::Uuid;
 
 use crate::field::Field;
 
-const REQUEST_ID: Field = Field::new("x-request-id", "X-Request-Id");
-const CORRELATION_ID: Field = Field::new("x-correlation-id", "X-Correlation-Id");
+pub(crate) static REQUEST_ID: Field = Field::new("x-request-id", "X-Request-Id");
+pub(crate) static CORRELATION_ID: Field = Field::new("x-correlation-id", "X-Correlation-Id");
 
 /// Where a request's id may already stand: Kong's own, its correlation plugin's, and the two common ones.
-const ID_FIELDS: [HeaderName; 4] = [
+static ID_FIELDS: [HeaderName; 4] = [
     HeaderName::from_static("x-kong-request-id"),
     HeaderName::from_static("kong-request-id"),
     HeaderName::from_static("x-request-id"),
@@ -43,12 +41,16 @@ pub(crate) struct Ids {
     correlation: Option<RequestId>,
     /// The id that was made for it here; it grows with time.
     pub(crate) made: Option<Uuid>,
+    /// Which of the fields it came with hold something else than one id.
+    unfit: [bool; ID_FIELDS.len()],
 }
 
 impl Ids {
     /// The first well-formed id that it came with, else a fresh one.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let found = ID_FIELDS.each_ref().map(|name| id(headers, name));
+        let given = ID_FIELDS.each_ref().map(|name| Given::of(headers, name));
+        let unfit = given.each_ref().map(|given| matches!(given, Given::Unfit));
+        let found = given.map(|given| if let Given::Id(id) = given { Some(id) } else { None });
         let [.., own] = found;
         let (request, made) = if let Some(known) = found.into_iter().flatten().next() {
             (RequestId(known.clone()), None)
@@ -57,33 +59,38 @@ impl Ids {
             (RequestId::fresh(made), Some(made))
         };
         let correlation = own.filter(|own| **own != request.0).cloned().map(RequestId);
-        Self { request, correlation, made }
+        Self { request, correlation, made, unfit }
     }
 
-    /// Tells the arm. Ids that are none are removed, so that it reads what is logged.
-    pub(crate) fn tell_arm(&self, request: &mut RequestHeader) -> Result<()> {
-        for name in &ID_FIELDS {
-            if request.headers.contains_key(name) && id(&request.headers, name).is_none() {
-                request.remove_header(name);
-            }
-        }
-        REQUEST_ID.insert_if_absent(request, || self.request.0.clone())?;
-        CORRELATION_ID.insert_if_absent(request, || self.request.0.clone())
+    /// The fields that no arm gets to see, so that it reads what is logged.
+    pub(crate) fn unfit(&self) -> impl Iterator<Item = &'static HeaderName> {
+        ID_FIELDS.iter().zip(self.unfit).filter(|(_, unfit)| *unfit).map(|(name, _)| name)
     }
 
-    /// Tells the client.
-    pub(crate) fn tell_client(&self, response: &mut ResponseHeader) -> Result<()> {
+    /// What the client is told.
+    pub(crate) fn told(&self) -> [(&'static Field, &HeaderValue); 2] {
         let correlation = self.correlation.as_ref().unwrap_or(&self.request);
-        response.insert_header(REQUEST_ID.written, self.request.0.clone())?;
-        response.insert_header(CORRELATION_ID.written, correlation.0.clone())
+        [(&REQUEST_ID, &self.request.0), (&CORRELATION_ID, &correlation.0)]
     }
 }
 
-/// The well-formed id in a field, if there is exactly one.
-fn id<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
-    let mut fields = headers.get_all(name).iter();
-    let (Some(field), None) = (fields.next(), fields.next()) else { return None };
-    Some(field).filter(|field| is_id(field.as_bytes()))
+/// What a request came with in a field.
+enum Given<'h> {
+    Nothing,
+    /// One well-formed id.
+    Id(&'h HeaderValue),
+    Unfit,
+}
+
+impl<'h> Given<'h> {
+    fn of(headers: &'h HeaderMap, name: &HeaderName) -> Self {
+        let mut fields = headers.get_all(name).iter();
+        match (fields.next(), fields.next()) {
+            (None, _) => Self::Nothing,
+            (Some(field), None) if is_id(field.as_bytes()) => Self::Id(field),
+            (Some(_), _) => Self::Unfit,
+        }
+    }
 }
 
 fn is_id(bytes: &[u8]) -> bool {
@@ -121,13 +128,17 @@ mod tests {
     }
 
     #[test]
-    fn the_arm_is_told_what_is_logged() {
-        let mut head = RequestHeader::build("GET", b"/", None).unwrap();
-        head.insert_header("X-Request-Id", "not one").unwrap();
-        let ids = Ids::of(&head.headers);
-        ids.tell_arm(&mut head).unwrap();
-        for name in ["x-request-id", "x-correlation-id"] {
-            assert_eq!(head.headers.get(name).unwrap(), ids.request.as_str());
+    fn what_is_no_id_is_unfit() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-request-id", "not one"),
+            ("x-kong-request-id", "one"),
+            ("kong-request-id", "one"),
+            ("kong-request-id", "another"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
         }
+        let unfit: Vec<&str> = Ids::of(&headers).unfit().map(HeaderName::as_str).collect();
+        assert_eq!(unfit, ["kong-request-id", "x-request-id"]);
     }
 }

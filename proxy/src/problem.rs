@@ -12,6 +12,7 @@ use rules::sli::ErrorClass;
 use rules::token::TokenProblem;
 use rules::upstream::Overflow;
 
+use crate::added::AddedLines;
 use crate::exchange::Exchange;
 use crate::forwarding;
 use crate::gate::Refusal;
@@ -213,6 +214,10 @@ impl Problem {
 /// Answers with a problem. A client that is gone by now is no error.
 pub(crate) async fn send(session: &mut Session, exchange: &Exchange, problem: &Problem) {
     let body = problem.body(exchange.request_id());
+    // What was meant for an arm's answer is not this one's.
+    if let Some(lines) = AddedLines::of_client(session) {
+        lines.clear();
+    }
     let sent = async {
         let path = session.req_header().uri.path();
         let head = head(problem, exchange, path, body.len())?;

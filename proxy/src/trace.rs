@@ -1,36 +1,33 @@
 //! Which trace does a request belong to? The context that it came with, or one that begins here (W3C Trace Context).
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName};
 use pingora::http::RequestHeader;
-use pingora::prelude::Result;
 use uuid::Uuid;
 
-/// The field that holds the context.
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static(WRITTEN);
-/// The specification wants it in lower case (section 3.2).
-const WRITTEN: &str = "traceparent";
+use crate::field::Field;
+
+/// The field that holds the context. The specification wants it in lower case (section 3.2).
+pub(crate) static TRACEPARENT: Field = Field::new("traceparent", "traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// How long a context is.
 const LENGTH: usize = 55;
 
-/// Begins a trace, not sampled, where the request does not belong to one already. It is called what the request is called,
-/// where that was made here.
-///
-/// # Errors
-/// When the head has no room for the field.
-pub(crate) fn begin(head: &mut RequestHeader, own: Option<Uuid>) -> Result<()> {
+/// The context of a trace that begins here, not sampled, where the request does not belong to one already. It is called what
+/// the request is called, where that was made here.
+pub(crate) fn begin(head: &mut RequestHeader, own: Option<Uuid>) -> Option<Box<str>> {
     if context(&head.headers).is_some() {
-        return Ok(());
+        return None;
     }
     // Section 3.3.1.1: without a context that can be read, its state says nothing.
     head.remove_header(&TRACESTATE);
-    head.insert_header(WRITTEN, fresh(own.unwrap_or_else(Uuid::now_v7)))
+    head.remove_header(&TRACEPARENT.name);
+    Some(fresh(own.unwrap_or_else(Uuid::now_v7)))
 }
 
 /// The context of a request, where there is one and it is well-formed.
 fn context(headers: &HeaderMap) -> Option<&str> {
-    let mut fields = headers.get_all(TRACEPARENT).iter();
+    let mut fields = headers.get_all(&TRACEPARENT.name).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return None };
     field.to_str().ok().filter(|text| ids(text).is_some())
 }
@@ -57,7 +54,7 @@ pub(crate) fn ids(context: &str) -> Option<(&str, &str)> {
 }
 
 /// A context of a trace that begins here: nobody has decided to sample it.
-fn fresh(trace: Uuid) -> HeaderValue {
+fn fresh(trace: Uuid) -> Box<str> {
     let (_, low) = trace.as_u64_pair();
     // The span's id is the trace's random half, mixed (splitmix64); zero is no id.
     let mixed = (low ^ (low >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -71,7 +68,7 @@ fn fresh(trace: Uuid) -> HeaderValue {
     let span = Uuid::from_u64_pair(span, 0).simple().encode_lower(&mut digits);
     text.push_str(span.get(..16).unwrap_or_default());
     text.push_str("-00");
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+    text.into()
 }
 
 #[cfg(test)]
@@ -106,19 +103,19 @@ mod tests {
             for (name, value) in fields {
                 head.append_header(*name, *value).unwrap();
             }
-            begin(&mut head, None).unwrap();
-            let text = context(&head.headers).unwrap().to_owned();
-            (text, head.headers.contains_key(TRACESTATE))
+            let text = begin(&mut head, None);
+            (text, head.headers.len())
         };
-        assert_eq!(begun(&[("traceparent", GOOD), ("tracestate", "a=1")]), (GOOD.to_owned(), true));
+        assert_eq!(begun(&[("traceparent", GOOD), ("tracestate", "a=1")]), (None, 2));
         for fields in [
             &[][..],
             &[("traceparent", "nonsense"), ("tracestate", "a=1")],
             &[("traceparent", GOOD), ("traceparent", GOOD), ("tracestate", "a=1")],
         ] {
-            let (text, has_state) = begun(fields);
-            assert!(text.ends_with("-00") && text != GOOD && !has_state, "{text}");
+            let (text, left) = begun(fields);
             assert_ne!(begun(fields).0, text);
+            let text = text.unwrap();
+            assert!(ids(&text).is_some() && text.ends_with("-00") && left == 0, "{text}");
         }
     }
 
@@ -126,7 +123,7 @@ mod tests {
     fn a_trace_that_begins_here_is_called_what_its_request_is_called() {
         let own = Uuid::now_v7();
         let text = fresh(own);
-        let (trace, span) = ids(text.to_str().unwrap()).unwrap();
+        let (trace, span) = ids(&text).unwrap();
         assert_eq!((trace, span.len()), (own.simple().to_string().as_str(), 16));
     }
 }

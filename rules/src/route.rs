@@ -215,6 +215,15 @@ pub struct HeaderEdits {
     pub add: Box<[(HeaderName, HeaderValue)]>,
 }
 
+impl HeaderEdits {
+    /// Whether nothing is edited.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        let Self { remove, set, add } = self;
+        remove.is_empty() && set.is_empty() && add.is_empty()
+    }
+}
+
 /// A redirect instead of an answer from an arm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {

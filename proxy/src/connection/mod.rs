@@ -16,4 +16,4 @@ mod transport;
 pub(crate) use admission::Admission;
 pub(crate) use app::{ConnectionApp, Entrance, peer};
 pub(crate) use pressure::Pressure;
-pub(crate) use transport::{Transport, is_a_transport, server_name};
+pub(crate) use transport::{Transport, is_a_transport, rider, server_name};

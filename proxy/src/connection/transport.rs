@@ -1,32 +1,47 @@
-//! What does Pingora want to know of a connection? All of it is the inner one's, besides the name that a client asked for.
+//! What does Pingora want to know of a connection? All of it is the inner one's, besides what rides along with it.
 
 use std::sync::Arc;
 
 use pingora::http::ResponseHeader;
-use pingora::protocols::Stream;
 use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{Digest, Stream};
 use pingora::proxy::Session;
 
-/// The host name that a client asked for when TLS began (SNI), in lower case.
-struct ServerName(Box<str>);
+use crate::added::AddedLines;
+
+/// What rides along with a connection.
+pub(crate) struct Rider {
+    /// The host name that was asked for when TLS began (SNI), in lower case.
+    server_name: Option<Box<str>>,
+    /// What goes out behind the next head.
+    pub(crate) lines: AddedLines,
+}
 
 /// A connection, and what is told of it with every request.
 #[derive(Debug)]
 pub(crate) struct Transport {
     stream: Stream,
+    lines: AddedLines,
     told: Option<Arc<ProxyDigest>>,
 }
 
 impl Transport {
-    /// A connection; the name that its client asked for is told along with its requests.
+    /// A connection, with what rides along with it.
     pub(crate) fn new(stream: Stream) -> Self {
-        let name = stream.get_ssl().and_then(|tls| tls.server_name()).map(str::to_ascii_lowercase);
+        let name = stream.get_ssl().and_then(|tls| tls.server_name());
+        let server_name = name.map(|name| name.to_ascii_lowercase().into());
+        let lines = AddedLines::default();
+        let rider = Rider { server_name, lines: lines.clone() };
         // Pingora lets nothing of ours ride along but what hangs on a proxy's answer; there is no such proxy here.
-        let told = name.and_then(|name| {
-            let nothing = Box::new(ResponseHeader::build(200, Some(0)).ok()?);
-            Some(Arc::new(ProxyDigest::new(nothing, Some(Box::new(ServerName(name.into()))))))
-        });
-        Self { stream, told }
+        let nothing = ResponseHeader::build(200, Some(0)).map(Box::new).ok();
+        let told =
+            nothing.map(|nothing| Arc::new(ProxyDigest::new(nothing, Some(Box::new(rider)))));
+        Self { stream, lines, told }
+    }
+
+    /// What goes out behind the next head.
+    pub(crate) fn lines(&self) -> &AddedLines {
+        &self.lines
     }
 
     pub(crate) fn stream(&self) -> &Stream {
@@ -48,8 +63,12 @@ impl Transport {
 
 /// The host name that the client asked for when TLS began.
 pub(crate) fn server_name(session: &Session) -> Option<&str> {
-    let told = session.digest()?.proxy_digest.as_ref()?.user_data.as_ref()?;
-    told.downcast_ref::<ServerName>().map(|name| &*name.0)
+    rider(session.digest()?)?.server_name.as_deref()
+}
+
+/// What rides along with a connection, of which Pingora tells this.
+pub(crate) fn rider(connection: &Digest) -> Option<&Rider> {
+    connection.proxy_digest.as_ref()?.user_data.as_ref()?.downcast_ref()
 }
 
 /// Implements what is the same for every connection that stands before another. With the type alone for one that has it as

@@ -16,7 +16,7 @@ use tokio::time::Sleep;
 use super::byte_gate::{ByteGate, Refused};
 use super::policy::Policies;
 use super::refusal::Refusal;
-use super::written::Written;
+use super::written::{Written, is_interim};
 use crate::access_log::AccessLog;
 use crate::connection::{Transport, is_a_transport};
 use crate::metrics::ProxyCounters;
@@ -73,6 +73,16 @@ pub(crate) struct GatedStream {
     /// What was refused when Pingora asked for it.
     told: Option<Refused>,
     slot: ReturnSlot,
+    /// The answer's head that lines are added to, while it is being sent.
+    completed: Option<Completed>,
+}
+
+/// A head with all that is added to it.
+struct Completed {
+    whole: Vec<u8>,
+    sent: usize,
+    /// How long it was without.
+    length: usize,
 }
 
 impl GatedStream {
@@ -88,6 +98,7 @@ impl GatedStream {
             head_begun: false,
             told: None,
             slot,
+            completed: None,
         }
     }
 
@@ -204,6 +215,35 @@ impl GatedStream {
         deadline.as_mut().poll(cx)
     }
 
+    /// Sends a head that lines are added to. Until all of it is sent, none of the head is.
+    fn poll_completed(&mut self, cx: &mut Context<'_>, head: &[u8]) -> Poll<io::Result<usize>> {
+        let inner = self.inner.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        if self.completed.is_none() && is_head(head) {
+            let mut whole = Vec::new();
+            inner.lines().complete(head, &mut whole);
+            self.completed = Some(Completed { whole, sent: 0, length: head.len() });
+        }
+        // An answer must not go out without them, and no other one with them.
+        let completed = self.completed.as_mut().filter(|completed| completed.length == head.len());
+        let completed = completed.ok_or(io::ErrorKind::InvalidData)?;
+        while let left @ [_, ..] = completed.whole.get(completed.sent..).unwrap_or_default() {
+            match ready!(Pin::new(inner.stream_mut()).poll_write(cx, left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                taken => completed.sent += taken,
+            }
+        }
+        self.completed = None;
+        Poll::Ready(Ok(head.len()))
+    }
+
+    /// Whether a write is of a head that lines are added to. Interim answers have none, though they may be written after the
+    /// lines of the answer were: Pingora judges all heads that came together before it writes the first.
+    fn adds_lines(&self, write: &[u8]) -> bool {
+        let has_lines = || self.inner.as_ref().is_some_and(|inner| !inner.lines().is_empty());
+        let is_interim = || self.written.is_midway() || is_interim(write);
+        self.completed.is_some() || has_lines() && !is_interim()
+    }
+
     /// Ends reading: quietly before a head has passed, with an error midway, so that the upstream's request is broken off.
     fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
         self.gate.refuse(refusal);
@@ -216,6 +256,11 @@ impl GatedStream {
         }
         Ok(())
     }
+}
+
+/// Whether a write is an answer's head: Pingora writes one at once.
+fn is_head(write: &[u8]) -> bool {
+    write.starts_with(b"HTTP/1.") && write.ends_with(b"\r\n\r\n")
 }
 
 /// Why nothing more is read.
@@ -255,7 +300,11 @@ impl AsyncWrite for GatedStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let taken = ready!(Pin::new(this.stream()?).poll_write(cx, buf))?;
+        let taken = if this.adds_lines(buf) {
+            ready!(this.poll_completed(cx, buf))?
+        } else {
+            ready!(Pin::new(this.stream()?).poll_write(cx, buf))?
+        };
         this.written.note(buf, buf.len(), taken, &mut this.gate);
         Poll::Ready(Ok(taken))
     }
@@ -265,9 +314,12 @@ impl AsyncWrite for GatedStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let begins = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        if self.adds_lines(begins) {
+            return self.poll_write(cx, begins);
+        }
         let this = self.get_mut();
         let taken = ready!(Pin::new(this.stream()?).poll_write_vectored(cx, bufs))?;
-        let begins = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
         let offered = bufs.iter().map(|buf| buf.len()).sum();
         this.written.note(begins, offered, taken, &mut this.gate);
         Poll::Ready(Ok(taken))
@@ -293,7 +345,7 @@ impl AsyncWrite for GatedStream {
 
 impl Drop for GatedStream {
     fn drop(&mut self) {
-        let answered = self.written.is_answered(&self.gate);
+        let answered = self.completed.is_some() || self.written.is_answered(&self.gate);
         let open = self.told.filter(|refused| !(refused.midway && answered));
         if let (Some(refused), Some(stream)) = (open, self.inner.take()) {
             let returned = Returned { stream: stream.into_stream(), refused };

@@ -28,18 +28,28 @@ impl Written {
         if self.answered == gate.heads() {
             return;
         }
-        let switches = begins.starts_with(b"HTTP/1.1 101");
-        if begins.starts_with(b"HTTP/1.1 1") && !switches {
+        if is_interim(begins) {
             return;
         }
         self.answered = gate.heads();
-        gate.settle_upgrade(switches);
+        gate.settle_upgrade(begins.starts_with(b"HTTP/1.1 101"));
+    }
+
+    /// Whether a write comes that is the rest of one before it.
+    pub(super) const fn is_midway(&self) -> bool {
+        self.rest > 0
     }
 
     /// Whether the answer to the last head has begun.
     pub(super) fn is_answered(&self, gate: &ByteGate) -> bool {
         self.answered == gate.heads()
     }
+}
+
+/// Whether a head that begins like this is that of an interim answer, with another one to come.
+pub(super) fn is_interim(head: &[u8]) -> bool {
+    let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(1..5));
+    status.is_some_and(|status| status.starts_with(b" 1") && status != b" 101")
 }
 
 #[cfg(test)]

@@ -37,13 +37,15 @@ pub(super) struct Coalesced {
     /// How often the answer has been asked for while the head was kept.
     asked: u8,
     ends: TwoEnds,
+    /// How much of the write under way is kept already.
+    claimed: usize,
 }
 
 impl Coalesced {
     pub(super) fn new(stream: Stream) -> Self {
         let inner = Transport::new(stream);
         let ends = TwoEnds::default();
-        Self { inner, kept: Vec::new(), sent: 0, flushed: false, asked: 0, ends }
+        Self { inner, kept: Vec::new(), sent: 0, flushed: false, asked: 0, ends, claimed: 0 }
     }
 
     /// What is spoken is HTTP/1, whatever TLS agreed on.
@@ -102,6 +104,12 @@ impl Coalesced {
         }
     }
 
+    /// Sends what is kept of the write under way.
+    fn poll_claimed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ready!(self.poll_send(cx, &[]))?;
+        Poll::Ready(Ok(std::mem::take(&mut self.claimed)))
+    }
+
     fn give_back(&mut self) {
         self.sent = 0;
         if self.kept.capacity() > KEPT_BYTES { self.kept = Vec::new() } else { self.kept.clear() }
@@ -112,12 +120,28 @@ impl Coalesced {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.claimed > 0 {
+            return self.poll_claimed(cx);
+        }
         let bytes = pieces.iter().map(|piece| piece.len()).sum();
-        let may_begin = !self.ends.are_awaited() && !self.keeps();
+        let has_lines = !self.inner.lines().is_empty();
+        let may_begin = has_lines || !self.ends.are_awaited() && !self.keeps();
         let head = pieces.first().filter(|piece| may_begin && is_head(piece));
         if head.is_some() {
             (self.flushed, self.asked) = (false, 0);
             self.ends.expect();
+        }
+        if has_lines {
+            // A request must not go out without them.
+            let Some(head) = head.filter(|_| !self.keeps()) else {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            };
+            self.inner.lines().complete(head, &mut self.kept);
+            if has_body(head) && self.kept.len() <= MOST_BYTES {
+                return Poll::Ready(Ok(head.len()));
+            }
+            self.claimed = head.len();
+            return self.poll_claimed(cx);
         }
         let waits = head.is_some_and(|head| has_body(head)) || self.keeps();
         if waits && self.keep(pieces, bytes) {
@@ -231,6 +255,7 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
+    use crate::field::Field;
 
     const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n";
 
@@ -331,6 +356,54 @@ mod tests {
         let (mut stream, target) = pair().await;
         write(&mut stream, b"GET / HTTP/1.1\r\n\r\n").await;
         assert_eq!(sent(&target), b"GET / HTTP/1.1\r\n\r\n");
+    }
+
+    #[tokio::test]
+    async fn what_is_added_goes_out_behind_the_next_head_alone() {
+        const NAME: Field = Field::new("x-name", "X-Name");
+        let (mut stream, target) = pair().await;
+        for head in [HEAD, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"] {
+            stream.inner.lines().writer().add(&NAME, "value").unwrap();
+            let whole = [&head[..head.len() - 2], b"X-Name: value\r\n\r\n"].concat();
+            write(&mut stream, head).await;
+            assert_eq!(sent(&target), if has_body(head) { b"" } else { &whole[..] });
+            if has_body(head) {
+                write(&mut stream, b"body").await;
+                assert_eq!(sent(&target), [&whole[..], b"body"].concat());
+            }
+            answer(&mut stream, &target).await;
+            write(&mut stream, head).await;
+            ask(&mut stream, PATIENCE + 1).await;
+            assert_eq!(sent(&target), head);
+            answer(&mut stream, &target).await;
+        }
+        stream.inner.lines().writer().add(&NAME, "value").unwrap();
+        assert!(stream.write_all(b"no head").await.is_err(), "nothing goes out without them");
+        assert_eq!(sent(&target), b"");
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_larger_than_the_room_there_is_goes_out_with_what_is_added() {
+        const NAME: Field = Field::new("x-name", "X-Name");
+        let (mut stream, target) = pair().await;
+        for method in ["GET", "POST"] {
+            let start = format!("{method} / HTTP/1.1\r\nA: {}\r\n", "a".repeat(8 * 1024 * 1024));
+            stream.inner.lines().writer().add(&NAME, "value").unwrap();
+            let head = [start.as_bytes(), b"\r\n"].concat();
+            let mut all = Vec::new();
+            // More than a socket takes: what is left is sent as the target takes it.
+            let writing = async { write(&mut stream, &head).await };
+            let reading = async {
+                while all.len() < head.len() + b"X-Name: value\r\n".len() {
+                    all.extend(sent(&target));
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::join!(writing, reading);
+            assert!(all == [start.as_bytes(), b"X-Name: value\r\n\r\n"].concat(), "{method}");
+            assert!(stream.kept.capacity() <= KEPT_BYTES);
+            answer(&mut stream, &target).await;
+        }
     }
 
     #[tokio::test]

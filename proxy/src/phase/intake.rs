@@ -16,6 +16,7 @@ use rules::route::UnusualBodies;
 use rules::token::Token;
 use rules::{Facts, Route, Verdict};
 
+use crate::added::AddedLines;
 use crate::clock::now_unix;
 use crate::exchange::{Exchange, Known, Subject};
 use crate::gate::{self, Refusal as Refused};
@@ -29,7 +30,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 /// A time-out of nothing is none to Pingora.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Bounds what the client may take, for every request of a connection: Pingora drops the time-outs after the first.
+/// Bounds what the client may take, for every request of a connection: Pingora drops the time-outs after the first. Nothing
+/// that was meant for an earlier answer is left.
 pub(crate) fn bound(session: &mut Session, limits: &ClientLimits) {
     let times = &limits.times;
     // What the client's version and Connection ask for stays: an HTTP/1.0 client waits for the end of the connection.
@@ -40,6 +42,9 @@ pub(crate) fn bound(session: &mut Session, limits: &ClientLimits) {
     session.set_write_timeout(Some(times.write));
     session.set_total_drain_timeout(Some(DRAIN_WITHIN));
     session.as_downstream_mut().set_pipelining_enabled(true);
+    if let Some(lines) = AddedLines::of_client(session) {
+        lines.clear();
+    }
 }
 
 /// Decides; answers at once what no arm serves. Says whether the answer has been given.
@@ -62,9 +67,8 @@ pub(crate) async fn decide(
     if let Ok(verdict) = &verdict {
         flags::count(&exchange.snapshot, verdict, now_unix());
     }
-    let made = known.ids.made;
+    known.trace = trace::begin(session.as_downstream_mut().req_header_mut(), known.ids.made);
     exchange.facts = Some(Box::new(known));
-    trace::begin(session.as_downstream_mut().req_header_mut(), made)?;
     match verdict {
         Ok(Verdict::Forward(decision)) => {
             let place = (decision.route, decision.family);
@@ -122,6 +126,7 @@ fn know(session: &Session, exchange: &Exchange) -> Known {
     let trusted = peer.is_some_and(|peer| exchange.snapshot.trusts(peer));
     Known {
         ids: Ids::of(&head.headers),
+        trace: None,
         client: peer
             .map(|peer| forwarding::client_address(&exchange.snapshot, peer, &head.headers)),
         peer,

@@ -53,15 +53,18 @@ pub(crate) fn finish(
             scheme: key.scheme,
             status,
             class: counted,
-            traceparent: session
-                .req_header()
-                .headers
-                .get(TRACEPARENT)
-                .and_then(|v| v.to_str().ok()),
+            traceparent: traceparent(session, exchange),
             response_bytes: session.body_bytes_sent(),
             request_bytes: session.body_bytes_read(),
         });
     }
+}
+
+/// The context of the trace that began here, or that the request came with.
+fn traceparent<'r>(session: &'r Session, exchange: &'r Exchange) -> Option<&'r str> {
+    let begun = exchange.facts.as_ref().and_then(|known| known.trace.as_deref());
+    let given = || session.req_header().headers.get(&TRACEPARENT.name)?.to_str().ok();
+    begun.or_else(given)
 }
 
 /// What the client was answered with. Where the gate refused the rest of a request, it answers that as soon as Pingora has

@@ -7,14 +7,25 @@ use http::header::HOST;
 use http::uri::{PathAndQuery, Uri};
 use pingora::http::RequestHeader;
 use pingora::prelude::{Error, ErrorType, OrErr, Result};
+use pingora::protocols::Digest;
 use pingora::proxy::Session;
 use rules::compare::Home;
 use rules::{Arm, Rewrite, Route};
 
+use crate::added::AddedLines;
+use crate::additions::Additions;
 use crate::clock::now_ms;
 use crate::exchange::Exchange;
 use crate::forwarding;
-use crate::shadow::{Original, ShadowSender, Twin, Whose};
+use crate::shadow::{Capture, Original, ShadowSender, Twin, Whose};
+
+/// There is a connection for the attempt under way.
+pub(crate) fn connected(connection: Option<&Digest>, exchange: &mut Exchange) {
+    if let Some(attempt) = &mut exchange.tried {
+        attempt.connected();
+    }
+    exchange.added_lines = connection.and_then(AddedLines::of).cloned();
+}
 
 /// Turns the client's head into what the serving arm expects.
 pub(crate) fn head(
@@ -24,9 +35,6 @@ pub(crate) fn head(
     exchange: &mut Exchange,
 ) -> Result<()> {
     let is_whole = session.as_downstream_mut().is_body_empty();
-    if let Some(attempt) = &mut exchange.tried {
-        attempt.connected();
-    }
     let received = session.req_header();
     let client = &received.uri;
     let (Some(route), Some(arm)) = (exchange.route().cloned(), exchange.serving()) else {
@@ -38,14 +46,17 @@ pub(crate) fn head(
     } else if client.authority().is_some() || !request.raw_path().starts_with(b"/") {
         request.set_uri(uri(client.path_and_query().map_or("/", PathAndQuery::as_str))?);
     }
-    forwarding::prepare_request(request, received.version, &route, exchange)?;
-    match &mut exchange.capture {
-        Some(capture) => capture.request_restart(),
-        None if !exchange.captured && exchange.fell_back.is_none() => {
-            exchange.captured = true;
-            capture(shadow, client, request, &route, exchange);
-        }
-        None => {}
+    let lines = exchange.added_lines.take();
+    if let Some(lines) = &lines {
+        lines.clear();
+    }
+    let behind =
+        forwarding::prepare_request(request, received.version, &route, exchange, lines.as_ref())?;
+    if !exchange.captured && exchange.fell_back.is_none() {
+        let begun = capture(shadow, client, request, behind.as_ref(), &route, exchange);
+        (exchange.capture, exchange.captured) = (begun, true);
+    } else if let Some(capture) = &mut exchange.capture {
+        capture.request_restart();
     }
     // To a service that speaks HTTP/2, Pingora shows no body at all where there is none.
     let over_http2 = exchange.serving_upstream().is_some_and(|upstream| upstream.http2);
@@ -68,18 +79,26 @@ fn uri(path_and_query: &str) -> Result<Uri> {
     path_and_query.parse().or_err(ErrorType::InternalError, "rewritten path is not a path")
 }
 
-/// Begins to keep the exchange for its comparison, where the decision asks for that.
+/// Begins to keep the exchange for its comparison, where the decision asks for that. `behind` is what goes out behind the
+/// head.
 fn capture(
     shadow: &ShadowSender,
     client: &Uri,
     request: &RequestHeader,
+    behind: Option<&Additions<'_>>,
     route: &Arc<Route>,
-    exchange: &mut Exchange,
-) {
-    let Some(arm) = exchange.decision().and_then(|decision| decision.shadow) else { return };
-    let (Some(upstream), Some(serving)) = (exchange.upstream(arm), exchange.serving()) else {
-        return;
-    };
+    exchange: &Exchange,
+) -> Option<Box<Capture>> {
+    let arm = exchange.decision()?.shadow?;
+    let (upstream, serving) = (exchange.upstream(arm)?, exchange.serving()?);
+    let mut headers = request.headers.clone();
+    if let Some(behind) = behind {
+        let added = behind.each(&request.headers, |field, value| {
+            headers.append(field.name.clone(), forwarding::header_value(value)?);
+            Ok(())
+        });
+        added.ok()?;
+    }
     let own = client.path_and_query().map_or("/", PathAndQuery::as_str);
     let original = Original {
         route: Arc::clone(route),
@@ -87,13 +106,13 @@ fn capture(
         serving,
         method: request.method.clone(),
         path_and_query: path_on(exchange, route, arm, client).unwrap_or_else(|| own.to_owned()),
-        headers: request.headers.clone(),
+        headers,
         whose: whose(exchange),
         homes: (home(exchange, route, serving, request), home(exchange, route, arm, request)),
         twin: twin(exchange, route, client, request),
         exchange_id: exchange.request_id().into(),
     };
-    exchange.capture = shadow.begin(original).ok();
+    shadow.begin(original).ok()
 }
 
 /// Where stable is asked a second time, for a share of safe requests.

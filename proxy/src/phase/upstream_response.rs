@@ -106,7 +106,6 @@ pub(crate) fn to_client(
     if is_interim(response.status) {
         return Ok(());
     }
-    hops::sign_answer(response, response.version)?;
     let (Some((route, family)), Some(arm)) = (exchange.place(), exchange.serving()) else {
         return Ok(());
     };
@@ -116,6 +115,5 @@ pub(crate) fn to_client(
         let sides = Sides { client, rewritten: route.host_rewrite.as_ref(), upstream };
         map_back(response, &target.rewrite, &sides)?;
     }
-    forwarding::edit_response(response, &route.response_headers)?;
-    forwarding::mark_answer(response, exchange, session.req_header().uri.path())
+    forwarding::prepare_answer(response, session, route, exchange)
 }

@@ -11,7 +11,9 @@ use tokio::time::{Instant, timeout};
 use super::super::answer;
 use super::super::stream::{GatedStream, ReturnSlot, Surroundings};
 use super::super::{Refusal, Refused};
+use crate::added::AddedLines;
 use crate::connection::Transport;
+use crate::field::Field;
 use crate::metrics::ProxyCounters;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -27,13 +29,19 @@ struct Pair {
 }
 
 fn pair() -> Pair {
-    let (client, inner) = tokio::io::duplex(64 * 1024);
+    pair_with_room(64 * 1024).0
+}
+
+/// A connection that takes so much at a time, and what is added to answers on it.
+fn pair_with_room(bytes: usize) -> (Pair, AddedLines) {
+    let (client, inner) = tokio::io::duplex(bytes);
     let cell = Arc::new(SnapshotCell::new(Arc::new(Snapshot::default())));
     let surroundings = Arc::new(Surroundings::new(cell, Arc::new(ProxyCounters::default()), None));
     let slot = ReturnSlot::default();
     let inner = Transport::new(Box::new(inner));
+    let lines = inner.lines().clone();
     let server = GatedStream::new(inner, Arc::clone(&surroundings), Arc::clone(&slot));
-    Pair { client, server, slot, surroundings }
+    (Pair { client, server, slot, surroundings }, lines)
 }
 
 impl Pair {
@@ -152,4 +160,30 @@ async fn each_head_has_its_own_time() {
         assert_eq!(pair.read().await.unwrap(), GET);
     }
     assert_eq!(pair.refused(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_added_goes_out_behind_the_next_answers_head_whatever_room_there_is() {
+    const NAME: Field = Field::new("x-name", "X-Name");
+    const HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\n\r\n";
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+    for room in [1, 7, 40, 64 * 1024] {
+        let (Pair { mut client, mut server, .. }, lines) = pair_with_room(room);
+        lines.writer().add(&NAME, "value").unwrap();
+        let written = tokio::spawn(async move {
+            for part in [HINTS, ANSWER, b"hi", ANSWER, b"HTTP/1.1 \r\n\r\n"] {
+                server.write_all(part).await.unwrap();
+            }
+            Shutdown::shutdown(&mut server).await;
+        });
+        let mut answers = Vec::new();
+        client.read_to_end(&mut answers).await.unwrap();
+        let own = &ANSWER[..ANSWER.len() - 2];
+        let all = [HINTS, own, b"X-Name: value\r\n\r\nhi", ANSWER, b"HTTP/1.1 \r\n\r\n"].concat();
+        assert_eq!(answers, all, "{room}");
+        written.await.unwrap();
+    }
+    let (mut pair, lines) = pair_with_room(64);
+    lines.writer().add(&NAME, "value").unwrap();
+    assert!(pair.server.write_all(b"hi").await.is_err(), "nothing goes out without them");
 }
