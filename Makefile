@@ -1,6 +1,6 @@
 # Everything that is done with this repository. `make help` lists it; CI runs nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo build optimised test check fmt fuzz generated bench bench-long bench-gate side-by-side packages guard
+.PHONY: help demo build optimised laid-out bolt test check fmt fuzz generated bench bench-long bench-gate side-by-side packages guard
 
 CARGO ?= cargo
 # Which tool comes with which package of Debian. The C parts of two dependencies (compression, SQLite) are compiled from
@@ -23,12 +23,16 @@ FUZZ_SECONDS ?= 60
 BENCH ?= whole
 SCENARIO ?=
 ENVOY := target/tools/envoy
-# A first build counts what it does at work, a second one is optimised for that. Both name the target that they are for, so that
-# what runs only while building is built as ever. When sources change, both are made anew.
+# A first build counts what it does at work, a second one is optimised for that. What comes of it is watched once more, and laid
+# out so that what follows one another in time lies together. Both builds name the target that they are for, so that what runs
+# only while building is built as ever. When sources change, all is made anew.
 OPTIMISED := target/optimised/turnout
+BUILT = $(dir $(OPTIMISED))$(HOST)/release/turnout
 WATCHED := target/watched
+WATCH = target/release/examples/side_by_side --quick --scenario a,b,c,e --only turnout --results $(WATCHED) --turnout
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 PROFDATA = $(shell rustc --print sysroot)/lib/rustlib/$(HOST)/bin/llvm-profdata
+BOLT = $(shell { command -v llvm-bolt; ls -v /usr/lib/llvm-*/bin/llvm-bolt | tail -1; } 2>/dev/null | head -1)
 SOURCES = Cargo.toml Cargo.lock $(shell find rules config control proxy loadtest -name '*.rs' -o -name Cargo.toml)
 SIDE_BY_SIDE := --package loadtest --example bare_pingora --example side_by_side
 
@@ -42,21 +46,44 @@ demo: packages ## Build Turnout and walk through a migration, with real traffic
 build: packages ## The release binary, target/release/turnout
 	$(CARGO) build --release --locked
 
-optimised: packages $(OPTIMISED) ## The binary to ship: seen at work, then built for that, target/optimised/turnout (half an hour)
+optimised: packages $(OPTIMISED) ## The binary to ship: seen at work, then built for that, target/optimised/turnout (40 minutes)
 
 $(OPTIMISED): $(SOURCES)
 	@test -x $(PROFDATA) || rustup component add llvm-tools || \
 		{ echo "$(PROFDATA) is missing: rustup component add llvm-tools"; exit 1; }
+	@$(MAKE) --no-print-directory bolt
 	RUSTFLAGS="-Cprofile-generate=$(CURDIR)/$(WATCHED)/counts" \
 		$(CARGO) build --release --locked --bin turnout --target $(HOST) --target-dir $(WATCHED)
 	$(CARGO) build --release --locked $(SIDE_BY_SIDE)
-	@rm -rf $(WATCHED)/counts $(dir $(OPTIMISED))
-	target/release/examples/side_by_side --quick --scenario a,b,c,e --only turnout \
-		--turnout $(WATCHED)/$(HOST)/release/turnout --results $(WATCHED)
+	@rm -rf $(WATCHED)/counts $(WATCHED)/ways* $(dir $(OPTIMISED))
+	$(WATCH) $(WATCHED)/$(HOST)/release/turnout
 	$(PROFDATA) merge --output $(WATCHED)/profile $(WATCHED)/counts
-	RUSTFLAGS="-Cprofile-use=$(CURDIR)/$(WATCHED)/profile" \
+	RUSTFLAGS="-Cprofile-use=$(CURDIR)/$(WATCHED)/profile -Clink-arg=-Wl,--emit-relocs" \
 		$(CARGO) build --release --locked --bin turnout --target $(HOST) --target-dir $(dir $(OPTIMISED))
-	cp $(dir $(OPTIMISED))$(HOST)/release/turnout $@
+	@$(MAKE) --no-print-directory laid-out
+
+# What LLVM's BOLT makes of a binary that is optimised already. It has served all that it was watched with before it counts as made.
+laid-out:
+	$(BOLT) $(BUILT) -instrument -instrumentation-file=$(CURDIR)/$(WATCHED)/ways -instrumentation-file-append-pid \
+		-o $(WATCHED)/turnout
+	$(WATCH) $(WATCHED)/turnout
+	$(dir $(BOLT))merge-fdata $(WATCHED)/ways.*.fdata >$(WATCHED)/ways
+	$(BOLT) $(BUILT) -data=$(WATCHED)/ways -reorder-blocks=ext-tsp -reorder-functions=hfsort \
+		-split-functions -split-all-cold -o $(WATCHED)/turnout
+	$(WATCH) $(WATCHED)/turnout
+	mv $(WATCHED)/turnout $(OPTIMISED)
+
+# Debian names it by its version.
+bolt:
+	@[ -n "$(BOLT)" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq; \
+		bolt=$$(apt-cache pkgnames bolt- | grep -xE 'bolt-[0-9]+' | sort -V | tail -1); \
+		echo "installing what is missing: $$bolt"; \
+		[ -n "$$bolt" ] && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$bolt >/dev/null && exit 0; \
+	fi; \
+	echo "llvm-bolt and merge-fdata are missing: install BOLT, a part of LLVM, then make again"; \
+	exit 1
 
 test: packages $(CLIENTS) ## All tests: units, tables of cases, properties, structure, end to end
 	TURNOUT_CLIENTS=$(CLIENTS) $(CARGO) test --workspace --locked
