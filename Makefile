@@ -71,7 +71,7 @@ laid-out:
 	$(BOLT) $(BUILT) -data=$(WATCHED)/ways -reorder-blocks=ext-tsp -reorder-functions=hfsort \
 		-split-functions -split-all-cold -o $(WATCHED)/turnout
 	$(WATCH) $(WATCHED)/turnout
-	mv $(WATCHED)/turnout $(OPTIMISED)
+	cp $(WATCHED)/turnout $(OPTIMISED)
 
 # Debian names it by its version.
 bolt:
