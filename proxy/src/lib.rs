@@ -4,9 +4,9 @@
 //! clients may send, `handler` for which phase is called when, `phase/` for the life of a request, one file per phase, and
 //! [`shadow`] for copies and their comparison. `token` is what requests prove, `exchange` what is remembered of one
 //! request; `protected` lists the fields that nobody may smuggle in, `framing` says what tells where a message ends;
-//! `identity`, `ids`, `hops`, `trace`, `additions`, `added`, `forwarding`, `field`, `location` and `problem` are what the two sides learn of each
-//! other; `peers`, `upstream_tls`, `resolver`, `health` and `probe` are about targets, `outgoing` about the connections to
-//! them; `metrics`, `pool_metrics` and `access_log` are what is seen from outside.
+//! `identity`, `ids`, `hops`, `trace`, `additions`, `added`, `forwarding`, `field`, `location` and `problem` are what the two
+//! sides learn of each other; `peers`, `upstream_tls`, `resolver`, `health` and `probe` are about targets, `outgoing` about
+//! the connections to them; `metrics`, `pool_metrics` and `access_log` are what is seen from outside.
 
 mod access_log;
 mod added;
