@@ -120,10 +120,14 @@ impl Coalesced {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let bytes = pieces.iter().map(|piece| piece.len()).sum();
+        if self.claimed > bytes {
+            // It is not the write that was begun.
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         if self.claimed > 0 {
             return self.poll_claimed(cx);
         }
-        let bytes = pieces.iter().map(|piece| piece.len()).sum();
         let has_lines = !self.inner.lines().is_empty();
         let may_begin = has_lines || !self.ends.are_awaited() && !self.keeps();
         let head = pieces.first().filter(|piece| may_begin && is_head(piece));
