@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rules::sli::{ArmCounters, ArmCounts, Arms, HistogramCounts};
+use rules::sli::{ArmCounters, ArmCounts, ArmNews, Arms, HistogramCounts};
 use rules::{Arm, CohortName, Route, RouteName};
 
 /// How far back rates and quantiles look.
@@ -32,26 +32,18 @@ pub struct Rates {
     pub p99: Option<Duration>,
 }
 
-/// What one second added.
-#[derive(Debug)]
-struct Added {
-    at: Duration,
-    requests: u64,
-    failed: u64,
-    latency: Box<[(u16, u64)]>,
-}
-
 /// The last ten seconds of one arm.
 #[derive(Debug, Default)]
 struct ArmWindow {
     exchanges: u64,
     counts: ArmCounts,
-    added: VecDeque<Added>,
+    /// What each second added, and when.
+    added: VecDeque<(Duration, ArmNews)>,
 }
 
 impl ArmWindow {
     fn look(&mut self, counters: &ArmCounters, now: Duration) {
-        while self.added.front().is_some_and(|first| first.at + WINDOW <= now) {
+        while self.added.front().is_some_and(|(at, _)| *at + WINDOW <= now) {
             self.added.pop_front();
         }
         let exchanges = counters.exchanges();
@@ -62,23 +54,16 @@ impl ArmWindow {
             // The route went away and came back: its counters began anew.
             self.counts = ArmCounts::default();
         }
-        let counts = counters.counts();
-        let since = counts.since(&self.counts);
-        self.added.push_back(Added {
-            at: now,
-            requests: since.requests,
-            failed: since.failed(),
-            latency: since.latency.occupied().collect(),
-        });
-        (self.exchanges, self.counts) = (exchanges, counts);
+        self.exchanges = exchanges;
+        self.added.push_back((now, counters.news(&mut self.counts)));
     }
 
     #[expect(clippy::cast_precision_loss, reason = "requests of ten seconds are far below 2^52")]
     fn rates(&self, window_s: f64) -> Rates {
-        let sum = |part: fn(&Added) -> u64| self.added.iter().map(part).sum::<u64>();
+        let sum = |part: fn(&ArmNews) -> u64| self.added.iter().map(|(_, a)| part(a)).sum::<u64>();
         let (requests, failed) = (sum(|a| a.requests), sum(|a| a.failed));
         let mut latency = HistogramCounts::default();
-        for added in &self.added {
+        for (_, added) in &self.added {
             latency.add(added.latency.iter().copied());
         }
         Rates {

@@ -4,10 +4,9 @@
 //! Pingora keeps each field of a head twice, by its name and as it is written, at about 1,200 instructions and three
 //! allocations (docs/hot-path.md). What nobody on the way looks at again is not worth that.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pingora::prelude::{Error, ErrorType, Result};
-use pingora::protocols::Digest;
 use pingora::proxy::Session;
 
 use crate::connection::rider;
@@ -19,18 +18,14 @@ const END: &[u8] = b"\r\n";
 const KEPT_BYTES: usize = 4 * 1024;
 
 /// Lines for the next head on a connection: the phase that makes the head writes them, and the connection takes them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct AddedLines(Arc<Mutex<Vec<u8>>>);
+#[derive(Debug, Default)]
+pub(crate) struct AddedLines(Mutex<Vec<u8>>);
 
 impl AddedLines {
-    /// Those of a connection, where it takes them.
-    pub(crate) fn of(connection: &Digest) -> Option<&Self> {
-        rider(connection).map(|rider| &rider.lines)
-    }
-
     /// Those of a client's connection; none in HTTP/2.
     pub(crate) fn of_client(session: &Session) -> Option<&Self> {
-        session.digest().filter(|_| !session.is_http2()).and_then(Self::of)
+        let connection = session.digest().filter(|_| !session.is_http2())?;
+        Some(&rider(connection)?.lines)
     }
 
     /// Forgets what was meant for a head that never came.

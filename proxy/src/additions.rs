@@ -132,6 +132,7 @@ mod tests {
             method: http::Method::GET,
             host: "[::1]:8443".into(),
             normal_path: None,
+            came_unix: 0,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Whose fault was it? Pingora's errors as the classes that are counted.
 
+use std::io;
+
 use pingora::ErrorSource;
 use pingora::prelude::{Error, ErrorType};
 use rules::sli::ErrorClass;
@@ -11,6 +13,8 @@ pub(crate) fn class_of(error: &Error) -> ErrorClass {
         (_, ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::HTTPStatus(504)) => {
             ErrorClass::Timeout
         }
+        // A connection to a target says so itself.
+        (_, ErrorType::ReadError) if is_timed_out(error) => ErrorClass::Timeout,
         (
             _,
             ErrorType::ConnectTimedout
@@ -27,4 +31,9 @@ pub(crate) fn class_of(error: &Error) -> ErrorClass {
         ) => ErrorClass::Connect,
         _ => ErrorClass::Transport,
     }
+}
+
+fn is_timed_out(error: &Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
 }

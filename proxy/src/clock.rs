@@ -11,6 +11,11 @@ pub(crate) fn now_unix() -> i64 {
 
 /// Milliseconds since the process first asked: never back, whatever is done to the machine's clock.
 pub(crate) fn now_ms() -> u64 {
+    ms_at(Instant::now())
+}
+
+/// [`now_ms`] at another moment.
+pub(crate) fn ms_at(moment: Instant) -> u64 {
     static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(FIRST.elapsed().as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(moment.saturating_duration_since(*FIRST).as_millis()).unwrap_or(u64::MAX)
 }

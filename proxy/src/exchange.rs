@@ -11,8 +11,8 @@ use rules::sli::{ErrorClass, Scheme, SeriesKey};
 use rules::upstream::{Attempt, Outcome, Refused, Retry, RetryResult};
 use rules::{Arm, Decision, Route, Snapshot, Upstream};
 
-use crate::added::AddedLines;
-use crate::clock::now_ms;
+use crate::clock::{ms_at, now_unix};
+use crate::connection::Rider;
 use crate::ids::Ids;
 use crate::shadow::{Capture, PrimaryEnd};
 
@@ -39,8 +39,12 @@ pub(crate) struct Exchange {
     pub(crate) fell_back: Option<Fallback>,
     pub(crate) failure: Option<ErrorClass>,
     pub(crate) upgraded: bool,
-    /// What goes out behind the head on the connection that the attempt has got, until it is written; none in HTTP/2.
-    pub(crate) added_lines: Option<AddedLines>,
+    /// What rides along with the connection that the attempt has got; none in HTTP/2.
+    pub(crate) connection: Option<Arc<Rider>>,
+    /// Whether that connection has been used before.
+    pub(crate) reused: bool,
+    /// How long the target may let a read wait.
+    patience: Duration,
     /// How many interim answers the arm has sent.
     pub(crate) interim: u8,
     pub(crate) capture: Option<Box<Capture>>,
@@ -83,6 +87,8 @@ pub(crate) struct Known {
     pub(crate) host: Box<str>,
     /// The path in normal form, where the client wrote it in another one.
     pub(crate) normal_path: Option<Box<str>>,
+    /// When the request came, in seconds since 1970.
+    pub(crate) came_unix: i64,
 }
 
 impl Exchange {
@@ -102,7 +108,9 @@ impl Exchange {
             fell_back: None,
             failure: None,
             upgraded: false,
-            added_lines: None,
+            connection: None,
+            reused: false,
+            patience: Duration::MAX,
             interim: 0,
             capture: None,
             captured: false,
@@ -153,18 +161,42 @@ impl Exchange {
         self.snapshot.upstream(route.family(family)?.arm(arm)?.upstream)
     }
 
-    /// How long the exchange may still take; zero when its time is up.
-    pub(crate) fn time_left(&self) -> Duration {
-        let total = self.route().map_or(Duration::MAX, |route| route.timeouts.total);
-        total.saturating_sub(self.started.elapsed())
+    /// How long the exchange has taken.
+    pub(crate) fn took(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.started)
     }
 
-    /// Begins an attempt.
-    pub(crate) fn begin_attempt(&mut self, attempt: Attempt) {
+    /// A moment of the exchange, in seconds since 1970.
+    pub(crate) fn unix_at(&self, moment: Instant) -> i64 {
+        let took = i64::try_from(self.took(moment).as_secs()).unwrap_or(i64::MAX);
+        self.facts.as_ref().map_or_else(now_unix, |known| known.came_unix.saturating_add(took))
+    }
+
+    /// How long the exchange may still take; zero when its time is up.
+    pub(crate) fn time_left(&self, now: Instant) -> Duration {
+        let total = self.route().map_or(Duration::MAX, |route| route.timeouts.total);
+        total.saturating_sub(self.took(now))
+    }
+
+    /// Begins an attempt, whose target may let a read wait so long.
+    pub(crate) fn begin_attempt(&mut self, attempt: Attempt, patience: Duration, now: Instant) {
         self.tried = Some(attempt);
-        self.begun = Instant::now();
+        (self.begun, self.patience) = (now, patience);
         self.answering = false;
         self.attempts = self.attempts.saturating_add(1);
+    }
+
+    /// The attempt has got a connection.
+    pub(crate) fn connected(&mut self, connection: Option<Arc<Rider>>) {
+        self.reused = connection.as_ref().is_some_and(|rider| rider.begin(self.patience));
+        self.connection = connection;
+    }
+
+    /// The attempt's target has given its whole answer.
+    pub(crate) fn note_answered(&self) {
+        if let Some(connection) = &self.connection {
+            connection.note_answered();
+        }
     }
 
     /// The definition of the upstream that serves the request: the snapshot's, or the one that still stands in for it.
@@ -174,23 +206,34 @@ impl Exchange {
     }
 
     /// Ends the attempt that is under way, with the status that its target gave, or with none.
-    pub(crate) fn end_attempt(&mut self, status: Option<u16>, error: Option<ErrorClass>) {
+    pub(crate) fn end_attempt(
+        &mut self,
+        status: Option<u16>,
+        error: Option<ErrorClass>,
+        now: Instant,
+    ) {
         let outcome = match (error, status) {
             (Some(ErrorClass::ClientAbort), _) | (None, None) => Outcome::Open,
             (None | Some(ErrorClass::ServerError), Some(status)) => Outcome::Answered(status),
             (Some(_), _) => Outcome::Failed,
         };
-        self.end_attempt_as(outcome, status, error);
+        self.end_attempt_as(outcome, status, error, now);
     }
 
     /// Ends the attempt that is under way: it is counted, and its target is not to blame.
-    pub(crate) fn excuse_attempt(&mut self, error: ErrorClass) {
-        self.end_attempt_as(Outcome::Open, None, Some(error));
+    pub(crate) fn excuse_attempt(&mut self, error: ErrorClass, now: Instant) {
+        self.end_attempt_as(Outcome::Open, None, Some(error), now);
     }
 
-    fn end_attempt_as(&mut self, outcome: Outcome, status: Option<u16>, error: Option<ErrorClass>) {
+    fn end_attempt_as(
+        &mut self,
+        outcome: Outcome,
+        status: Option<u16>,
+        error: Option<ErrorClass>,
+        now: Instant,
+    ) {
         let Some(attempt) = self.tried.as_mut().filter(|attempt| attempt.is_open()) else { return };
-        let aftermath = attempt.end(outcome, now_ms());
+        let aftermath = attempt.end(outcome, ms_at(now));
         let (Some(target), upstream) = (attempt.target(), attempt.upstream()) else { return };
         if let Some(time) = aftermath.ejected {
             tracing::warn!(
@@ -213,7 +256,7 @@ impl Exchange {
         let scheme = if upstream.tls.is_some() { Scheme::Https } else { Scheme::Http };
         let version = if upstream.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         let key = SeriesKey::new(&known.method, status.unwrap_or(0), error, scheme, version);
-        target.state.record(key, self.begun.elapsed());
+        target.state.record(key, now.saturating_duration_since(self.begun));
     }
 
     /// Leave to try the serving arm once more, on another target; on the same one too where `is_stale` says that it was
@@ -222,13 +265,18 @@ impl Exchange {
         let tried = self.tried.as_ref().filter(|_| self.retry.is_none())?;
         let upstream = tried.upstream();
         let is_worth_it = is_stale || upstream.has_another(tried.target()?);
-        if is_worth_it && !self.time_left().is_zero() { upstream.retry() } else { None }
+        if is_worth_it && !self.time_left(Instant::now()).is_zero() {
+            upstream.retry()
+        } else {
+            None
+        }
     }
 
     /// Stable takes over what another arm failed to serve.
     pub(crate) fn fall_back(&mut self, class: ErrorClass, status: Option<u16>) {
-        self.end_attempt(status, Some(class));
-        self.fell_back = Some(Fallback { class, after: self.started.elapsed() });
+        let now = Instant::now();
+        self.end_attempt(status, Some(class), now);
+        self.fell_back = Some(Fallback { class, after: self.took(now) });
         self.tried = None;
         self.retry = None;
         // A copy went to stable, which now serves the client too: there is nothing to compare.

@@ -1,7 +1,7 @@
 //! Where does a message end? What the fields may say of it, so that everybody reads the same. (RFC 9112, section 6.3)
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 
 /// The most digits of a Content-Length.
@@ -52,6 +52,16 @@ pub(crate) fn unclear(answer: &ResponseHeader) -> Option<&'static str> {
 /// Whether an answer ends with its head, whatever was asked for. (RFC 9112, section 6.3)
 pub(crate) fn is_bodiless(status: StatusCode) -> bool {
     status.is_informational() || status == StatusCode::NO_CONTENT
+}
+
+/// Whether an answer to a request with this method has no body. (RFC 9112, section 6.3)
+pub(crate) fn ends_with_head(asked: &Method, answer: &ResponseHeader) -> bool {
+    let is_empty = || answer.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+    let status = answer.status;
+    *asked == Method::HEAD
+        || is_bodiless(status)
+        || status == StatusCode::NOT_MODIFIED
+        || is_empty()
 }
 
 #[cfg(test)]

@@ -107,7 +107,9 @@ impl ProxyHttp for Handler {
         end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        intake::watch_body(session, exchange)?;
+        if !end_of_stream {
+            intake::watch_body(session, exchange)?;
+        }
         upstream_request::body(body.as_ref(), end_of_stream, exchange)
     }
 
@@ -133,10 +135,10 @@ impl ProxyHttp for Handler {
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
-        upstream_response::body(body.as_ref(), exchange)
+        upstream_response::body(body.as_ref(), end_of_stream, exchange)
     }
 
     fn upstream_response_trailer_filter(
@@ -155,9 +157,9 @@ impl ProxyHttp for Handler {
         session: &mut Session,
         error: Box<Error>,
         exchange: &mut Exchange,
-        client_reused: bool,
+        _client_reused: bool,
     ) -> Box<Error> {
-        failure::proxying(session, exchange, error, client_reused)
+        failure::proxying(session, exchange, error)
     }
 
     async fn fail_to_proxy(

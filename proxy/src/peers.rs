@@ -31,13 +31,14 @@ struct Proofs {
 }
 
 impl Peers {
-    /// The peer of a target's address. `read` overrides the upstream's own; nothing waits longer than `left`.
+    /// The peer of a target's address. Nothing waits longer than `left`. In HTTP/1 `read` is up to the connection itself
+    /// (`outgoing/coalesced/`).
     pub(crate) fn peer(
         &self,
         upstream: &Upstream,
         target: &Target,
         address: SocketAddr,
-        read: Option<Duration>,
+        read: Duration,
         left: Duration,
     ) -> HttpPeer {
         let tls = upstream.tls.as_ref();
@@ -46,11 +47,11 @@ impl Peers {
         // Pools are kept apart by upstream and definition: Pingora's own key knows no roots.
         peer.group_key = upstream.pool_key;
         let timeouts = upstream.timeouts;
-        let shortest = |timeout: Duration| Some(timeout.min(left).max(Duration::from_millis(1)));
+        let shortest = |timeout: Duration| Some(at_most(timeout, left));
         let options = &mut peer.options;
         options.connection_timeout = shortest(timeouts.connect);
         options.total_connection_timeout = shortest(timeouts.connect);
-        options.read_timeout = shortest(read.unwrap_or(timeouts.read));
+        options.read_timeout = shortest(read).filter(|_| upstream.http2);
         options.write_timeout = shortest(timeouts.write);
         options.idle_timeout = Some(timeouts.idle);
         options.max_h2_streams = usize::from(STREAMS_PER_CONNECTION);
@@ -72,6 +73,11 @@ impl Peers {
         }
         known.entry(pool_key).or_insert_with(|| proofs(tls)).clone()
     }
+}
+
+/// A time-out that ends with the exchange's time. One of nothing is none to Pingora.
+pub(crate) fn at_most(timeout: Duration, left: Duration) -> Duration {
+    timeout.min(left).max(Duration::from_millis(1))
 }
 
 /// What compiling has read already: Pingora panics where it cannot.

@@ -74,7 +74,7 @@ pub(crate) fn peer(stream: &Stream) -> Option<IpAddr> {
 impl<A: HttpServerApp + Send + Sync + 'static> ConnectionApp<A> {
     /// Ends with the connection: Pingora keeps it for as many requests as come.
     async fn http1(&self, stream: Transport, shutdown: &ShutdownWatch) {
-        if cfg!(feature = "ungated") {
+        if !gate::IS_THERE {
             drop(self.served.current().process_new(stream.into_stream(), shutdown).await);
             return;
         }

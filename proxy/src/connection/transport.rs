@@ -1,6 +1,8 @@
 //! What does Pingora want to know of a connection? All of it is the inner one's, besides what rides along with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use pingora::http::ResponseHeader;
 use pingora::protocols::raw_connect::ProxyDigest;
@@ -9,19 +11,55 @@ use pingora::proxy::Session;
 
 use crate::added::AddedLines;
 
-/// What rides along with a connection.
+/// What rides along with a connection: how phases, which Pingora shows no connection, and the connection itself speak to
+/// each other.
+#[derive(Debug, Default)]
 pub(crate) struct Rider {
     /// The host name that was asked for when TLS began (SNI), in lower case.
     server_name: Option<Box<str>>,
     /// What goes out behind the next head.
     pub(crate) lines: AddedLines,
+    /// How many milliseconds a target may let a read wait.
+    patience_ms: AtomicU64,
+    /// Whether a target has given its whole answer.
+    answered: AtomicBool,
+    /// Whether there has been an exchange on it before.
+    used: AtomicBool,
+}
+
+impl Rider {
+    /// An exchange with a target begins, which may let a read wait so long. Tells whether it is not the first one.
+    pub(crate) fn begin(&self, patience: Duration) -> bool {
+        self.wait(patience);
+        self.answered.store(false, Ordering::Relaxed);
+        self.used.swap(true, Ordering::Relaxed)
+    }
+
+    /// From now on a target may let a read wait so long.
+    pub(crate) fn wait(&self, patience: Duration) {
+        let ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.patience_ms.store(ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience_ms.load(Ordering::Relaxed))
+    }
+
+    /// The target has given its whole answer.
+    pub(crate) fn note_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
 }
 
 /// A connection, and what is told of it with every request.
 #[derive(Debug)]
 pub(crate) struct Transport {
     stream: Stream,
-    lines: AddedLines,
+    rider: Arc<Rider>,
     told: Option<Arc<ProxyDigest>>,
 }
 
@@ -30,18 +68,22 @@ impl Transport {
     pub(crate) fn new(stream: Stream) -> Self {
         let name = stream.get_ssl().and_then(|tls| tls.server_name());
         let server_name = name.map(|name| name.to_ascii_lowercase().into());
-        let lines = AddedLines::default();
-        let rider = Rider { server_name, lines: lines.clone() };
+        let rider = Arc::new(Rider { server_name, ..Rider::default() });
         // Pingora lets nothing of ours ride along but what hangs on a proxy's answer; there is no such proxy here.
         let nothing = ResponseHeader::build(200, Some(0)).map(Box::new).ok();
-        let told =
-            nothing.map(|nothing| Arc::new(ProxyDigest::new(nothing, Some(Box::new(rider)))));
-        Self { stream, lines, told }
+        let rides = || Some(Box::new(Arc::clone(&rider)) as Box<_>);
+        let told = nothing.map(|nothing| Arc::new(ProxyDigest::new(nothing, rides())));
+        Self { stream, rider, told }
     }
 
     /// What goes out behind the next head.
     pub(crate) fn lines(&self) -> &AddedLines {
-        &self.lines
+        &self.rider.lines
+    }
+
+    /// What rides along with it.
+    pub(crate) const fn rider(&self) -> &Arc<Rider> {
+        &self.rider
     }
 
     pub(crate) fn stream(&self) -> &Stream {
@@ -67,7 +109,7 @@ pub(crate) fn server_name(session: &Session) -> Option<&str> {
 }
 
 /// What rides along with a connection, of which Pingora tells this.
-pub(crate) fn rider(connection: &Digest) -> Option<&Rider> {
+pub(crate) fn rider(connection: &Digest) -> Option<&Arc<Rider>> {
     connection.proxy_digest.as_ref()?.user_data.as_ref()?.downcast_ref()
 }
 

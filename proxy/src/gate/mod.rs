@@ -49,5 +49,8 @@ pub use policy::Policy;
 pub use refusal::Refusal;
 pub(crate) use stream::{GatedStream, ReturnSlot, Returned, Surroundings};
 
+/// Whether clients' connections are behind the gate; they are not in the build that tells what it costs.
+pub(crate) const IS_THERE: bool = !cfg!(feature = "ungated");
+
 #[cfg(test)]
 mod tests;

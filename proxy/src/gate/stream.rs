@@ -18,7 +18,7 @@ use super::policy::Policies;
 use super::refusal::Refusal;
 use super::written::{Written, is_interim};
 use crate::access_log::AccessLog;
-use crate::connection::{Transport, is_a_transport};
+use crate::connection::{Transport, Wait, is_a_transport};
 use crate::metrics::ProxyCounters;
 
 /// What comes back of a connection on which something was refused, to be answered.
@@ -66,10 +66,10 @@ pub(crate) struct GatedStream {
     gate: ByteGate,
     surroundings: Arc<Surroundings>,
     written: Written,
-    /// When the head that is coming in must be complete, or the first one begin.
+    /// When the head that is coming in must be complete.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Whether the deadline is that of a head.
-    head_begun: bool,
+    /// For the next head to begin.
+    idle: Wait,
     /// What was refused when Pingora asked for it.
     told: Option<Refused>,
     slot: ReturnSlot,
@@ -95,7 +95,7 @@ impl GatedStream {
             surroundings,
             written,
             deadline: None,
-            head_begun: false,
+            idle: Wait::default(),
             told: None,
             slot,
             completed: None,
@@ -159,9 +159,8 @@ impl GatedStream {
             self.gate.rest();
             let before = buf.filled().len();
             let read = Pin::new(self.stream().map_err(End::Broken)?).poll_read(cx, buf);
-            if read.is_pending() && (self.gate.is_in_head() || self.gate.heads() == 0) {
-                ready!(self.poll_deadline(cx));
-                return Poll::Ready(self.late());
+            if read.is_pending() {
+                return self.poll_late(cx);
             }
             ready!(read).map_err(End::Broken)?;
             let fresh = buf.filled_mut().get_mut(before..).unwrap_or_default();
@@ -185,12 +184,23 @@ impl GatedStream {
     }
 
     fn is_over_in_time(&mut self) {
-        (self.deadline, self.head_begun) = (None, false);
+        self.deadline = None;
+        self.idle.end();
     }
 
-    /// The time for a head is over, or nothing came at all.
-    fn late(&self) -> Result<(), End> {
-        if self.gate.is_in_head() { Err(End::Refused(Refusal::HeadTimeout)) } else { Ok(()) }
+    /// A head must begin in time, else the connection ends quietly, and be complete in time. Of bodies Pingora sees to it.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let times = self.gate.policy().limits.times;
+        if self.gate.is_in_head() {
+            let sleep = || Box::pin(tokio::time::sleep(times.head));
+            ready!(self.deadline.get_or_insert_with(sleep).as_mut().poll(cx));
+            return Poll::Ready(Err(End::Refused(Refusal::HeadTimeout)));
+        }
+        if !self.gate.is_at_start() {
+            return Poll::Pending;
+        }
+        ready!(self.idle.poll(cx, times.idle));
+        Poll::Ready(Ok(()))
     }
 
     /// A head is judged by one policy from its first byte to its last.
@@ -201,18 +211,6 @@ impl GatedStream {
         if let Some(current) = self.surroundings.policies.other_than(self.gate.policy()) {
             self.gate.set_policy(current);
         }
-    }
-
-    /// A head must be complete in time, and on a new connection must have begun; between requests Pingora waits.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let times = self.gate.policy().limits.times;
-        let begun = self.gate.is_in_head();
-        if begun && !std::mem::replace(&mut self.head_begun, true) {
-            self.deadline = None;
-        }
-        let longest = if begun { times.head } else { times.idle };
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
-        deadline.as_mut().poll(cx)
     }
 
     /// Sends a head that lines are added to. Until all of it is sent, none of the head is.

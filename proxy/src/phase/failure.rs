@@ -1,5 +1,7 @@
 //! What does a failure mean? For another try, for the client, and for the counters.
 
+use std::time::Instant;
+
 use http::StatusCode;
 use pingora::prelude::{Error, ErrorType};
 use pingora::proxy::{FailToProxy, Session};
@@ -22,7 +24,7 @@ pub(crate) fn connecting(exchange: &mut Exchange, mut error: Box<Error>) -> Box<
         _ => ErrorClass::Connect,
     };
     if let Some(retry) = exchange.may_retry(false) {
-        exchange.end_attempt(None, Some(class));
+        exchange.end_attempt(None, Some(class), Instant::now());
         exchange.retry = Some(retry);
         error.set_retry(true);
     } else if may_fall_back(exchange) {
@@ -40,7 +42,6 @@ pub(crate) fn proxying(
     session: &Session,
     exchange: &mut Exchange,
     mut error: Box<Error>,
-    client_reused: bool,
 ) -> Box<Error> {
     let asked_for = matches!(error.retry, RetryType::Decided(true));
     if asked_for {
@@ -57,13 +58,14 @@ pub(crate) fn proxying(
     let class = class_of(&error);
     let over_http2 = exchange.serving_upstream().is_some_and(|upstream| upstream.http2);
     // The target closed a connection that had been idle, just when it was used again: nobody's fault.
-    let is_stale = client_reused && !exchange.answering && !over_http2;
+    let is_stale =
+        exchange.reused && class == ErrorClass::Transport && !exchange.answering && !over_http2;
     let may_resend = replayable && !exchange.answering && is_harmless_twice(session);
     let retry = if may_resend { exchange.may_retry(is_stale) } else { None };
     if is_stale {
-        exchange.excuse_attempt(class);
+        exchange.excuse_attempt(class, Instant::now());
     } else {
-        exchange.end_attempt(None, Some(class));
+        exchange.end_attempt(None, Some(class), Instant::now());
     }
     if let Some(retry) = retry {
         exchange.retry = Some(retry);
@@ -83,7 +85,7 @@ fn is_harmless_twice(session: &Session) -> bool {
 }
 
 fn may_fall_back(exchange: &Exchange) -> bool {
-    exchange.may_fall_back() && !exchange.time_left().is_zero()
+    exchange.may_fall_back() && !exchange.time_left(Instant::now()).is_zero()
 }
 
 /// The last word on a request that failed: a problem, unless the answer has begun or nobody is there.

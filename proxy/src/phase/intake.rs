@@ -27,6 +27,8 @@ use crate::{connection, flags, forwarding, hops, identity, trace};
 
 /// How long what is left of a body may take to come in once it has been answered.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// How long Pingora is to wait for the next request, where the gate sees to it.
+const FOR_EVER: u64 = 0;
 /// A time-out of nothing is none to Pingora.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -36,7 +38,8 @@ pub(crate) fn bound(session: &mut Session, limits: &ClientLimits) {
     let times = &limits.times;
     // What the client's version and Connection ask for stays: an HTTP/1.0 client waits for the end of the connection.
     if session.as_downstream().as_http1().is_some_and(|session| session.will_keepalive()) {
-        session.set_keepalive(Some(times.idle.as_secs().max(1)));
+        let longest = if gate::IS_THERE { FOR_EVER } else { times.idle.as_secs().max(1) };
+        session.set_keepalive(Some(longest));
     }
     session.set_read_timeout(Some(limits.body.after.clamp(SHORTEST, times.read)));
     session.set_write_timeout(Some(times.write));
@@ -65,7 +68,7 @@ pub(crate) async fn decide(
     identity::remove_claims(session.as_downstream_mut().req_header_mut(), known.trusted, tenants);
     let verdict = admitted.map(|()| verdict(handler, session, exchange, &known));
     if let Ok(verdict) = &verdict {
-        flags::count(&exchange.snapshot, verdict, now_unix());
+        flags::count(&exchange.snapshot, verdict, known.came_unix);
     }
     known.trace = trace::begin(session.as_downstream_mut().req_header_mut(), known.ids.made);
     exchange.facts = Some(Box::new(known));
@@ -136,6 +139,7 @@ fn know(session: &Session, exchange: &Exchange) -> Known {
         method: head.method.clone(),
         host: authority(session).into(),
         normal_path: None,
+        came_unix: now_unix(),
     }
 }
 
@@ -237,7 +241,7 @@ fn verdict(handler: &Handler, session: &Session, exchange: &Exchange, known: &Kn
         trusted: known.trusted,
         token: Token::Missing,
         request_id: known.ids.request.as_str(),
-        now_unix: now_unix(),
+        now_unix: known.came_unix,
     };
     let found = snapshot.table.find(&facts);
     let asked = found.and_then(|(route, ..)| route.token);

@@ -1,5 +1,7 @@
 //! What is left of a request when it is over? Counters, one access line, and the shadow's other half.
 
+use std::time::Instant;
+
 use http::Version;
 use pingora::prelude::{Error, ErrorType};
 use pingora::proxy::Session;
@@ -8,7 +10,6 @@ use rules::{Arm, Decision};
 
 use crate::access_log::Line;
 use crate::cause::class_of;
-use crate::clock::now_unix;
 use crate::exchange::{Exchange, Fallback, Subject};
 use crate::gate::Refusal;
 use crate::handler::Handler;
@@ -33,14 +34,15 @@ pub(crate) fn finish(
     let counted =
         class.or_else(|| counts_as_bad(exchange, status).then_some(ErrorClass::BadStatus));
     let key = series_key(session, exchange, status, counted);
+    let now = Instant::now();
     match &exchange.subject {
-        Subject::Forwarded(decision) => count(exchange, decision, key),
-        Subject::Answered(_) | Subject::Undecided => count_answered(handler, exchange, key),
+        Subject::Forwarded(decision) => count(exchange, decision, key, now),
+        Subject::Answered(_) | Subject::Undecided => count_answered(handler, exchange, key, now),
     }
     let answered = session.response_written().map(|head| head.status.as_u16());
     match class.filter(|_| error.is_some_and(is_own_deadline)) {
-        Some(class) => exchange.excuse_attempt(class),
-        None => exchange.end_attempt(answered.filter(|_| failed.is_none()), class),
+        Some(class) => exchange.excuse_attempt(class, now),
+        None => exchange.end_attempt(answered.filter(|_| failed.is_none()), class, now),
     }
     if let Some(capture) = exchange.capture.take() {
         capture.finish(primary_end(exchange, failed));
@@ -95,10 +97,10 @@ fn series_key(
 }
 
 /// An answer that the proxy itself gave is no arm's; an alias that it answered on was used all the same.
-fn count_answered(handler: &Handler, exchange: &Exchange, key: SeriesKey) {
-    handler.counters.answered.record(key, exchange.started.elapsed());
+fn count_answered(handler: &Handler, exchange: &Exchange, key: SeriesKey, now: Instant) {
+    handler.counters.answered.record(key, exchange.took(now));
     if let Some((route, family)) = exchange.place() {
-        route.counters.record_alias(family, None, now_unix());
+        route.counters.record_alias(family, None, exchange.unix_at(now));
     }
 }
 
@@ -108,9 +110,9 @@ fn counts_as_bad(exchange: &Exchange, status: u16) -> bool {
     forwarded && exchange.route().is_some_and(|route| route.bad_statuses.contains(&status))
 }
 
-fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey) {
+fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey, now: Instant) {
     let Some(route) = exchange.route() else { return };
-    let duration = exchange.started.elapsed();
+    let duration = exchange.took(now);
     let overridden = decision.reason.pick == rules::decide::Pick::Override;
     let seen = Observation {
         arm: exchange.serving().unwrap_or(decision.arm),
@@ -122,7 +124,7 @@ fn count(exchange: &Exchange, decision: &Decision, key: SeriesKey) {
         key,
         duration,
         overridden,
-        now_unix: now_unix(),
+        now_unix: exchange.unix_at(now),
     };
     let seen_as = decision.seen_as.filter(|_| seen.arm == Arm::Candidate);
     let counted = exchange.snapshot.rollouts.get(&decision.route);

@@ -1,6 +1,7 @@
 //! What does the arm get to see? Its own path, our forwarding headers, the route's edits; and a tee for the shadow.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -12,9 +13,9 @@ use pingora::proxy::Session;
 use rules::compare::Home;
 use rules::{Arm, Rewrite, Route};
 
-use crate::added::AddedLines;
 use crate::additions::Additions;
 use crate::clock::now_ms;
+use crate::connection::rider;
 use crate::exchange::Exchange;
 use crate::forwarding;
 use crate::shadow::{Capture, Original, ShadowSender, Twin, Whose};
@@ -24,7 +25,7 @@ pub(crate) fn connected(connection: Option<&Digest>, exchange: &mut Exchange) {
     if let Some(attempt) = &mut exchange.tried {
         attempt.connected();
     }
-    exchange.added_lines = connection.and_then(AddedLines::of).cloned();
+    exchange.connected(connection.and_then(rider).cloned());
 }
 
 /// Turns the client's head into what the serving arm expects.
@@ -46,12 +47,12 @@ pub(crate) fn head(
     } else if client.authority().is_some() || !request.raw_path().starts_with(b"/") {
         request.set_uri(uri(client.path_and_query().map_or("/", PathAndQuery::as_str))?);
     }
-    let lines = exchange.added_lines.take();
-    if let Some(lines) = &lines {
+    let connection = exchange.connection.clone();
+    let lines = connection.as_ref().map(|rider| &rider.lines);
+    if let Some(lines) = lines {
         lines.clear();
     }
-    let behind =
-        forwarding::prepare_request(request, received.version, &route, exchange, lines.as_ref())?;
+    let behind = forwarding::prepare_request(request, received.version, &route, exchange, lines)?;
     if !exchange.captured && exchange.fell_back.is_none() {
         let begun = capture(shadow, client, request, behind.as_ref(), &route, exchange);
         (exchange.capture, exchange.captured) = (begun, true);
@@ -173,7 +174,8 @@ pub(crate) fn body(
     if exchange.upgraded {
         return Ok(());
     }
-    if exchange.time_left().is_zero() {
+    let is_more = chunk.is_some() || !end_of_stream;
+    if is_more && exchange.time_left(Instant::now()).is_zero() {
         return Error::e_explain(ErrorType::HTTPStatus(504), "the exchange took too long");
     }
     if let Some(capture) = &mut exchange.capture {

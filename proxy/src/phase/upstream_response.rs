@@ -1,6 +1,6 @@
 //! What does the client get to see of the arm's answer? Its own path family's view; and a tee for the shadow.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -10,7 +10,7 @@ use pingora::prelude::{Error, ErrorType, Result};
 use pingora::proxy::Session;
 use rules::sli::ErrorClass;
 
-use crate::clock::now_ms;
+use crate::clock::ms_at;
 use crate::exchange::Exchange;
 use crate::location::{Sides, map_back};
 use crate::{forwarding, framing, hops};
@@ -25,7 +25,8 @@ pub(crate) fn head(
     exchange: &mut Exchange,
 ) -> Result<()> {
     exchange.answering = true;
-    if exchange.time_left().is_zero() {
+    let now = Instant::now();
+    if exchange.time_left(now).is_zero() {
         return Error::e_explain(ErrorType::HTTPStatus(504), "the exchange took too long");
     }
     if let Some(why) = framing::unclear(response) {
@@ -42,7 +43,7 @@ pub(crate) fn head(
         return broken("the arm switches protocols, and nobody asked for it");
     }
     if let Some(attempt) = &mut exchange.tried {
-        attempt.answered(response.status.as_u16(), now_ms());
+        attempt.answered(response.status.as_u16(), ms_at(now));
     }
     let gave_up = matches!(response.status.as_u16(), 502..=504);
     if gave_up && exchange.may_fall_back() && !session.as_ref().retry_buffer_truncated() {
@@ -54,7 +55,14 @@ pub(crate) fn head(
     exchange.upgraded = response.status == StatusCode::SWITCHING_PROTOCOLS;
     if exchange.upgraded {
         // From here on both sides may be silent, as long as a connection may.
-        session.set_read_timeout(Some(exchange.snapshot.limits.times.idle));
+        let idle = exchange.snapshot.limits.times.idle;
+        session.set_read_timeout(Some(idle));
+        if let Some(connection) = &exchange.connection {
+            connection.wait(idle);
+        }
+    }
+    if framing::ends_with_head(&session.req_header().method, response) {
+        exchange.note_answered();
     }
     if let Some(capture) = &mut exchange.capture {
         capture.response_head(response.status, &response.headers);
@@ -73,11 +81,18 @@ fn broken(why: &'static str) -> Result<()> {
 }
 
 /// A piece of the answer's body, as the arm sent it.
-pub(crate) fn body(chunk: Option<&Bytes>, exchange: &mut Exchange) -> Result<Option<Duration>> {
+pub(crate) fn body(
+    chunk: Option<&Bytes>,
+    is_last: bool,
+    exchange: &mut Exchange,
+) -> Result<Option<Duration>> {
     if exchange.upgraded {
         return Ok(None);
     }
-    if exchange.time_left().is_zero() {
+    if is_last {
+        // What has come whole is passed on, however late.
+        exchange.note_answered();
+    } else if exchange.time_left(Instant::now()).is_zero() {
         return Error::e_explain(ErrorType::ReadTimedout, "the exchange took too long");
     }
     if let (Some(capture), Some(chunk)) = (&mut exchange.capture, chunk) {

@@ -33,6 +33,17 @@ pub struct ArmCounts {
     pub latency: HistogramCounts,
 }
 
+/// What one arm counted since somebody looked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ArmNews {
+    /// Exchanges, without those a tester chose the arm for.
+    pub requests: u64,
+    /// Those that failed by the arm's fault.
+    pub failed: u64,
+    /// How long they took, in the form of [`HistogramCounts::occupied`].
+    pub latency: Vec<(u16, u64)>,
+}
+
 impl ArmCounts {
     /// The exchanges that failed by the arm's fault.
     #[must_use]
@@ -101,13 +112,30 @@ impl ArmCounters {
     /// The counts as they stand.
     #[must_use]
     pub fn counts(&self) -> ArmCounts {
+        let latency = self.latency.get().map(Histogram::counts).unwrap_or_default();
+        self.counts_with(latency)
+    }
+
+    /// What was counted since `known`, which is brought up to date. What counted nothing costs no memory.
+    pub fn news(&self, known: &mut ArmCounts) -> ArmNews {
+        let mut latencies = std::mem::take(&mut known.latency);
+        let histogram = self.latency.get();
+        let latency = histogram.map(|found| found.news(&mut latencies).collect());
+        let now = self.counts_with(HistogramCounts::default());
+        let added = now.since(known);
+        *known = ArmCounts { latency: latencies, ..now };
+        let latency = latency.unwrap_or_default();
+        ArmNews { requests: added.requests, failed: added.failed(), latency }
+    }
+
+    fn counts_with(&self, latency: HistogramCounts) -> ArmCounts {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ArmCounts {
             requests: load(&self.requests),
             errors: std::array::from_fn(|i| self.errors.get(i).map_or(0, load)),
             overridden: load(&self.overridden),
             fallbacks: load(&self.fallbacks),
-            latency: self.latency.get().map(Histogram::counts).unwrap_or_default(),
+            latency,
         }
     }
 

@@ -35,6 +35,21 @@ impl Histogram {
     pub fn counts(&self) -> HistogramCounts {
         HistogramCounts(self.buckets.iter().map(|b| b.load(Ordering::Relaxed)).collect())
     }
+
+    /// The buckets that counted anything since `known`, in the form of [`HistogramCounts::occupied`]. Each that is told is
+    /// known then.
+    pub fn news<'h>(
+        &'h self,
+        known: &'h mut HistogramCounts,
+    ) -> impl Iterator<Item = (u16, u64)> + use<'h> {
+        known.0.resize(BUCKETS, 0);
+        let buckets = self.buckets.iter().zip(&mut known.0);
+        (0_u16..).zip(buckets).filter_map(|(place, (bucket, known))| {
+            let now = bucket.load(Ordering::Relaxed);
+            let added = now.saturating_sub(std::mem::replace(known, now));
+            (added > 0).then_some((place, added))
+        })
+    }
 }
 
 /// The counts of a [`Histogram`] at one moment, or between two.
@@ -157,6 +172,20 @@ mod tests {
         assert_eq!(twice, histogram.counts());
         twice.add(histogram.counts().occupied());
         assert_eq!(twice.total(), 8);
+    }
+
+    #[test]
+    fn news_are_told_once() {
+        let (histogram, mut known) = (Histogram::default(), HistogramCounts::default());
+        for durations in [&[3, 3, 40][..], &[], &[3]] {
+            let before = histogram.counts();
+            for ms in durations {
+                histogram.record(Duration::from_millis(*ms));
+            }
+            let added: Vec<_> = histogram.news(&mut known).collect();
+            assert_eq!(added, histogram.counts().since(&before).occupied().collect::<Vec<_>>());
+            assert_eq!(known, histogram.counts());
+        }
     }
 
     proptest! {

@@ -19,7 +19,7 @@ mod shadow;
 mod strata;
 
 pub use aliases::{AliasCounters, TenantUse};
-pub use arm::{ArmCounters, ArmCounts, Arms};
+pub use arm::{ArmCounters, ArmCounts, ArmNews, Arms};
 pub use counters::RouteCounters;
 pub use flags::{FlagCounters, VariantUse};
 pub use histogram::{Histogram, HistogramCounts};

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::super::answer;
 use super::super::stream::{GatedStream, ReturnSlot, Surroundings};
 use super::super::{Refusal, Refused};
-use crate::added::AddedLines;
+use crate::connection::Rider;
 use crate::connection::Transport;
 use crate::field::Field;
 use crate::metrics::ProxyCounters;
@@ -33,15 +33,15 @@ fn pair() -> Pair {
 }
 
 /// A connection that takes so much at a time, and what is added to answers on it.
-fn pair_with_room(bytes: usize) -> (Pair, AddedLines) {
+fn pair_with_room(bytes: usize) -> (Pair, Arc<Rider>) {
     let (client, inner) = tokio::io::duplex(bytes);
     let cell = Arc::new(SnapshotCell::new(Arc::new(Snapshot::default())));
     let surroundings = Arc::new(Surroundings::new(cell, Arc::new(ProxyCounters::default()), None));
     let slot = ReturnSlot::default();
     let inner = Transport::new(Box::new(inner));
-    let lines = inner.lines().clone();
+    let rider = Arc::clone(inner.rider());
     let server = GatedStream::new(inner, Arc::clone(&surroundings), Arc::clone(&slot));
-    (Pair { client, server, slot, surroundings }, lines)
+    (Pair { client, server, slot, surroundings }, rider)
 }
 
 impl Pair {
@@ -168,8 +168,8 @@ async fn what_is_added_goes_out_behind_the_next_answers_head_whatever_room_there
     const HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\n\r\n";
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
     for room in [1, 7, 40, 64 * 1024] {
-        let (Pair { mut client, mut server, .. }, lines) = pair_with_room(room);
-        lines.writer().add(&NAME, "value").unwrap();
+        let (Pair { mut client, mut server, .. }, rider) = pair_with_room(room);
+        rider.lines.writer().add(&NAME, "value").unwrap();
         let written = tokio::spawn(async move {
             for part in [HINTS, ANSWER, b"hi", ANSWER, b"HTTP/1.1 \r\n\r\n"] {
                 server.write_all(part).await.unwrap();
@@ -183,7 +183,7 @@ async fn what_is_added_goes_out_behind_the_next_answers_head_whatever_room_there
         assert_eq!(answers, all, "{room}");
         written.await.unwrap();
     }
-    let (mut pair, lines) = pair_with_room(64);
-    lines.writer().add(&NAME, "value").unwrap();
+    let (mut pair, rider) = pair_with_room(64);
+    rider.lines.writer().add(&NAME, "value").unwrap();
     assert!(pair.server.write_all(b"hi").await.is_err(), "nothing goes out without them");
 }

@@ -10,12 +10,14 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use async_trait::async_trait;
 use memchr::memchr;
-use pingora::protocols::{ALPN, Stream};
+use pingora::protocols::{ALPN, Shutdown, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::pool::Place;
 use super::two_ends::TwoEnds;
-use crate::connection::{Transport, is_a_transport};
+use crate::connection::{Transport, Wait, is_a_transport};
 
 /// More than this is not kept: what comes then is sent at once, together with what was.
 const MOST_BYTES: usize = 16 * 1024;
@@ -28,7 +30,12 @@ const MOST_PIECES: usize = 8;
 
 /// A connection to a target.
 pub(super) struct Coalesced {
-    inner: Transport,
+    /// There until it waits to be used again.
+    inner: Option<Transport>,
+    /// Where it waits then.
+    place: Place,
+    /// For the answer.
+    wait: Wait,
     /// Written by Pingora, and from `sent` on not sent yet.
     kept: Vec<u8>,
     sent: usize,
@@ -42,17 +49,39 @@ pub(super) struct Coalesced {
 }
 
 impl Coalesced {
-    pub(super) fn new(stream: Stream) -> Self {
-        let inner = Transport::new(stream);
-        let ends = TwoEnds::default();
-        Self { inner, kept: Vec::new(), sent: 0, flushed: false, asked: 0, ends, claimed: 0 }
+    /// A connection that is new, or has been used before: with memory and a timer of its own.
+    pub(super) fn new(inner: Transport, place: Place, kept: Vec<u8>, wait: Wait) -> Self {
+        Self {
+            inner: Some(inner),
+            place,
+            wait,
+            kept,
+            sent: 0,
+            flushed: false,
+            asked: 0,
+            ends: TwoEnds::default(),
+            claimed: 0,
+        }
     }
 
     /// What is spoken is HTTP/1, whatever TLS agreed on.
     const PROTOCOL: Option<ALPN> = None;
 
-    fn stream(&mut self) -> Pin<&mut Stream> {
-        Pin::new(self.inner.stream_mut())
+    const fn inner(&self) -> Option<&Transport> {
+        self.inner.as_ref()
+    }
+
+    const fn inner_mut(&mut self) -> Option<&mut Transport> {
+        self.inner.as_mut()
+    }
+
+    fn transport(&self) -> io::Result<&Transport> {
+        self.inner.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
+        let inner = self.inner.as_mut().map(|inner| Pin::new(inner.stream_mut()));
+        inner.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     const fn keeps(&self) -> bool {
@@ -83,7 +112,8 @@ impl Coalesced {
             for (place, piece) in all.iter_mut().zip(each) {
                 (*place, count) = (piece, count + 1);
             }
-            let stream = Pin::new(self.inner.stream_mut());
+            let inner = self.inner.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+            let stream = Pin::new(inner.stream_mut());
             let taken = ready!(stream.poll_write_vectored(cx, all.get(..count).unwrap_or(&all)))?;
             if taken == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -99,8 +129,8 @@ impl Coalesced {
         }
         match pieces {
             [] => Poll::Ready(Ok(0)),
-            [only] => self.stream().poll_write(cx, only),
-            pieces => self.stream().poll_write_vectored(cx, pieces),
+            [only] => self.stream()?.poll_write(cx, only),
+            pieces => self.stream()?.poll_write_vectored(cx, pieces),
         }
     }
 
@@ -108,6 +138,21 @@ impl Coalesced {
     fn poll_claimed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ready!(self.poll_send(cx, &[]))?;
         Poll::Ready(Ok(std::mem::take(&mut self.claimed)))
+    }
+
+    /// Whether the exchange is over, so that a read of one byte is Pingora's question whether the connection can be kept:
+    /// after the answer it reads nothing else, and before it never so little.
+    fn is_at_rest(&self) -> bool {
+        let is_answered = self.inner.as_ref().is_some_and(|inner| inner.rider().is_answered());
+        is_answered && !self.ends.are_awaited() && !self.keeps() && self.claimed == 0
+    }
+
+    /// Goes where it waits to be used again. To Pingora it is closed, and is not kept a second time.
+    fn rest(&mut self) {
+        let (kept, wait) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.wait));
+        if let Some(inner) = self.inner.take() {
+            self.place.keep(inner, kept, wait);
+        }
     }
 
     fn give_back(&mut self) {
@@ -120,6 +165,8 @@ impl Coalesced {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // Who still sends does not wait for the answer yet.
+        self.wait.end();
         let bytes = pieces.iter().map(|piece| piece.len()).sum();
         if self.claimed > bytes {
             // It is not the write that was begun.
@@ -128,7 +175,7 @@ impl Coalesced {
         if self.claimed > 0 {
             return self.poll_claimed(cx);
         }
-        let has_lines = !self.inner.lines().is_empty();
+        let has_lines = !self.transport()?.lines().is_empty();
         let may_begin = has_lines || !self.ends.are_awaited() && !self.keeps();
         let head = pieces.first().filter(|piece| may_begin && is_head(piece));
         if head.is_some() {
@@ -140,7 +187,8 @@ impl Coalesced {
             let Some(head) = head.filter(|_| !self.keeps()) else {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             };
-            self.inner.lines().complete(head, &mut self.kept);
+            let inner = self.inner.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+            inner.lines().complete(head, &mut self.kept);
             if has_body(head) && self.kept.len() <= MOST_BYTES {
                 return Poll::Ready(Ok(head.len()));
             }
@@ -175,6 +223,9 @@ impl AsyncRead for Coalesced {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if buf.remaining() == 1 && this.is_at_rest() {
+            return Poll::Ready(Ok(this.rest()));
+        }
         if this.keeps() {
             this.asked = this.asked.saturating_add(1);
             if this.asked <= PATIENCE {
@@ -184,13 +235,19 @@ impl AsyncRead for Coalesced {
             // A target may answer before it takes any more.
             if let Poll::Ready(sent) = this.poll_send(cx, &[]) {
                 sent?;
-                if let Poll::Ready(flushed) = this.stream().poll_flush(cx) {
+                if let Poll::Ready(flushed) = this.stream()?.poll_flush(cx) {
                     flushed?;
                 }
             }
         }
         let before = buf.filled().len();
-        ready!(this.stream().poll_read(cx, buf))?;
+        let came = this.stream()?.poll_read(cx, buf);
+        if came.is_pending() {
+            ready!(this.wait.poll(cx, this.transport()?.rider().patience()));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        this.wait.end();
+        ready!(came)?;
         let read = buf.filled().get(before..).unwrap_or_default();
         if this.ends.are_in(read) {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "two lengths")));
@@ -217,7 +274,7 @@ impl AsyncWrite for Coalesced {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.stream().is_write_vectored()
+        self.inner.as_ref().is_some_and(|inner| inner.stream().is_write_vectored())
     }
 
     /// The first flush is that of the head, and the second one that of what the request ends with.
@@ -229,13 +286,13 @@ impl AsyncWrite for Coalesced {
             }
             ready!(this.poll_send(cx, &[]))?;
         }
-        this.stream().poll_flush(cx)
+        this.stream()?.poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_send(cx, &[]))?;
-        this.stream().poll_shutdown(cx)
+        this.stream()?.poll_shutdown(cx)
     }
 }
 
@@ -245,7 +302,16 @@ impl fmt::Debug for Coalesced {
     }
 }
 
-is_a_transport!(Coalesced);
+#[async_trait]
+impl Shutdown for Coalesced {
+    async fn shutdown(&mut self) {
+        if let Some(inner) = &mut self.inner {
+            inner.stream_mut().shutdown().await;
+        }
+    }
+}
+
+is_a_transport!(Coalesced, inner, inner_mut);
 
 #[cfg(test)]
 mod tests;

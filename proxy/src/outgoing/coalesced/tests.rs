@@ -3,6 +3,8 @@
 use std::future::poll_fn;
 use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
 
 use pingora::protocols::l4::stream::Stream as Socket;
 use proptest::prelude::*;
@@ -11,20 +13,38 @@ use tokio::runtime::Builder;
 
 use super::*;
 use crate::field::Field;
+use crate::outgoing::pool::Pool;
 
 const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n";
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
+/// For longer than any test takes.
+const LONG: Duration = Duration::from_secs(600);
+
+/// A connection that has begun an exchange.
+fn begun(inner: Transport, pool: &Arc<Pool>) -> Coalesced {
+    inner.rider().begin(LONG);
+    Coalesced::new(inner, place(pool), Vec::new(), Wait::default())
+}
+
+fn place(pool: &Arc<Pool>) -> Place {
+    Place { pool: Arc::clone(pool), key: 7, address: None, longest: Some(LONG) }
+}
+
 /// A connection and its other end, which never waits.
 async fn pair() -> (Coalesced, TcpStream) {
+    pair_of(&Pool::new(1)).await
+}
+
+async fn pair_of(pool: &Arc<Pool>) -> (Coalesced, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (target, _) = listener.accept().unwrap();
     // As Pingora does.
     ours.set_nodelay(true).unwrap();
     target.set_nonblocking(true).unwrap();
-    (Coalesced::new(Box::new(Socket::from(ours))), target)
+    (begun(Transport::new(Box::new(Socket::from(ours))), pool), target)
 }
 
 async fn write(stream: &mut Coalesced, bytes: &[u8]) {
@@ -118,7 +138,7 @@ async fn what_is_added_goes_out_behind_the_next_head_alone() {
     const NAME: Field = Field::new("x-name", "X-Name");
     let (mut stream, target) = pair().await;
     for head in [HEAD, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"] {
-        stream.inner.lines().writer().add(&NAME, "value").unwrap();
+        stream.transport().unwrap().lines().writer().add(&NAME, "value").unwrap();
         let whole = [&head[..head.len() - 2], b"X-Name: value\r\n\r\n"].concat();
         write(&mut stream, head).await;
         assert_eq!(sent(&target), if has_body(head) { b"" } else { &whole[..] });
@@ -132,7 +152,7 @@ async fn what_is_added_goes_out_behind_the_next_head_alone() {
         assert_eq!(sent(&target), head);
         answer(&mut stream, &target).await;
     }
-    stream.inner.lines().writer().add(&NAME, "value").unwrap();
+    stream.transport().unwrap().lines().writer().add(&NAME, "value").unwrap();
     assert!(stream.write_all(b"no head").await.is_err(), "nothing goes out without them");
     assert_eq!(sent(&target), b"");
 }
@@ -143,7 +163,7 @@ async fn a_head_that_is_larger_than_the_room_there_is_goes_out_with_what_is_adde
     let (mut stream, target) = pair().await;
     for method in ["GET", "POST"] {
         let start = format!("{method} / HTTP/1.1\r\nA: {}\r\n", "a".repeat(8 * 1024 * 1024));
-        stream.inner.lines().writer().add(&NAME, "value").unwrap();
+        stream.transport().unwrap().lines().writer().add(&NAME, "value").unwrap();
         let head = [start.as_bytes(), b"\r\n"].concat();
         let mut all = Vec::new();
         // More than a socket takes: what is left is sent as the target takes it.
@@ -169,6 +189,71 @@ async fn a_large_body_is_not_kept() {
     let all = sent(&target);
     assert_eq!((all.len(), &all[..HEAD.len()]), (HEAD.len() + MOST_BYTES, HEAD));
     assert!(stream.kept.is_empty() && stream.kept.capacity() <= KEPT_BYTES);
+}
+
+/// Asks as Pingora does whether a connection can be kept; tells what was read.
+async fn is_kept(stream: &mut Coalesced) -> Poll<usize> {
+    let mut byte = [0; 1];
+    poll_fn(|cx| {
+        let mut place = ReadBuf::new(&mut byte);
+        let read = Pin::new(&mut *stream).poll_read(cx, &mut place);
+        Poll::Ready(read.map(|read| read.map(|()| place.filled().len()).unwrap()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_connection_waits_to_be_used_again_once_it_has_answered() {
+    let pool = Pool::new(1);
+    let (mut stream, target) = pair_of(&pool).await;
+    assert!(place(&pool).take().is_none());
+    for used in [false, true] {
+        write(&mut stream, b"GET / HTTP/1.1\r\n\r\n").await;
+        assert_eq!(is_kept(&mut stream).await, Poll::Pending, "no answer has come");
+        answer(&mut stream, &target).await;
+        assert_eq!(is_kept(&mut stream).await, Poll::Pending, "nobody has seen the answer's end");
+        (&target).write_all(b"a").unwrap();
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 1, "it still reads");
+        stream.transport().unwrap().rider().note_answered();
+        assert_eq!(is_kept(&mut stream).await, Poll::Ready(0), "to Pingora it is closed");
+        drop(stream);
+        let waiting = place(&pool).take().unwrap();
+        assert!(place(&pool).take().is_none(), "{used}");
+        assert!(waiting.inner.rider().begin(LONG), "it has been used before");
+        stream = Coalesced::new(waiting.inner, place(&pool), waiting.kept, waiting.wait);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_with_something_left_to_send_is_not_kept() {
+    let (mut stream, target) = pair().await;
+    write(&mut stream, HEAD).await;
+    ask(&mut stream, PATIENCE + 1).await;
+    answer(&mut stream, &target).await;
+    write(&mut stream, HEAD).await;
+    stream.transport().unwrap().rider().note_answered();
+    assert_eq!(is_kept(&mut stream).await, Poll::Pending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_waited_for_as_long_as_the_exchange_says() {
+    let (mut stream, _target) = pair().await;
+    for seconds in [30, 5] {
+        let begun = tokio::time::Instant::now();
+        stream.transport().unwrap().rider().begin(Duration::from_secs(seconds));
+        write(&mut stream, b"GET / HTTP/1.1\r\n\r\n").await;
+        let error = stream.read(&mut [0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed().as_secs(), seconds);
+    }
+    // As long as the request is being sent, nobody waits for its answer.
+    stream.transport().unwrap().rider().begin(Duration::from_secs(5));
+    for _ in 0..3 {
+        ask(&mut stream, 1).await;
+        tokio::time::advance(Duration::from_secs(4)).await;
+        stream.write_all(b"more").await.unwrap();
+    }
+    ask(&mut stream, 1).await;
 }
 
 #[derive(Debug, Clone)]
