@@ -1,5 +1,7 @@
 //! How is a copy sent, and its answer read?
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use http::header::{HOST, HeaderValue, TE};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
@@ -12,7 +14,7 @@ use rules::upstream::Picked;
 
 use super::body::{AnswerBody, KeptBody};
 use super::capture::is_event_stream;
-use super::destinations::Destination;
+use super::destinations::{Destination, HttpClient};
 use super::ledger::Claim;
 use super::request::{Head, head_bytes};
 use super::ticket::Ticket;
@@ -45,45 +47,59 @@ pub(super) async fn send(
             NotComparable::ShadowConnect
         })?;
     let body = body.into_whole();
-    let request = request(upstream, address, head, body.bytes.clone())?;
-    let answer = client.request(request).await.map_err(|error| {
-        if error.is_connect() {
-            NotComparable::ShadowConnect
-        } else {
-            NotComparable::ShadowTruncated
+    let bytes = body.bytes.clone();
+    match client {
+        HttpClient::Http1(client) => {
+            let (answer, lease) = client.send(request(None, head, bytes)?).await?;
+            drop(body);
+            let answer = read(answer, ticket).await?;
+            lease.end();
+            Ok(answer)
         }
-    })?;
-    drop(body);
-    read(answer, ticket).await
+        HttpClient::Http2(client) => {
+            let request = request(Some((upstream, address)), head, bytes)?;
+            let answer = client.request(request).await.map_err(|error| {
+                if error.is_connect() {
+                    NotComparable::ShadowConnect
+                } else {
+                    NotComparable::ShadowTruncated
+                }
+            })?;
+            drop(body);
+            read(answer, ticket).await
+        }
+    }
 }
 
-/// HTTP/1 names the host in a header and connects by address; HTTP/2 has the host in the URI alone.
+/// HTTP/1 names the host in a header, and its connection knows the address; HTTP/2 has them in the URI alone, where `whom` is
+/// asked so.
 fn request(
-    upstream: &Upstream,
-    address: std::net::SocketAddr,
+    whom: Option<(&Upstream, SocketAddr)>,
     head: Head,
     body: Bytes,
 ) -> Result<Request<Full<Bytes>>, NotComparable> {
     let Head { method, path_and_query, mut headers, .. } = head;
-    let by_address = || address.to_string().parse::<Authority>().ok();
-    let by_host = |host: HeaderValue| Authority::try_from(host.as_bytes()).ok();
-    let authority = if upstream.http2 {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.remove(HOST).and_then(by_host).or_else(by_address)
-    } else {
-        by_address()
+    let path = path_and_query.parse::<PathAndQuery>().ok();
+    let (uri, version) = match whom {
+        None => (path.map(Uri::from), Version::HTTP_11),
+        Some((upstream, address)) => {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+            let by_host = |host: HeaderValue| Authority::try_from(host.as_bytes()).ok();
+            let by_address = || address.to_string().parse::<Authority>().ok();
+            let authority = headers.remove(HOST).and_then(by_host).or_else(by_address);
+            let scheme = if upstream.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+            let uri = path.zip(authority).and_then(|(path, host)| {
+                Uri::builder().scheme(scheme).authority(host).path_and_query(path).build().ok()
+            });
+            (uri, Version::HTTP_2)
+        }
     };
-    let scheme = if upstream.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    let uri =
-        path_and_query.parse::<PathAndQuery>().ok().zip(authority).and_then(|(path, host)| {
-            Uri::builder().scheme(scheme).authority(host).path_and_query(path).build().ok()
-        });
     // A path that is none cannot have come from a request that was served; it is treated like a target that is none.
     let mut request = Request::new(Full::new(body));
     *request.uri_mut() = uri.ok_or(NotComparable::ShadowConnect)?;
     *request.method_mut() = method;
     *request.headers_mut() = headers;
-    *request.version_mut() = if upstream.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+    *request.version_mut() = version;
     Ok(request)
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::client::conn::http1::Builder;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -16,6 +17,7 @@ use rustls::ClientConfig;
 
 use super::breaker::{Breaker, Breaking};
 use super::connect::{Connector, Tcp};
+use super::http1::Http1;
 use super::lanes::LANES;
 use crate::upstream_tls::{self, TlsError};
 
@@ -32,7 +34,14 @@ const READ_AHEAD_BYTES: usize = 64 * 1_024;
 /// What one HTTP/2 stream, and one connection, may receive before it is read.
 const HTTP2_WINDOWS_BYTES: (u32, u32) = (256 * 1_024, 1_024 * 1_024);
 
-pub(super) type HttpClient = Client<Connector, Full<Bytes>>;
+/// What sends copies to one address.
+#[derive(Debug, Clone)]
+pub(super) enum HttpClient {
+    Http1(Arc<Http1>),
+    /// hyper's own, which sends all on one connection.
+    Http2(Client<Connector, Full<Bytes>>),
+}
+
 /// A lane, an address and its name.
 type Line = (usize, SocketAddr, Box<str>);
 
@@ -127,17 +136,22 @@ impl Destination {
         };
         let tls = upstream.tls.as_ref().map(over_tls).transpose()?;
         let connector = Connector { tcp, tls, timeout: upstream.timeouts.connect };
-        Ok(Client::builder(TokioExecutor::new())
+        if !upstream.http2 {
+            let mut builder = Builder::new();
+            builder.max_headers(MOST_HEADERS).max_buf_size(READ_AHEAD_BYTES);
+            let waiting = (upstream.timeouts.idle, MOST_IDLE);
+            return Ok(HttpClient::Http1(Http1::new(connector, builder, waiting)));
+        }
+        let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(upstream.timeouts.idle)
             .pool_max_idle_per_host(MOST_IDLE)
-            .http1_max_headers(MOST_HEADERS)
-            .http1_max_buf_size(READ_AHEAD_BYTES)
             .http2_initial_stream_window_size(HTTP2_WINDOWS_BYTES.0)
             .http2_initial_connection_window_size(HTTP2_WINDOWS_BYTES.1)
-            .http2_only(upstream.http2)
-            .build(connector))
+            .http2_only(true)
+            .build(connector);
+        Ok(HttpClient::Http2(client))
     }
 
     /// Read once per generation: the system's certificates are files.

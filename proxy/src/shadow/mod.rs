@@ -5,7 +5,7 @@
 //! - `sender`: the way in; `lanes`: the threads behind it; `capture`: what the phases of a request tell it;
 //! - `ledger`, `body`, `breaker`, `ticket`: the bounds (INV-7), and exactly one outcome per exchange;
 //! - `exchange`: the life of one copy; `twin`: a second answer of stable; `request`: the head it carries; `call`: sending it and reading the answer;
-//! - `destinations`, `connect`: one set of connections per upstream and generation.
+//! - `destinations`, `connect`, `http1`: one set of connections per upstream and generation.
 
 mod body;
 mod breaker;
@@ -14,6 +14,7 @@ mod capture;
 mod connect;
 mod destinations;
 mod exchange;
+mod http1;
 mod lanes;
 mod ledger;
 mod request;

@@ -1,6 +1,7 @@
 //! Copies against real sockets: what arrives there, and what comes of it here.
 
 mod bounds;
+mod http1;
 mod origin;
 mod outcomes;
 mod table;

@@ -1,6 +1,7 @@
 //! An origin that answers as it is told, down to the byte.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +31,7 @@ pub(super) fn json(body: &str) -> Reply {
 pub(super) struct Origin {
     pub(super) address: String,
     requests: mpsc::UnboundedReceiver<String>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Origin {
@@ -45,17 +47,25 @@ impl Origin {
         let address = listener.local_addr().unwrap().to_string();
         let (seen, requests) = mpsc::unbounded_channel();
         let reply = Arc::new(reply);
+        let connections = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(serve(stream, Arc::clone(&reply), seen.clone()));
             }
         });
-        Self { address, requests }
+        Self { address, requests, connections }
     }
 
     /// The next request: head and body as they came.
     pub(super) async fn request(&mut self) -> String {
         tokio::time::timeout(DEADLINE, self.requests.recv()).await.unwrap().unwrap()
+    }
+
+    /// How many connections were made to it.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(super) fn has_seen_nothing(&mut self) -> bool {

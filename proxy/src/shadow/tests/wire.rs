@@ -92,6 +92,7 @@ async fn a_get_has_no_body_and_connections_are_used_again() {
         bench.exchange("{}").await;
         assert!(!origin.request().await.contains("content-length"));
     }
+    assert_eq!(origin.connections(), 1);
 }
 
 /// What an HTTP/2 origin saw: the authority, and whether there was a Host beside it.
