@@ -41,8 +41,6 @@ pub(crate) struct Exchange {
     pub(crate) upgraded: bool,
     /// What rides along with the connection that the attempt has got; none in HTTP/2.
     pub(crate) connection: Option<Arc<Rider>>,
-    /// Whether that connection has been used before.
-    pub(crate) reused: bool,
     /// How long the target may let a read wait.
     patience: Duration,
     /// How many interim answers the arm has sent.
@@ -109,7 +107,6 @@ impl Exchange {
             failure: None,
             upgraded: false,
             connection: None,
-            reused: false,
             patience: Duration::MAX,
             interim: 0,
             capture: None,
@@ -188,8 +185,15 @@ impl Exchange {
 
     /// The attempt has got a connection.
     pub(crate) fn connected(&mut self, connection: Option<Arc<Rider>>) {
-        self.reused = connection.as_ref().is_some_and(|rider| rider.begin(self.patience));
+        if let Some(connection) = &connection {
+            connection.begin(self.patience);
+        }
         self.connection = connection;
+    }
+
+    /// Whether the attempt's connection has been used before.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.is_reused())
     }
 
     /// The attempt's target has given its whole answer.

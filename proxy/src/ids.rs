@@ -48,7 +48,7 @@ pub(crate) struct Ids {
 impl Ids {
     /// The first well-formed id that it came with, else a fresh one.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let given = ID_FIELDS.each_ref().map(|name| Given::of(headers, name));
+        let given = Given::all(headers);
         let unfit = given.each_ref().map(|given| matches!(given, Given::Unfit));
         let found = given.map(|given| if let Given::Id(id) = given { Some(id) } else { None });
         let [.., own] = found;
@@ -83,13 +83,18 @@ enum Given<'h> {
 }
 
 impl<'h> Given<'h> {
-    fn of(headers: &'h HeaderMap, name: &HeaderName) -> Self {
-        let mut fields = headers.get_all(name).iter();
-        match (fields.next(), fields.next()) {
-            (None, _) => Self::Nothing,
-            (Some(field), None) if is_id(field.as_bytes()) => Self::Id(field),
-            (Some(_), _) => Self::Unfit,
+    /// What there is in each of [`ID_FIELDS`]. A look at each field is less than as many look-ups.
+    fn all(headers: &'h HeaderMap) -> [Self; ID_FIELDS.len()] {
+        let mut all = ID_FIELDS.each_ref().map(|_| Self::Nothing);
+        for (name, field) in headers {
+            let given = ID_FIELDS.iter().zip(&mut all).find(|(known, _)| *known == name);
+            if let Some((_, given)) = given {
+                let is_first = matches!(given, Self::Nothing);
+                let is_fit = is_first && is_id(field.as_bytes());
+                *given = if is_fit { Self::Id(field) } else { Self::Unfit };
+            }
         }
+        all
     }
 }
 

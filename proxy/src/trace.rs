@@ -20,8 +20,10 @@ pub(crate) fn begin(head: &mut RequestHeader, own: Option<Uuid>) -> Option<Box<s
         return None;
     }
     // Section 3.3.1.1: without a context that can be read, its state says nothing.
-    head.remove_header(&TRACESTATE);
-    head.remove_header(&TRACEPARENT.name);
+    if head.headers.keys().any(|name| [&TRACESTATE, &TRACEPARENT.name].contains(&name)) {
+        head.remove_header(&TRACESTATE);
+        head.remove_header(&TRACEPARENT.name);
+    }
     Some(fresh(own.unwrap_or_else(Uuid::now_v7)))
 }
 

@@ -23,16 +23,21 @@ pub(crate) struct Rider {
     patience_ms: AtomicU64,
     /// Whether a target has given its whole answer.
     answered: AtomicBool,
-    /// Whether there has been an exchange on it before.
-    used: AtomicBool,
+    /// How many exchanges with a target have begun on it.
+    exchanges: AtomicU64,
 }
 
 impl Rider {
-    /// An exchange with a target begins, which may let a read wait so long. Tells whether it is not the first one.
-    pub(crate) fn begin(&self, patience: Duration) -> bool {
+    /// An exchange with a target begins, which may let a read wait so long.
+    pub(crate) fn begin(&self, patience: Duration) {
         self.wait(patience);
         self.answered.store(false, Ordering::Relaxed);
-        self.used.swap(true, Ordering::Relaxed)
+        self.exchanges.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the exchange is not the first one.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.exchanges.load(Ordering::Relaxed) > 1
     }
 
     /// From now on a target may let a read wait so long.

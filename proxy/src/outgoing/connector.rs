@@ -63,7 +63,7 @@ impl Connector for Coalescing {
                 Coalesced::new(inner, place, Vec::new(), Wait::default())
             }
         };
-        // To Pingora all of them are new: `Rider::begin` tells which are not.
+        // To Pingora all of them are new: `Rider::is_reused` tells which are not.
         Ok((Connection::Stream(Box::new(stream)), false))
     }
 

@@ -58,8 +58,10 @@ pub(crate) fn proxying(
     let class = class_of(&error);
     let over_http2 = exchange.serving_upstream().is_some_and(|upstream| upstream.http2);
     // The target closed a connection that had been idle, just when it was used again: nobody's fault.
-    let is_stale =
-        exchange.reused && class == ErrorClass::Transport && !exchange.answering && !over_http2;
+    let is_stale = exchange.is_reused()
+        && class == ErrorClass::Transport
+        && !exchange.answering
+        && !over_http2;
     let may_resend = replayable && !exchange.answering && is_harmless_twice(session);
     let retry = if may_resend { exchange.may_retry(is_stale) } else { None };
     if is_stale {

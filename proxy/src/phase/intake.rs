@@ -115,12 +115,7 @@ fn has_unwanted_body(session: &mut Session, route: &Route) -> bool {
     if !unusual || route.unusual_bodies == UnusualBodies::Allow {
         return false;
     }
-    if session.is_http2() {
-        return !session.as_downstream_mut().is_body_empty();
-    }
-    let length = head.headers.get(http::header::CONTENT_LENGTH);
-    let chunked = head.headers.contains_key(http::header::TRANSFER_ENCODING);
-    chunked || length.is_some_and(|length| length != "0")
+    !session.as_downstream_mut().is_body_empty()
 }
 
 fn know(session: &Session, exchange: &Exchange) -> Known {

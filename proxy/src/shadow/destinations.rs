@@ -39,7 +39,7 @@ const HTTP2_WINDOWS_BYTES: (u32, u32) = (256 * 1_024, 1_024 * 1_024);
 pub(super) enum HttpClient {
     Http1(Arc<Http1>),
     /// hyper's own, which sends all on one connection.
-    Http2(Client<Connector, Full<Bytes>>),
+    Http2(Box<Client<Connector, Full<Bytes>>>),
 }
 
 /// A lane, an address and its name.
@@ -151,7 +151,7 @@ impl Destination {
             .http2_initial_connection_window_size(HTTP2_WINDOWS_BYTES.1)
             .http2_only(true)
             .build(connector);
-        Ok(HttpClient::Http2(client))
+        Ok(HttpClient::Http2(Box::new(client)))
     }
 
     /// Read once per generation: the system's certificates are files.

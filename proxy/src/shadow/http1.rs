@@ -52,7 +52,7 @@ pub(super) struct Lease {
 /// Why there is no answer.
 enum Unsent {
     /// The connection was closed before anything was sent, which makes nothing worse: here is the request.
-    Stale(Request<Full<Bytes>>),
+    Stale(Box<Request<Full<Bytes>>>),
     /// It was lost on the way.
     Lost,
 }
@@ -75,8 +75,8 @@ impl Http1 {
         mut request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, Lease), NotComparable> {
         if !request.headers().contains_key(HOST) {
-            let host = HeaderValue::from_str(&self.connector.tcp.address.to_string());
-            request.headers_mut().insert(HOST, host.map_err(|_| NotComparable::ShadowConnect)?);
+            let host = HeaderValue::from_str(&self.connector.tcp.address.to_string()).ok();
+            request.headers_mut().insert(HOST, host.ok_or(NotComparable::ShadowConnect)?);
         }
         while let Some(mut sender) = self.take() {
             if sender.ready().await.is_err() {
@@ -84,7 +84,7 @@ impl Http1 {
             }
             match sent(&mut sender, request).await {
                 Ok(answer) => return Ok((answer, self.lend(sender))),
-                Err(Unsent::Stale(again)) => request = again,
+                Err(Unsent::Stale(again)) => request = *again,
                 Err(Unsent::Lost) => return Err(NotComparable::ShadowTruncated),
             }
         }
@@ -92,8 +92,8 @@ impl Http1 {
             tracing::debug!(error = &*error as &dyn Error, "a copy's connection cannot be made");
             NotComparable::ShadowConnect
         })?;
-        let answer = sent(&mut sender, request).await;
-        Ok((answer.map_err(|_| NotComparable::ShadowTruncated)?, self.lend(sender)))
+        let answer = sent(&mut sender, request).await.ok();
+        Ok((answer.ok_or(NotComparable::ShadowTruncated)?, self.lend(sender)))
     }
 
     fn lend(self: &Arc<Self>, sender: Sender) -> Lease {
@@ -169,8 +169,7 @@ async fn watch(home: Weak<Http1>, longest: Duration) {
 }
 
 async fn sent(sender: &mut Sender, request: Request<Full<Bytes>>) -> Sent {
-    sender
-        .try_send_request(request)
-        .await
-        .map_err(|mut error| error.take_message().map_or(Unsent::Lost, Unsent::Stale))
+    let unsent = |request| Unsent::Stale(Box::new(request));
+    let sent = sender.try_send_request(request).await;
+    sent.map_err(|mut error| error.take_message().map_or(Unsent::Lost, unsent))
 }

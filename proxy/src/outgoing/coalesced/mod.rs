@@ -224,7 +224,8 @@ impl AsyncRead for Coalesced {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if buf.remaining() == 1 && this.is_at_rest() {
-            return Poll::Ready(Ok(this.rest()));
+            this.rest();
+            return Poll::Ready(Ok(()));
         }
         if this.keeps() {
             this.asked = this.asked.saturating_add(1);

@@ -219,7 +219,8 @@ async fn a_connection_waits_to_be_used_again_once_it_has_answered() {
         drop(stream);
         let waiting = place(&pool).take().unwrap();
         assert!(place(&pool).take().is_none(), "{used}");
-        assert!(waiting.inner.rider().begin(LONG), "it has been used before");
+        waiting.inner.rider().begin(LONG);
+        assert!(waiting.inner.rider().is_reused());
         stream = Coalesced::new(waiting.inner, place(&pool), waiting.kept, waiting.wait);
     }
 }

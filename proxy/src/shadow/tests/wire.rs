@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use super::origin::{Origin, json};
 use super::{Bench, answer, headers};
 use crate::shadow::Original;
+use crate::shadow::lanes::LANES;
 
 fn post(bench: &Bench) -> Original {
     let mut original = bench.original();
@@ -88,11 +89,11 @@ async fn credentials_stay_behind_where_the_route_says_so() {
 async fn a_get_has_no_body_and_connections_are_used_again() {
     let mut origin = Origin::start(|_| json("{}")).await;
     let mut bench = Bench::new(&origin.address);
-    for _ in 0..3 {
+    for _ in 0..3 * LANES {
         bench.exchange("{}").await;
         assert!(!origin.request().await.contains("content-length"));
     }
-    assert_eq!(origin.connections(), 1);
+    assert!(origin.connections() <= LANES, "{}", origin.connections());
 }
 
 /// What an HTTP/2 origin saw: the authority, and whether there was a Host beside it.
