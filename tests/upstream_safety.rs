@@ -1,6 +1,7 @@
 //! What happens when targets fail? Sick ones are left out, retries and load are bounded, and nothing is done twice.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -67,6 +68,19 @@ async fn a_target_that_answers_500_is_ejected_and_comes_back() {
     assert_eq!(metric(&turnout, "turnout_target_up", &target).await, 1);
     assert_eq!(metric(&turnout, "turnout_target_ejections_total", &target).await, 1);
     log_says(&turnout, "a target fails and is left out").await;
+}
+
+/// That its connection has served before does not make it one that went stale.
+#[tokio::test]
+async fn a_target_that_stops_answering_is_ejected() {
+    let sick = scripted("sick", |_| status(200)).await;
+    let more = ", timeouts: {read: 100ms}, passive: {consecutive: 1, max_ejected: 100%}";
+    let turnout = serving(&[sick.address()], more).await;
+    turnout.get("/a").await.expect(200);
+    sick.behave(|_| status(200).after(Duration::from_secs(60)));
+    turnout.send(post("/a", "once")).await.expect(504);
+    let target = format!("target=\"{}\"", sick.address());
+    assert_eq!(metric(&turnout, "turnout_target_ejections_total", &target).await, 1);
 }
 
 #[tokio::test]
