@@ -33,7 +33,10 @@ pub(crate) fn class_of(error: &Error) -> ErrorClass {
     }
 }
 
+/// Whether our own patience has ended, and not the kernel's with a connection that is dead.
 fn is_timed_out(error: &Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
-    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
+    cause.is_some_and(|cause| {
+        cause.kind() == io::ErrorKind::TimedOut && cause.raw_os_error().is_none()
+    })
 }

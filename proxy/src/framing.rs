@@ -56,6 +56,7 @@ pub(crate) fn is_bodiless(status: StatusCode) -> bool {
 
 /// Whether an answer to a request with this method has no body. (RFC 9112, section 6.3)
 pub(crate) fn ends_with_head(asked: &Method, answer: &ResponseHeader) -> bool {
+    // Another zero is none: `unclear` has refused it.
     let is_empty = || answer.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
     let status = answer.status;
     *asked == Method::HEAD

@@ -4,7 +4,7 @@
 //! goes off, so that it is enough to know when the wait began.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -20,6 +20,16 @@ impl Wait {
     /// Something has come: who waits from now on waits anew.
     pub(crate) const fn end(&mut self) {
         self.since = None;
+    }
+
+    /// Nobody waits for now: a timer must not hold on to the task that last did.
+    pub(crate) fn rest(&mut self) {
+        self.end();
+        let mut nobody = Context::from_waker(Waker::noop());
+        let is_over = |timer: &mut Pin<Box<Sleep>>| timer.as_mut().poll(&mut nobody).is_ready();
+        if self.timer.as_mut().is_some_and(is_over) {
+            self.timer = None;
+        }
     }
 
     /// Waits, and is ready once that has taken so long.
@@ -45,6 +55,7 @@ impl Wait {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::sync::Arc;
 
     use tokio::time::{sleep, timeout};
 
@@ -79,6 +90,22 @@ mod tests {
         wait_in_vain(&mut wait, SHORT, Duration::from_secs(10)).await;
         sleep(LONG).await;
         assert_eq!(waited(&mut wait, SHORT).await, 15, "a timer that has gone off");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_rests_is_held_by_no_timer() {
+        struct Task;
+        impl std::task::Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        let (mut wait, task) = (Wait::default(), Arc::new(Task));
+        let waker = Waker::from(Arc::clone(&task));
+        assert!(wait.poll(&mut Context::from_waker(&waker), LONG).is_pending());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&task), 2);
+        wait.rest();
+        assert_eq!(Arc::strong_count(&task), 1);
+        assert_eq!(waited(&mut wait, SHORT).await, 15);
     }
 
     #[tokio::test(start_paused = true)]

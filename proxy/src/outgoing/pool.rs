@@ -21,6 +21,8 @@ use crate::connection::{Transport, Wait};
 
 /// How often it is looked which connections have waited for too long, or were closed by their targets.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many are looked at before requests that wait for the pool have their turn.
+const LOOKED_AT: usize = 32;
 
 /// Connections that wait, each pile with the one on top that was used last.
 #[derive(Debug)]
@@ -56,6 +58,7 @@ pub(super) struct Waiting {
     pub(super) kept: Vec<u8>,
     pub(super) wait: Wait,
     address: Option<SocketAddr>,
+    since: Instant,
     /// Until when; for ever where there is no end.
     until: Option<Instant>,
 }
@@ -89,9 +92,13 @@ impl Pool {
     fn let_go(&self, now: Instant) {
         let keys: Vec<u64> = self.piles().all.keys().copied().collect();
         for key in keys {
-            let gone = self.piles().let_go(key, now);
-            // Closing takes a system call each.
-            drop(gone);
+            let mut left = usize::MAX;
+            while left > 0 {
+                let (gone, more) = self.piles().let_go(key, left, now);
+                // Closing takes a system call each.
+                drop(gone);
+                left = more;
+            }
         }
     }
 }
@@ -110,8 +117,9 @@ impl Place {
 
     /// Has a connection wait here. Where too many do, another one is closed for it.
     pub(super) fn keep(&self, inner: Transport, kept: Vec<u8>, wait: Wait) {
-        let until = self.longest.and_then(|longest| Instant::now().checked_add(longest));
-        let waiting = Waiting { inner, kept, wait, address: self.address, until };
+        let since = Instant::now();
+        let until = self.longest.and_then(|longest| since.checked_add(longest));
+        let waiting = Waiting { inner, kept, wait, address: self.address, since, until };
         let left_out = self.pool.piles().put(self.key, waiting, self.pool.most);
         drop(left_out);
         self.pool.watch();
@@ -127,35 +135,38 @@ impl Piles {
     }
 
     fn put(&mut self, key: u64, waiting: Waiting, most: usize) -> Option<Waiting> {
-        let left_out = if self.count < most { None } else { self.longest_of_any() };
+        let left_out = if self.count < most { None } else { self.oldest() };
         self.all.entry(key).or_default().push_back(waiting);
         self.count += 1;
         left_out
     }
 
-    /// The one of some pile that has waited there for the longest.
-    fn longest_of_any(&mut self) -> Option<Waiting> {
-        let found = self.all.values_mut().find_map(VecDeque::pop_front)?;
+    /// The one that has waited for the longest, of all of them: of its pile it lies at the bottom.
+    fn oldest(&mut self) -> Option<Waiting> {
+        let bottoms = self.all.iter().filter_map(|(key, pile)| Some((pile.front()?.since, *key)));
+        let (_, key) = bottoms.min()?;
         self.count -= 1;
-        Some(found)
+        self.all.get_mut(&key)?.pop_front()
     }
 
-    fn let_go(&mut self, key: u64, now: Instant) -> Vec<Waiting> {
-        let Some(pile) = self.all.get_mut(&key) else { return Vec::new() };
+    /// Lets go of what may not wait among some of a pile, from the top of what is left of it down; says how many are left
+    /// then. Who comes or goes meanwhile does so at the top, so that none of the others is passed over.
+    fn let_go(&mut self, key: u64, left: usize, now: Instant) -> (Vec<Waiting>, usize) {
+        let Some(pile) = self.all.get_mut(&key) else { return (Vec::new(), 0) };
+        let end = left.min(pile.len());
+        let begin = end.saturating_sub(LOOKED_AT);
         let mut gone = Vec::new();
-        for _ in 0..pile.len() {
-            let Some(mut waiting) = pile.pop_front() else { break };
-            if waiting.may_wait(now) && waiting.is_open() {
-                pile.push_back(waiting);
-            } else {
-                gone.push(waiting);
+        for place in (begin..end).rev() {
+            let stays = |waiting: &mut Waiting| waiting.may_wait(now) && waiting.is_open();
+            if !pile.get_mut(place).is_some_and(stays) {
+                gone.extend(pile.remove(place));
             }
         }
         if pile.is_empty() {
             self.all.remove(&key);
         }
         self.count -= gone.len();
-        gone
+        (gone, begin)
     }
 }
 
@@ -268,6 +279,29 @@ mod tests {
         let (third, _three) = keep(&here).await;
         assert_eq!(pool.piles().count, 2);
         assert_eq!((taken(&here), taken(&here), taken(&here)), (Some(third), Some(second), None));
+        let there = place(&pool, 2, Some(LONG));
+        let (_, _four) = keep(&there).await;
+        let (fifth, _five) = keep(&here).await;
+        let (sixth, _six) = keep(&here).await;
+        assert_eq!(taken(&there), None, "whosever it is");
+        assert_eq!((taken(&here), taken(&here)), (Some(sixth), Some(fifth)));
+    }
+
+    #[tokio::test]
+    async fn a_large_pile_is_looked_at_from_top_to_bottom() {
+        let pool = Pool::new(usize::MAX);
+        let (here, gone) = (place(&pool, 1, Some(LONG)), place(&pool, 1, Some(Duration::ZERO)));
+        let mut stay = Vec::new();
+        for _ in 0..LOOKED_AT {
+            keep(&gone).await;
+            stay.push(keep(&here).await);
+            keep(&gone).await;
+        }
+        pool.let_go(Instant::now());
+        assert_eq!(pool.piles().count, stay.len());
+        for (id, _theirs) in stay.iter().rev() {
+            assert_eq!(taken(&here), Some(*id));
+        }
     }
 
     #[tokio::test(start_paused = true)]

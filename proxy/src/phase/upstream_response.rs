@@ -61,7 +61,7 @@ pub(crate) fn head(
             connection.wait(idle);
         }
     }
-    if framing::ends_with_head(&session.req_header().method, response) {
+    if !exchange.upgraded && framing::ends_with_head(&session.req_header().method, response) {
         exchange.note_answered();
     }
     if let Some(capture) = &mut exchange.capture {

@@ -149,6 +149,7 @@ impl Coalesced {
 
     /// Goes where it waits to be used again. To Pingora it is closed, and is not kept a second time.
     fn rest(&mut self) {
+        self.wait.rest();
         let (kept, wait) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.wait));
         if let Some(inner) = self.inner.take() {
             self.place.keep(inner, kept, wait);
