@@ -1,7 +1,7 @@
 //! Has a read waited for too long? One timer per connection, which is set anew only when it goes off.
 //!
-//! Pingora makes a timer for each read that waits, at about 1,300 instructions (docs/hot-path.md). Nearly none of them ever
-//! goes off, so that it is enough to know when the wait began.
+//! Pingora makes a timer for each read that waits. Nearly none of them ever goes off, so that it is enough to know when the
+//! wait began; docs/hot-path.md has what that saves.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};

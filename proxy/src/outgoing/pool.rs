@@ -1,7 +1,7 @@
 //! Which connections to targets wait to be used again?
 //!
-//! Pingora's own pool has a task and a timer for each connection that waits, which come and go with every request: a tenth of
-//! what a small one takes (docs/hot-path.md). Here a connection only lies on its pile, and all are looked at once a second.
+//! Pingora's own pool has a task and a timer for each connection that waits, which come and go with every request
+//! (docs/hot-path.md). Here a connection only lies on its pile, and all are looked at once a second.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};

@@ -1,8 +1,8 @@
 //! How does a copy get a connection of HTTP/1? The one that was used last, or a new one.
 //!
 //! hyper's own client asks a pool for each request, begins to connect beside it, and has a task wait until the connection may
-//! be used again: half of what sending a small copy takes in instructions (docs/hot-path.md). Here the answer has been read
-//! whole before a connection comes back, so that nobody has to wait for it.
+//! be used again: 10,000 instructions more per copy (docs/hot-path.md). Here the answer has been read whole before a
+//! connection comes back, so that nobody has to wait for it.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
