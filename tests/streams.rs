@@ -1,5 +1,7 @@
 //! Does every shape of HTTP/1 pass? Chunked bodies, answers that never end, expectations, upgrades, old versions.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -152,6 +154,31 @@ async fn an_upgraded_connection_passes_both_ways_and_is_never_copied() {
     drop(client);
     upstream.read_to_end().await;
     assert!(!api.was_asked_again().await, "a copy of an upgraded connection");
+}
+
+/// How long an answer may be waited for says nothing of what a WebSocket's sides have to say.
+#[tokio::test]
+async fn an_upgraded_connection_may_be_silent() {
+    const READ: Duration = Duration::from_millis(200);
+    let mut api = RawOrigin::listen().await;
+    let setup = Setup::new(A).upstream_with("api", api.address(), "{read: 200ms}");
+    let turnout = setup.start().await;
+    let mut client = RawConnection::open(turnout.proxy()).await;
+    client
+        .write("GET /a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        .await;
+    let mut upstream = api.accept_asked("GET /a").await;
+    upstream
+        .write(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        )
+        .await;
+    client.read_until("\r\n\r\n").await;
+    tokio::time::sleep(READ * 4).await;
+    upstream.write("at last\n").await;
+    client.read_until("at last\n").await;
+    client.write("indeed\n").await;
+    upstream.read_until("indeed\n").await;
 }
 
 #[tokio::test]

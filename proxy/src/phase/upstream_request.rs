@@ -190,7 +190,7 @@ pub(crate) fn body(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::exchange::Subject;
     use config::{Live, Source};
@@ -199,7 +199,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     /// An exchange whose time was up an hour ago.
-    fn late() -> Exchange {
+    pub(in crate::phase) fn late() -> Exchange {
         let text = "upstreams: {api: {targets: [{address: '127.0.0.1:1'}]}}\n\
                     routes: {a: {canonical: /a, stable: {upstream: api}}}";
         let base = std::path::Path::new(".");

@@ -132,3 +132,16 @@ pub(crate) fn to_client(
     }
     forwarding::prepare_answer(response, session, route, exchange)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phase::upstream_request::tests::late;
+
+    #[test]
+    fn an_answer_that_has_come_whole_is_passed_on_however_late() {
+        let (mut exchange, chunk) = (late(), Bytes::from_static(b"a"));
+        assert!(body(Some(&chunk), false, &mut exchange).is_err());
+        assert!(body(Some(&chunk), true, &mut exchange).is_ok());
+    }
+}
